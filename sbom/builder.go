@@ -1,0 +1,389 @@
+package sbom
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// ID is an instance in a Builder. It means nothing outside of it.
+type ID int
+
+// Root is the instance of the project itself, which every builder has.
+const Root ID = 0
+
+// Use says for what an instance is installed.
+type Use struct {
+	Development bool // only for development
+	Optional    bool // its absence is no error (npm's devOptional included)
+}
+
+// Builder collects instances, the edges between them and services, and merges
+// them into an Inventory: one component for each purl, where nothing
+// contradicts that.
+type Builder struct {
+	instances []instance
+	edges     [][2]ID
+	services  map[string]*Service
+	inputs    map[string]*Input
+}
+
+type instance struct {
+	c   Component
+	use Use
+	at  []Occurrence
+
+	service  string // ref of the service that this instance stands for
+	launched []ID   // what the server of c launches
+}
+
+// NewBuilder returns a builder that holds a root named "project".
+func NewBuilder() *Builder {
+	b := &Builder{services: map[string]*Service{}, inputs: map[string]*Input{}}
+	b.instances = append(b.instances, instance{c: Component{
+		Ref: "project", Type: Application, Name: "project", Source: FromProject, Coverage: CompleteCoverage,
+	}})
+	return b
+}
+
+// DescribeRoot replaces what is known of the project. A component without a Ref
+// gets its purl, else "project".
+func (b *Builder) DescribeRoot(c Component, at ...Occurrence) {
+	c.Source = FromProject
+	c.Ref = cmp.Or(c.Ref, c.PURL, "project")
+	b.instances[Root] = instance{c: c, at: at}
+}
+
+// Add adds one instance: an installed copy, or one mention in a configuration.
+// Instances with the same purl become one component. A component without a purl
+// needs a Ref of its own. Origin, Occurrences, Conflict and Extraneous of c are
+// the builder's to fill.
+func (b *Builder) Add(c Component, use Use, at ...Occurrence) ID {
+	b.instances = append(b.instances, instance{c: c, use: use, at: at})
+	return ID(len(b.instances) - 1)
+}
+
+// AddService adds a remote service, merging those of the same Ref.
+func (b *Builder) AddService(s Service, at ...Occurrence) ID {
+	known := b.services[s.Ref]
+	if known == nil {
+		known = &s
+		b.services[s.Ref] = known
+	}
+	known.Occurrences = append(known.Occurrences, at...)
+	b.instances = append(b.instances, instance{service: s.Ref})
+	return ID(len(b.instances) - 1)
+}
+
+// Link says that from depends on to.
+func (b *Builder) Link(from, to ID) { b.edges = append(b.edges, [2]ID{from, to}) }
+
+// Launches says what the server launches, the outermost first, and links it. ids
+// runs parallel to launches; NoID stands for a launch that has no component of
+// its own (a local path, a bare binary).
+func (b *Builder) Launches(server ID, launches []Launch, ids []ID) {
+	b.instances[server].c.Server.Launches = launches
+	b.instances[server].launched = ids
+	for _, id := range ids {
+		if id != NoID {
+			b.Link(server, id)
+		}
+	}
+}
+
+// NoID is the instance of what has no component.
+const NoID ID = -1
+
+func (b *Builder) input(path, kind string) *Input {
+	in := b.inputs[path]
+	if in == nil {
+		in = &Input{Path: path, Kind: kind}
+		b.inputs[path] = in
+	}
+	return in
+}
+
+// Inventory merges what was added. The builder must not be used afterwards.
+func (b *Builder) Inventory() *Inventory {
+	groups := b.group()
+	inv := &Inventory{Edges: map[string][]string{}}
+	ref := make([]string, len(b.instances))
+	for _, g := range groups {
+		c := b.merge(g)
+		for _, id := range g.ids {
+			ref[id] = c.Ref
+		}
+		if g.ids[0] == Root {
+			inv.Root = c
+		} else {
+			inv.Components = append(inv.Components, c)
+		}
+	}
+	for id, in := range b.instances {
+		if in.service != "" {
+			ref[id] = in.service
+		}
+	}
+	for _, s := range b.services {
+		sortOccurrences(&s.Occurrences)
+		inv.Services = append(inv.Services, s)
+	}
+	for _, in := range b.inputs {
+		inv.Inputs = append(inv.Inputs, in)
+	}
+	slices.SortFunc(inv.Components, func(x, y *Component) int { return cmp.Compare(x.Ref, y.Ref) })
+	slices.SortFunc(inv.Services, func(x, y *Service) int { return cmp.Compare(x.Ref, y.Ref) })
+	slices.SortFunc(inv.Inputs, func(x, y *Input) int { return cmp.Compare(x.Path, y.Path) })
+
+	b.connect(inv, ref)
+	b.nameLaunches(ref)
+	countComponents(inv)
+	return inv
+}
+
+// group is the instances that make one component.
+type group struct {
+	ids      []ID
+	ref      string
+	conflict string // ref of the first group of the same purl
+}
+
+// group puts the instances of one purl together, except those that contradict
+// each other. Instances that say nothing of integrity or source come last, so
+// that they join whatever the others established. What has no purl (servers,
+// files, projects without a version) is never merged: two servers of one name
+// are two servers.
+func (b *Builder) group() []*group {
+	var all []*group
+	variants := map[string][]*group{}
+	taken := map[string]bool{}
+	for ref := range b.services {
+		taken[ref] = true
+	}
+	place := func(id ID) {
+		in := &b.instances[id]
+		purl := in.c.PURL
+		for _, g := range variants[purl] {
+			if purl != "" && b.agrees(g, in) {
+				g.ids = append(g.ids, id)
+				return
+			}
+		}
+		g := &group{ids: []ID{id}, ref: unique(cmp.Or(in.c.Ref, purl, in.c.Name), taken)}
+		if first := variants[purl]; purl != "" && len(first) > 0 && !b.project(first[0]) && in.c.Source != FromProject {
+			g.conflict = first[0].ref
+		}
+		variants[purl] = append(variants[purl], g)
+		all = append(all, g)
+	}
+	// The root goes first, so that it keeps its ref and is never a variant.
+	place(Root)
+	for _, loud := range []bool{true, false} {
+		for id := 1; id < len(b.instances); id++ {
+			if in := &b.instances[id]; in.service == "" && in.says() == loud {
+				place(ID(id))
+			}
+		}
+	}
+	return all
+}
+
+// unique returns ref, with #2, #3, … where it is taken, and takes it.
+func unique(ref string, taken map[string]bool) string {
+	name := ref
+	for n := 2; taken[name]; n++ {
+		name = fmt.Sprintf("%s#%d", ref, n)
+	}
+	taken[name] = true
+	return name
+}
+
+// says reports whether the instance itself records where its bytes come from.
+func (in *instance) says() bool {
+	return len(in.c.Hashes) > 0 || (in.c.Source != "" && in.c.Source != FromParent && in.c.Source != FromRegistry)
+}
+
+func (b *Builder) project(g *group) bool { return b.instances[g.ids[0]].c.Source == FromProject }
+
+// agrees reports whether the instance can be of the same bytes as the group. The
+// user's own code never is a package of the same name and version: otherwise a
+// project that calls itself like a package would hide it.
+func (b *Builder) agrees(g *group, in *instance) bool {
+	if b.project(g) || in.c.Source == FromProject {
+		return false
+	}
+	for _, id := range g.ids {
+		have := &b.instances[id]
+		if !have.says() || !in.says() {
+			continue
+		}
+		if have.c.Source != in.c.Source || contradict(have.c.Hashes, in.c.Hashes) {
+			return false
+		}
+	}
+	return true
+}
+
+// contradict reports whether two lists of hashes cannot be of the same bytes:
+// they share an algorithm, but no value in it.
+func contradict(x, y []Hash) bool {
+	shared := false
+	for _, a := range x {
+		for _, b := range y {
+			if a.Algorithm != b.Algorithm {
+				continue
+			}
+			if a.Value == b.Value {
+				return false
+			}
+			shared = true
+		}
+	}
+	return shared
+}
+
+func (b *Builder) merge(g *group) *Component {
+	c := b.instances[g.ids[0]].c
+	c.Ref, c.Conflict = g.ref, g.conflict
+	c.Bundled, c.Development = true, true
+	optional := true
+	for _, id := range g.ids {
+		in := &b.instances[id]
+		c.Occurrences = append(c.Occurrences, in.at...)
+		c.Properties = append(c.Properties, in.c.Properties...)
+		c.Bundled = c.Bundled && in.c.Source == FromParent
+		c.Development = c.Development && in.use.Development
+		optional = optional && in.use.Optional
+		c.Private = c.Private || in.c.Private
+		c.Hashes = union(c.Hashes, in.c.Hashes)
+		if c.Source == "" || (c.Source == FromParent && in.c.Source != "") {
+			c.Source = in.c.Source
+		}
+		c.Resolved = cmp.Or(c.Resolved, in.c.Resolved)
+		c.Repository = cmp.Or(c.Repository, in.c.Repository)
+		c.License = cmp.Or(c.License, in.c.License)
+		if c.Coverage == UnknownCoverage {
+			c.Coverage = in.c.Coverage
+		}
+	}
+	switch {
+	case c.Development:
+		c.Scope = Excluded
+	case optional:
+		c.Scope = Optional
+	default:
+		c.Scope = Required
+	}
+	sortOccurrences(&c.Occurrences)
+	slices.SortFunc(c.Properties, func(x, y Property) int {
+		return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.Value, y.Value))
+	})
+	c.Properties = slices.Compact(c.Properties)
+	return &c
+}
+
+func union(have, more []Hash) []Hash {
+	out := slices.Clone(have)
+	for _, h := range more {
+		if !slices.Contains(out, h) {
+			out = append(out, h)
+		}
+	}
+	slices.SortFunc(out, func(x, y Hash) int {
+		return cmp.Or(cmp.Compare(x.Algorithm, y.Algorithm), cmp.Compare(x.Value, y.Value))
+	})
+	return out
+}
+
+func sortOccurrences(at *[]Occurrence) {
+	slices.SortFunc(*at, func(x, y Occurrence) int {
+		return cmp.Or(cmp.Compare(x.Path, y.Path), cmp.Compare(x.Line, y.Line),
+			cmp.Compare(x.Column, y.Column), cmp.Compare(x.Install, y.Install))
+	})
+	*at = slices.Compact(*at)
+}
+
+// connect turns edges between instances into edges between refs, and derives
+// from them who asks for each component and what nobody reaches.
+func (b *Builder) connect(inv *Inventory, ref []string) {
+	byRef := map[string]*Component{inv.Root.Ref: inv.Root}
+	for _, c := range inv.Components {
+		byRef[c.Ref] = c
+	}
+	for _, e := range b.edges {
+		from, to := ref[e[0]], ref[e[1]]
+		if from == to {
+			continue
+		}
+		inv.Edges[from] = append(inv.Edges[from], to)
+		if c := byRef[to]; c != nil && c.Source != FromProject && c.Type != FileType && c.Server == nil {
+			c.Origin |= origin(byRef[from])
+		}
+	}
+	for from, to := range inv.Edges {
+		slices.Sort(to)
+		inv.Edges[from] = slices.Compact(to)
+	}
+	reached := map[string]bool{inv.Root.Ref: true}
+	queue := []string{inv.Root.Ref}
+	for len(queue) > 0 {
+		next := inv.Edges[queue[0]]
+		queue = queue[1:]
+		for _, r := range next {
+			if !reached[r] {
+				reached[r] = true
+				queue = append(queue, r)
+			}
+		}
+	}
+	for _, c := range inv.Components {
+		c.Extraneous = !reached[c.Ref]
+	}
+}
+
+func origin(asker *Component) Origin {
+	switch {
+	case asker == nil:
+		return 0
+	case asker.Server != nil:
+		return OriginMCP
+	case asker.Source == FromProject:
+		return OriginDirect
+	default:
+		return OriginTransitive
+	}
+}
+
+func (b *Builder) nameLaunches(ref []string) {
+	for id := range b.instances {
+		in := &b.instances[id]
+		if in.c.Server == nil {
+			continue
+		}
+		for i, launched := range in.launched {
+			if launched != NoID {
+				in.c.Server.Launches[i].Ref = ref[launched]
+			}
+		}
+	}
+}
+
+// countComponents tells each input how many components occur in it.
+func countComponents(inv *Inventory) {
+	n := map[string]int{}
+	count := func(at []Occurrence) {
+		last := ""
+		for _, o := range at { // sorted by path
+			if o.Path != last {
+				n[o.Path]++
+				last = o.Path
+			}
+		}
+	}
+	for _, c := range inv.Components {
+		count(c.Occurrences)
+	}
+	for _, in := range inv.Inputs {
+		in.Components = n[in.Path]
+	}
+}

@@ -1,0 +1,161 @@
+package sbom
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func pkg(name, version string, hashes ...Hash) Component {
+	return Component{
+		Type: Library, Ecosystem: NPM, Name: name, Version: version, PURL: "pkg:npm/" + name + "@" + version,
+		Source: FromRegistry, Hashes: hashes, Coverage: CompleteCoverage,
+	}
+}
+
+func sha512(v string) Hash { return Hash{Algorithm: "sha512", Value: v} }
+
+func refs(inv *Inventory) []string {
+	var out []string
+	for _, c := range inv.Components {
+		out = append(out, c.Ref)
+	}
+	return out
+}
+
+func TestMergeOfInstances(t *testing.T) {
+	bundled := pkg("a", "1.0.0")
+	bundled.Source = FromParent
+	fromGit := pkg("a", "1.0.0")
+	fromGit.Source = FromGit
+	tests := []struct {
+		name     string
+		add      []Component
+		want     []string
+		conflict []string
+	}{
+		{"same hash", []Component{pkg("a", "1.0.0", sha512("aa")), pkg("a", "1.0.0", sha512("aa"))}, []string{"pkg:npm/a@1.0.0"}, []string{""}},
+		{"other version", []Component{pkg("a", "1.0.0"), pkg("a", "1.0.1")}, []string{"pkg:npm/a@1.0.0", "pkg:npm/a@1.0.1"}, []string{"", ""}},
+		{"conflicting hash", []Component{pkg("a", "1.0.0", sha512("aa")), pkg("a", "1.0.0", sha512("bb"))},
+			[]string{"pkg:npm/a@1.0.0", "pkg:npm/a@1.0.0#2"}, []string{"", "pkg:npm/a@1.0.0"}},
+		{"bundled joins the one with a hash", []Component{bundled, pkg("a", "1.0.0", sha512("aa"))}, []string{"pkg:npm/a@1.0.0"}, []string{""}},
+		{"a hash in another algorithm contradicts nothing", []Component{pkg("a", "1.0.0", sha512("aa")), pkg("a", "1.0.0", Hash{"sha1", "cc"})}, []string{"pkg:npm/a@1.0.0"}, []string{""}},
+		{"one common value is enough", []Component{pkg("a", "1.0.0", sha512("aa")), pkg("a", "1.0.0", sha512("bb"), sha512("aa"))}, []string{"pkg:npm/a@1.0.0"}, []string{""}},
+		{"another source", []Component{pkg("a", "1.0.0", sha512("aa")), fromGit}, []string{"pkg:npm/a@1.0.0", "pkg:npm/a@1.0.0#2"}, []string{"", "pkg:npm/a@1.0.0"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := NewBuilder()
+			for _, c := range tt.add {
+				b.Link(Root, b.Add(c, Use{}))
+			}
+			inv := b.Inventory()
+			if d := cmp.Diff(tt.want, refs(inv)); d != "" {
+				t.Errorf("refs: %s", d)
+			}
+			var conflicts []string
+			for _, c := range inv.Components {
+				conflicts = append(conflicts, c.Conflict)
+			}
+			if d := cmp.Diff(tt.conflict, conflicts); d != "" {
+				t.Errorf("conflicts: %s", d)
+			}
+		})
+	}
+}
+
+// A project that takes the name and version of a package must not make that
+// package disappear into itself.
+func TestProjectNeverHidesAPackage(t *testing.T) {
+	b := NewBuilder()
+	b.DescribeRoot(Component{Type: Application, Ecosystem: NPM, Name: "a", Version: "1.0.0", PURL: "pkg:npm/a@1.0.0"})
+	server := b.Add(Component{Ref: "mcp:x#a", Type: Application, Name: "a", Server: &Server{Name: "a"}}, Use{})
+	b.Link(Root, server)
+	b.Launches(server, []Launch{{Kind: KindNPM}}, []ID{b.Add(Component{
+		Type: Library, Ecosystem: NPM, Name: "a", Version: "1.0.0", PURL: "pkg:npm/a@1.0.0", Source: FromRegistry,
+	}, Use{})})
+	inv := b.Inventory()
+	c := inv.Component("pkg:npm/a@1.0.0#2")
+	if c == nil || c.Source != FromRegistry || !c.Origin.Has(OriginMCP) {
+		t.Fatalf("the launched package is %+v", c)
+	}
+	if c.Conflict != "" {
+		t.Errorf("a package of the project's name is no integrity conflict, got %q", c.Conflict)
+	}
+	if got := inv.Component("mcp:x#a").Server.Launches[0].Ref; got != c.Ref {
+		t.Errorf("launch leads to %q", got)
+	}
+}
+
+func TestServersOfOneNameStayTwo(t *testing.T) {
+	b := NewBuilder()
+	for range 2 {
+		b.Link(Root, b.Add(Component{Ref: "mcp:x#a", Type: Application, Name: "a", Server: &Server{Name: "a"}}, Use{}))
+	}
+	if d := cmp.Diff([]string{"mcp:x#a", "mcp:x#a#2"}, refs(b.Inventory())); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestScope(t *testing.T) {
+	dev, opt, prod := Use{Development: true}, Use{Optional: true}, Use{}
+	tests := []struct {
+		uses []Use
+		want Scope
+	}{
+		{[]Use{dev}, Excluded},
+		{[]Use{dev, dev}, Excluded},
+		{[]Use{dev, prod}, Required},
+		{[]Use{opt}, Optional},
+		{[]Use{opt, prod}, Required},
+		{[]Use{{Development: true, Optional: true}}, Excluded},
+		{[]Use{prod}, Required},
+	}
+	for _, tt := range tests {
+		b := NewBuilder()
+		for _, u := range tt.uses {
+			b.Add(pkg("a", "1.0.0"), u)
+		}
+		if got := b.Inventory().Components[0].Scope; got != tt.want {
+			t.Errorf("%+v: got %s, want %s", tt.uses, got, tt.want)
+		}
+	}
+}
+
+func TestOriginEdgesAndReach(t *testing.T) {
+	b := NewBuilder()
+	a1 := b.Add(pkg("a", "1.0.0"), Use{}, Occurrence{Path: "lock", Line: 2, Install: "node_modules/a"})
+	a2 := b.Add(pkg("a", "1.0.0"), Use{}, Occurrence{Path: "lock", Line: 9, Install: "node_modules/m/node_modules/a"})
+	x, y := b.Add(pkg("x", "1.0.0"), Use{}), b.Add(pkg("y", "1.0.0"), Use{})
+	lost := b.Add(pkg("lost", "1.0.0"), Use{})
+	member := b.Add(Component{Ref: "member", Type: Application, Name: "member", Source: FromProject}, Use{})
+	b.Link(Root, member)
+	b.Link(member, a1)
+	b.Link(a1, x)
+	b.Link(a2, y)
+	b.Link(lost, x)
+	b.Link(a1, a2)
+	inv := b.Inventory()
+	want := map[string][]string{
+		"project":            {"member"},
+		"member":             {"pkg:npm/a@1.0.0"},
+		"pkg:npm/a@1.0.0":    {"pkg:npm/x@1.0.0", "pkg:npm/y@1.0.0"},
+		"pkg:npm/lost@1.0.0": {"pkg:npm/x@1.0.0"},
+	}
+	if d := cmp.Diff(want, inv.Edges); d != "" {
+		t.Error(d)
+	}
+	origins := map[string]string{}
+	for _, c := range inv.Components {
+		origins[c.Name] = c.Origin.String()
+		if c.Extraneous != (c.Name == "lost") {
+			t.Errorf("%s: extraneous is %v", c.Name, c.Extraneous)
+		}
+	}
+	if d := cmp.Diff(map[string]string{"a": "direct", "x": "transitive", "y": "transitive", "lost": "", "member": ""}, origins); d != "" {
+		t.Error(d)
+	}
+	if n := len(inv.Component("pkg:npm/a@1.0.0").Occurrences); n != 2 {
+		t.Errorf("a occurs %d times", n)
+	}
+}

@@ -1,0 +1,372 @@
+package sbom
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	cdx "github.com/CycloneDX/cyclonedx-go"
+	"github.com/github/go-spdx/v2/spdxexp"
+	"github.com/google/uuid"
+)
+
+// Document says how an inventory is written. The zero value is CycloneDX 1.6 in
+// JSON without a timestamp.
+type Document struct {
+	SpecVersion string    // "1.4" to "1.7"; "" is DefaultSpecVersion
+	Format      string    // "json" or "xml"; "" is "json"
+	Timestamp   time.Time // metadata.timestamp; absent where zero
+	ToolVersion string    // of countermark
+}
+
+// DefaultSpecVersion is the newest CycloneDX version that common readers know.
+const DefaultSpecVersion = "1.6"
+
+var specVersions = map[string]cdx.SpecVersion{
+	"1.4": cdx.SpecVersion1_4, "1.5": cdx.SpecVersion1_5, "1.6": cdx.SpecVersion1_6, "1.7": cdx.SpecVersion1_7,
+}
+
+// serialSpace is the namespace of our serial numbers (RFC 9562, section 5.5): a
+// document's serial is made of its own bytes, so the same content has the same
+// serial on every machine.
+var serialSpace = uuid.MustParse("6f0b1b52-38a5-4f4d-9c29-6f1a3c5de7c1")
+
+// WriteCycloneDX writes the inventory as one CycloneDX document
+// (https://cyclonedx.org/docs/1.6/json/).
+//
+// The mapping: Root is metadata.component; components and services keep their
+// refs as bom-ref; an npm scope is the group; Occurrences are
+// evidence.occurrences, with the install path as additionalContext; hashes stand
+// on the component and on its distribution reference, since readers look at
+// either; Edges are dependencies, with an empty entry where it is known that
+// there are none; Coverage becomes compositions. What a Server says are
+// properties named countermark:mcp:*, and npm's facts those of the official
+// taxonomy, cdx:npm:package:*.
+func WriteCycloneDX(w io.Writer, inv *Inventory, doc Document) error {
+	version, ok := specVersions[cmp.Or(doc.SpecVersion, DefaultSpecVersion)]
+	if !ok {
+		return fmt.Errorf("cyclonedx %s is not supported: expected 1.4, 1.5, 1.6 or 1.7", doc.SpecVersion)
+	}
+	format := cdx.BOMFileFormatJSON
+	switch cmp.Or(doc.Format, "json") {
+	case "json":
+	case "xml":
+		format = cdx.BOMFileFormatXML
+	default:
+		return fmt.Errorf("format %q is not supported: expected json or xml", doc.Format)
+	}
+	encode := func(bom *cdx.BOM) ([]byte, error) {
+		var buf bytes.Buffer
+		enc := cdx.NewBOMEncoder(&buf, format)
+		enc.SetPretty(true)
+		enc.SetEscapeHTML(false)
+		if err := enc.EncodeVersion(bom, version); err != nil {
+			return nil, fmt.Errorf("encode cyclonedx: %w", err)
+		}
+		return buf.Bytes(), nil
+	}
+	bom := newBOM(inv, doc)
+	if version < cdx.SpecVersion1_6 {
+		withoutAcknowledgement(bom)
+	}
+	content, err := encode(bom)
+	if err != nil {
+		return err
+	}
+	bom.SerialNumber = "urn:uuid:" + uuid.NewSHA1(serialSpace, content).String()
+	content, err = encode(bom)
+	if err != nil {
+		return err
+	}
+	if format == cdx.BOMFileFormatJSON {
+		content = EscapeJSON(content)
+	}
+	_, err = w.Write(content)
+	return err
+}
+
+func newBOM(inv *Inventory, doc Document) *cdx.BOM {
+	bom := cdx.NewBOM()
+	digests := map[string]string{}
+	for _, in := range inv.Inputs {
+		digests[in.Path] = in.SHA256
+	}
+	root := newComponent(inv.Root, digests)
+	bom.Metadata = &cdx.Metadata{
+		Component: &root,
+		Tools: &cdx.ToolsChoice{Components: &[]cdx.Component{{
+			Type: cdx.ComponentTypeApplication, Name: "countermark", Version: cmp.Or(doc.ToolVersion, "unknown"),
+		}}},
+		Lifecycles: &[]cdx.Lifecycle{{Phase: cdx.LifecyclePhasePreBuild}},
+	}
+	if !doc.Timestamp.IsZero() {
+		bom.Metadata.Timestamp = doc.Timestamp.UTC().Format(time.RFC3339)
+	}
+	components := make([]cdx.Component, 0, len(inv.Components))
+	for _, c := range inv.Components {
+		components = append(components, newComponent(c, digests))
+	}
+	bom.Components = &components
+	if len(inv.Services) > 0 {
+		services := make([]cdx.Service, 0, len(inv.Services))
+		for _, s := range inv.Services {
+			services = append(services, newService(s))
+		}
+		bom.Services = &services
+	}
+	bom.Dependencies = newDependencies(inv)
+	bom.Compositions = newCompositions(inv)
+	return bom
+}
+
+func newComponent(c *Component, digests map[string]string) cdx.Component {
+	group, name := "", c.Name
+	if c.Ecosystem == NPM && strings.HasPrefix(name, "@") {
+		if scope, bare, ok := strings.Cut(name, "/"); ok {
+			group, name = scope, bare
+		}
+	}
+	out := cdx.Component{
+		BOMRef: c.Ref, Type: cdx.ComponentType(c.Type), Group: group, Name: name, Version: c.Version,
+		PackageURL: c.PURL, Licenses: newLicenses(c.License),
+	}
+	// The project and the files that were read are not parts whose presence has
+	// a scope.
+	if c.Scope != "" && c.Source != FromProject && c.Type != FileType {
+		out.Scope = cdx.Scope(c.Scope)
+	}
+	hashes := newHashes(c.Hashes)
+	if c.Type == FileType && digests[c.Name] != "" {
+		hashes = &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: digests[c.Name]}}
+	}
+	out.Hashes = hashes
+	out.ExternalReferences = newReferences(c)
+	out.Properties = newProperties(c)
+	if len(c.Occurrences) > 0 {
+		occurrences := make([]cdx.EvidenceOccurrence, 0, len(c.Occurrences))
+		for _, o := range c.Occurrences {
+			e := cdx.EvidenceOccurrence{Location: o.Path, AdditionalContext: o.Install}
+			if o.Line > 0 {
+				e.Line = &o.Line
+			}
+			occurrences = append(occurrences, e)
+		}
+		out.Evidence = &cdx.Evidence{Occurrences: &occurrences}
+	}
+	return out
+}
+
+var hashNames = map[string]cdx.HashAlgorithm{
+	"md5": cdx.HashAlgoMD5, "sha1": cdx.HashAlgoSHA1, "sha256": cdx.HashAlgoSHA256,
+	"sha384": cdx.HashAlgoSHA384, "sha512": cdx.HashAlgoSHA512,
+}
+
+func newHashes(hashes []Hash) *[]cdx.Hash {
+	var out []cdx.Hash
+	for _, h := range hashes {
+		if name, ok := hashNames[h.Algorithm]; ok {
+			out = append(out, cdx.Hash{Algorithm: name, Value: h.Value})
+		}
+	}
+	if out == nil {
+		return nil
+	}
+	return &out
+}
+
+func newReferences(c *Component) *[]cdx.ExternalReference {
+	var out []cdx.ExternalReference
+	if iri(c.Resolved) {
+		out = append(out, cdx.ExternalReference{Type: cdx.ERTypeDistribution, URL: c.Resolved, Hashes: newHashes(c.Hashes)})
+	}
+	if iri(c.Repository) {
+		out = append(out, cdx.ExternalReference{Type: cdx.ERTypeVCS, URL: c.Repository})
+	}
+	if out == nil {
+		return nil
+	}
+	return &out
+}
+
+// iri reports whether s can stand where CycloneDX wants an IRI.
+func iri(s string) bool {
+	if s == "" || strings.ContainsAny(s, " \t\r\n<>\"{}|\\^`") {
+		return false
+	}
+	_, err := url.Parse(s)
+	return err == nil
+}
+
+// newLicenses writes an SPDX expression as such, and any other text as a name.
+func newLicenses(text string) *cdx.Licenses {
+	if text == "" {
+		return nil
+	}
+	declared := cdx.LicenseAcknowledgementDeclared
+	if ok, _ := spdxexp.ValidateLicenses([]string{text}); ok {
+		return &cdx.Licenses{{Expression: text, Acknowledgement: &declared}}
+	}
+	return &cdx.Licenses{{License: &cdx.License{Name: text, Acknowledgement: declared}}}
+}
+
+// withoutAcknowledgement takes out what CycloneDX has since 1.6 and the library
+// leaves in older documents.
+func withoutAcknowledgement(bom *cdx.BOM) {
+	for _, c := range append([]cdx.Component{*bom.Metadata.Component}, *bom.Components...) {
+		if c.Licenses == nil {
+			continue
+		}
+		for i := range *c.Licenses {
+			l := &(*c.Licenses)[i]
+			l.Acknowledgement = nil
+			if l.License != nil {
+				l.License.Acknowledgement = ""
+			}
+		}
+	}
+}
+
+func newProperties(c *Component) *[]cdx.Property {
+	var out []cdx.Property
+	add := func(name, value string) {
+		if value != "" {
+			out = append(out, cdx.Property{Name: name, Value: value})
+		}
+	}
+	flag := func(name string, set bool) {
+		if set {
+			add(name, "true")
+		}
+	}
+	if s := c.Server; s != nil {
+		add("countermark:mcp:client", s.Client)
+		add("countermark:mcp:server", s.Name)
+		add("countermark:mcp:transport", s.Transport)
+		add("countermark:mcp:launcher", s.Launcher)
+		add("countermark:mcp:kind", string(s.Kind))
+		add("countermark:mcp:spec", s.Spec)
+		add("countermark:mcp:pin", string(s.Pin))
+		add("countermark:mcp:disabled", strconv.FormatBool(s.Disabled))
+		add("countermark:mcp:reason", s.Reason)
+		for _, name := range s.Env {
+			add("countermark:mcp:env", name)
+		}
+		for _, tool := range s.AutoApprove {
+			add("countermark:mcp:auto-approve", tool)
+		}
+	}
+	if c.Ecosystem == NPM {
+		flag("cdx:npm:package:bundled", c.Bundled)
+		flag("cdx:npm:package:development", c.Development)
+		flag("cdx:npm:package:extraneous", c.Extraneous)
+		flag("cdx:npm:package:private", c.Private)
+	}
+	for _, p := range c.Properties {
+		add(p.Name, p.Value)
+	}
+	if out == nil {
+		return nil
+	}
+	slices.SortStableFunc(out, func(x, y cdx.Property) int {
+		return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.Value, y.Value))
+	})
+	return &out
+}
+
+func newService(s *Service) cdx.Service {
+	out := cdx.Service{BOMRef: s.Ref, Name: s.Name}
+	if iri(s.Endpoint) {
+		out.Endpoints = &[]string{s.Endpoint}
+		return out
+	}
+	out.Properties = &[]cdx.Property{{Name: "countermark:mcp:url", Value: cmp.Or(s.URL, s.Endpoint)}}
+	return out
+}
+
+// newDependencies writes an entry for whatever has edges, and for whatever is
+// known to have none: a missing entry says that nobody knows.
+func newDependencies(inv *Inventory) *[]cdx.Dependency {
+	out := []cdx.Dependency{}
+	for _, c := range everything(inv) {
+		edges := slices.Clone(inv.Edges[c.Ref])
+		if len(edges) == 0 && c.Coverage != CompleteCoverage {
+			continue
+		}
+		out = append(out, cdx.Dependency{Ref: c.Ref, Dependencies: &edges})
+	}
+	return &out
+}
+
+// newCompositions says of which components all dependencies are known. A broken
+// input makes the root incomplete: nobody knows what else it would have held.
+func newCompositions(inv *Inventory) *[]cdx.Composition {
+	refs := map[cdx.CompositionAggregate][]cdx.BOMReference{}
+	for _, c := range everything(inv) {
+		aggregate := cdx.CompositionAggregateUnknown
+		switch {
+		case c == inv.Root && inv.Incomplete(), c.Coverage == IncompleteCoverage:
+			aggregate = cdx.CompositionAggregateIncomplete
+		case c.Coverage == CompleteCoverage:
+			aggregate = cdx.CompositionAggregateComplete
+		}
+		refs[aggregate] = append(refs[aggregate], cdx.BOMReference(c.Ref))
+	}
+	for _, s := range inv.Services {
+		refs[cdx.CompositionAggregateUnknown] = append(refs[cdx.CompositionAggregateUnknown], cdx.BOMReference(s.Ref))
+	}
+	var out []cdx.Composition
+	for _, aggregate := range []cdx.CompositionAggregate{
+		cdx.CompositionAggregateComplete, cdx.CompositionAggregateIncomplete, cdx.CompositionAggregateUnknown,
+	} {
+		if list := refs[aggregate]; len(list) > 0 {
+			out = append(out, cdx.Composition{Aggregate: aggregate, Dependencies: &list})
+		}
+	}
+	return &out
+}
+
+func everything(inv *Inventory) []*Component {
+	return append([]*Component{inv.Root}, inv.Components...)
+}
+
+// EscapeJSON writes the characters of a JSON text that a terminal or a CI log
+// would obey, or that a reader could not see, as \u escapes: controls,
+// bidirectional and other format characters, and the second # of "##", with
+// which runners' log commands begin. The text means the same afterwards.
+func EscapeJSON(text []byte) []byte {
+	var out []byte
+	start := 0
+	for i := 0; i < len(text); {
+		r, size := rune(text[i]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRune(text[i:])
+		}
+		command := r == '#' && i > 0 && text[i-1] == '#'
+		if command || r >= 0x7f && !visible(r) {
+			out = append(out, text[start:i]...)
+			if r > 0xffff {
+				hi, lo := (r-0x10000)>>10+0xd800, (r-0x10000)&0x3ff+0xdc00
+				out = fmt.Appendf(out, `\u%04x\u%04x`, hi, lo)
+			} else {
+				out = fmt.Appendf(out, `\u%04x`, r)
+			}
+			start = i + size
+		}
+		i += size
+	}
+	return append(out, text[start:]...)
+}
+
+// visible reports whether the rune shows itself and nothing else.
+func visible(r rune) bool {
+	return unicode.IsPrint(r) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) &&
+		!unicode.Is(unicode.Variation_Selector, r)
+}

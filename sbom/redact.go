@@ -1,0 +1,180 @@
+package sbom
+
+import (
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// Redacted stands where a part of a URL looked like a credential.
+const Redacted = "REDACTED"
+
+// RedactURL returns the URL without what can carry a credential: userinfo,
+// query, fragment, and path segments that look like tokens (the private part of
+// a capability URL). Of a fragment it keeps a git commit id, which is public and
+// the identity of a git dependency; of a path it keeps the commit id that
+// follows a word such as "commit" or "tar.gz". It takes anything, also what
+// net/url refuses (templates, scp-like git remotes), and never returns more than
+// it was given.
+func RedactURL(raw string) string {
+	head, fragment, _ := strings.Cut(raw, "#")
+	head, _, _ = strings.Cut(head, "?")
+	scheme, rest, ok := cutScheme(head)
+	if !ok {
+		return redactPath(withoutUser(head)) + keepCommit(fragment)
+	}
+	host, path, slash := strings.Cut(rest, "/")
+	// The userinfo ends at the last @: a password may hold more of them. One may
+	// also hold a slash unescaped, so look for an @ behind the first slash where
+	// the part before it has a colon but is no host:port.
+	if at := strings.LastIndex(host, "@"); at >= 0 {
+		host = host[at+1:]
+	} else if at := strings.LastIndex(path, "@"); at >= 0 && strings.Contains(host, ":") && !hostPort.MatchString(host) {
+		host, path, slash = strings.Cut(path[at+1:], "/")
+	}
+	if slash {
+		path = "/" + redactPath(path)
+	}
+	return scheme + host + path + keepCommit(fragment)
+}
+
+// withoutUser takes the userinfo off what has no scheme: user@host:path, as scp
+// writes it, and user:password@owner/name, a shorthand that npm takes. Names and
+// versions are left alone: @scope/name@1.0.0, npm:name@1.0.0.
+func withoutUser(s string) string {
+	first, _, _ := strings.Cut(s, "/")
+	at := strings.LastIndex(first, "@")
+	if at < 0 || strings.HasPrefix(first, "npm:") || strings.Contains(first, "@npm:") {
+		return s
+	}
+	user, password, _ := strings.Cut(first[:at], ":")
+	scp := strings.Contains(first[at:], ":")
+	login := user != "" && password != "" && !protocols[user]
+	if scp || login {
+		return s[at+1:]
+	}
+	return s
+}
+
+// protocols are the words before a colon that are no user names.
+var protocols = map[string]bool{
+	"npm": true, "jsr": true, "file": true, "link": true, "workspace": true, "portal": true, "patch": true,
+	"github": true, "gitlab": true, "bitbucket": true, "gist": true,
+}
+
+var (
+	// Wider than RFC 3986 allows, so that no odd scheme hides what follows it.
+	schemePattern = regexp.MustCompile(`^[A-Za-z0-9+._-]*:(//)?`)
+	hostPort      = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]*\]|[^:@]*):([0-9]*|\$\{?[A-Za-z_][^/]*)$`)
+	commitID      = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+)
+
+func cutScheme(s string) (scheme, rest string, ok bool) {
+	m := schemePattern.FindString(s)
+	if !strings.HasSuffix(m, "//") {
+		return "", "", false
+	}
+	return m, s[len(m):], true
+}
+
+func keepCommit(fragment string) string {
+	fragment = strings.TrimPrefix(fragment, "commit=")
+	if commitID.MatchString(fragment) {
+		return "#" + fragment
+	}
+	return ""
+}
+
+// beforeCommit are the path segments that a commit id follows in the URLs of
+// git hosts.
+var beforeCommit = map[string]bool{
+	"commit": true, "commits": true, "tar.gz": true, "tarball": true, "zip": true,
+	"zipball": true, "archive": true, "tree": true, "blob": true, "raw": true, "-": true,
+}
+
+func redactPath(path string) string {
+	segments := strings.Split(path, "/")
+	before := ""
+	for i, s := range segments {
+		bare := strings.TrimSuffix(strings.TrimSuffix(s, ".tar.gz"), ".zip")
+		commit := beforeCommit[before] && commitID.MatchString(bare)
+		before = s
+		if !commit && LooksSecret(s) {
+			segments[i] = Redacted
+		}
+	}
+	return strings.Join(segments, "/")
+}
+
+// knownToken matches credentials that tell by their form whose they are.
+var knownToken = regexp.MustCompile(`(?i:^|[^a-z0-9])(` +
+	`gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|` +
+	`npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{30,}|` +
+	`sk-[A-Za-z0-9_-]{16,}|[srp]k_(live|test)_[A-Za-z0-9]{10,}|` +
+	`xox[abeoprs]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,}|` +
+	`AKIA[0-9A-Z]{16}|ASIA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{30,}|ya29\.[0-9A-Za-z_-]{10,}|` +
+	`eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}|` +
+	`hf_[A-Za-z0-9]{20,}|lin_api_[A-Za-z0-9]{20,}|secret_[A-Za-z0-9]{20,}|ntn_[A-Za-z0-9]{20,}|` +
+	`pat[A-Za-z0-9]{14}\.[0-9a-f]{40,}|bb_live_[A-Za-z0-9_-]{10,}|fc-[0-9a-f]{24,}|tvly-[A-Za-z0-9-]{16,}|` +
+	`dop_v1_[0-9a-f]{20,}|sbp_[0-9a-f]{20,}|SG\.[A-Za-z0-9_-]{16,}|` +
+	`bot[0-9]{6,}:[A-Za-z0-9_-]{20,}|[0-9]{8,10}:AA[A-Za-z0-9_-]{30,}` +
+	`)`)
+
+var (
+	uuidPattern = regexp.MustCompile(`(?i)^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+	hexRun      = regexp.MustCompile(`(?i)^[0-9a-f]{24,}$`)
+	tokenRun    = regexp.MustCompile(`^[A-Za-z0-9_~+=.-]{20,}$`)
+)
+
+// shortestToken is the length below which none of the patterns can match.
+const shortestToken = 15
+
+// LooksSecret reports whether the text has the form of a credential: a known
+// prefix, a UUID, a long hex string, or a long run of letters and digits that no
+// name has. It prefers one false alarm to a leak.
+func LooksSecret(s string) bool {
+	if len(s) < shortestToken {
+		return false
+	}
+	if u, err := url.PathUnescape(s); err == nil {
+		s = u
+	}
+	if knownToken.MatchString(s) || uuidPattern.MatchString(s) || hexRun.MatchString(s) {
+		return true
+	}
+	if !tokenRun.MatchString(s) {
+		return false
+	}
+	return randomLooking(s)
+}
+
+// randomLooking reports whether a run of at least 20 token characters is mixed
+// as names are not: one unbroken word of 16 or more characters with digits among
+// letters, or with capitals scattered in it.
+func randomLooking(s string) bool {
+	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return strings.ContainsRune("-_.~+=", r) }) {
+		if len(word) < 16 {
+			continue
+		}
+		var digits, upper, lower, turns int
+		for i := range len(word) {
+			switch c := word[i]; {
+			case c >= '0' && c <= '9':
+				digits++
+				if i > 0 && !isDigit(word[i-1]) {
+					turns++
+				}
+			case c >= 'A' && c <= 'Z':
+				upper++
+			default:
+				lower++
+			}
+		}
+		if digits > 0 && upper > 0 && lower > 0 || turns >= 3 {
+			return true
+		}
+	}
+	return false
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }

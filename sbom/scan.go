@@ -1,0 +1,252 @@
+package sbom
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"sort"
+	"strings"
+)
+
+// Limits of a scan. What goes beyond them is a problem of the input, which
+// leaves the answer unknown; it is never read in part and called whole.
+const (
+	MaxFileSize    = 128 << 20 // bytes of one input
+	MaxTreeEntries = 2_000_000 // files and folders of one tree
+	MaxTreeDepth   = 200       // folders below the root
+)
+
+// Reader reads one family of files into an inventory.
+type Reader interface {
+	// Recognize returns the kind of the file at that slash-separated path, by
+	// its name alone, or "".
+	Recognize(path string) string
+	// Sniff returns the kind of a file that the user named and that no reader
+	// recognises by its name, by its content, or "".
+	Sniff(data []byte) string
+	// Read adds what the files hold to b. It gets all files of its family at
+	// once, by path, since what one of them means can depend on another. What is
+	// wrong with a file goes to File.Problem; an error ends the whole scan and
+	// is returned only for a cancelled context.
+	Read(ctx context.Context, files []*File, b *Builder) error
+}
+
+// File is a recognised file. Its bytes have been read once, within MaxFileSize.
+type File struct {
+	Path string // in the inventory: relative to the scanned PATH, with a prefix where there are several
+	Kind string // what its reader recognised it as
+	Data []byte
+
+	// FS and Name lead to the files around it: FS is the tree, Name the path of
+	// this file in it. FS refuses to leave the tree.
+	FS   fs.FS
+	Name string
+
+	input *Input
+}
+
+// Problem records something that is wrong with the file.
+func (f *File) Problem(p Problem) { f.input.Problems = append(f.input.Problems, p) }
+
+// Sibling returns the bytes of another file of the same tree, with name
+// relative to the folder of f. The error is fs.ErrNotExist where it does not
+// exist; every other error means that it is there and could not be read.
+func (f *File) Sibling(name string) ([]byte, error) {
+	p := path.Join(path.Dir(f.Name), name)
+	if !fs.ValidPath(p) {
+		return nil, fmt.Errorf("%s: outside of the scanned folder: %w", name, fs.ErrInvalid)
+	}
+	return readFile(f.FS, p)
+}
+
+// Tree is one PATH.
+type Tree struct {
+	FS     fs.FS
+	Prefix string // put before every path, "" or ending in "/"
+	File   string // the one file to read, where PATH is a file; else the whole tree is searched
+}
+
+// Options steer a scan. The zero value searches everything.
+type Options struct {
+	Readers []Reader
+	Exclude func(path string) bool // paths that are not entered
+}
+
+// Scan reads the trees into one inventory. It returns an error only where there
+// can be no inventory at all: a cancelled context, or a broken root. Found
+// reports, for each tree, whether anything in it was recognised.
+func Scan(ctx context.Context, trees []Tree, opts Options) (inv *Inventory, found []bool, err error) {
+	b := NewBuilder()
+	files := make([][]*File, len(opts.Readers))
+	found = make([]bool, len(trees))
+	for i, t := range trees {
+		ok, err := collect(ctx, t, opts, b, files)
+		if err != nil {
+			return nil, nil, err
+		}
+		found[i] = ok
+	}
+	for i, r := range opts.Readers {
+		sort.SliceStable(files[i], func(x, y int) bool { return files[i][x].Path < files[i][y].Path })
+		if err := r.Read(ctx, files[i], b); err != nil {
+			return nil, nil, err
+		}
+	}
+	return b.Inventory(), found, nil
+}
+
+// collector gathers the files of one tree for the readers.
+type collector struct {
+	Tree
+	Options
+	b       *Builder
+	files   [][]*File // for each reader
+	entries int
+	found   bool
+}
+
+func collect(ctx context.Context, t Tree, opts Options, b *Builder, files [][]*File) (found bool, err error) {
+	c := &collector{Tree: t, Options: opts, b: b, files: files}
+	if t.File != "" {
+		c.named(t.File)
+		return c.found, nil
+	}
+	err = fs.WalkDir(t.FS, ".", func(name string, d fs.DirEntry, err error) error {
+		if cerr := ctx.Err(); cerr != nil {
+			return cerr
+		}
+		return c.visit(name, d, err)
+	})
+	return c.found, err
+}
+
+// named takes the one file that the user named: whatever its name, its content
+// decides in the end.
+func (c *collector) named(name string) {
+	data, err := readFile(c.FS, name)
+	if reader, kind := c.recognize(name); kind != "" {
+		c.take(reader, name, kind, data, err)
+		return
+	}
+	if err != nil {
+		c.broken(name, "unknown", unreadable(err))
+		return
+	}
+	for i, r := range c.Readers {
+		if kind := r.Sniff(data); kind != "" {
+			c.take(i, name, kind, data, nil)
+			return
+		}
+	}
+}
+
+func (c *collector) visit(name string, d fs.DirEntry, err error) error {
+	if err != nil {
+		if name == "." {
+			return err
+		}
+		c.broken(name, "folder", unreadable(err))
+		if d != nil && d.IsDir() {
+			return fs.SkipDir
+		}
+		return nil
+	}
+	if c.entries++; c.entries > MaxTreeEntries {
+		c.broken(".", "folder", limit("more than %d files and folders", MaxTreeEntries))
+		return fs.SkipAll
+	}
+	excluded := name != "." && c.Exclude != nil && c.Exclude(c.Prefix+name)
+	switch {
+	case d.IsDir() && (excluded || path.Base(name) == "node_modules" || path.Base(name) == ".git"):
+		return fs.SkipDir
+	case excluded:
+		return nil
+	case d.IsDir() && strings.Count(name, "/") >= MaxTreeDepth:
+		c.broken(name, "folder", limit("deeper than %d folders", MaxTreeDepth))
+		return fs.SkipDir
+	case d.IsDir():
+		return nil
+	}
+	if reader, kind := c.recognize(name); kind != "" {
+		data, err := readFile(c.FS, name)
+		c.take(reader, name, kind, data, err)
+	}
+	return nil
+}
+
+func (c *collector) recognize(name string) (reader int, kind string) {
+	for i, r := range c.Readers {
+		if kind := r.Recognize(name); kind != "" {
+			return i, kind
+		}
+	}
+	return 0, ""
+}
+
+func (c *collector) take(reader int, name, kind string, data []byte, err error) {
+	c.found = true
+	if c.b.inputs[c.Prefix+name] != nil {
+		return // two PATHs, one of them in the other
+	}
+	if err != nil {
+		c.broken(name, kind, unreadable(err))
+		return
+	}
+	in := c.b.input(c.Prefix+name, kind)
+	sum := sha256.Sum256(data)
+	in.SHA256 = hex.EncodeToString(sum[:])
+	c.files[reader] = append(c.files[reader], &File{Path: in.Path, Kind: kind, Data: data, FS: c.FS, Name: name, input: in})
+}
+
+// broken records what cannot be read. It counts as found: nobody knows what is
+// in it.
+func (c *collector) broken(name, kind string, p Problem) {
+	c.found = true
+	in := c.b.input(c.Prefix+name, kind)
+	in.Problems = append(in.Problems, p)
+}
+
+// readFile reads a regular file of bounded size. It asks for the type first,
+// since opening a pipe that nobody writes to would wait forever.
+func readFile(fsys fs.FS, name string) ([]byte, error) {
+	info, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, MaxFileSize+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > MaxFileSize {
+		return nil, errTooLarge
+	}
+	return data, nil
+}
+
+var (
+	errNotRegular = errors.New("not a regular file")
+	errTooLarge   = fmt.Errorf("larger than %d bytes", MaxFileSize)
+)
+
+// unreadable words an error without the path that the operating system put into
+// it: a path of this machine does not belong into an inventory.
+func unreadable(err error) Problem {
+	return Problem{Code: Invalid, Message: "cannot be read: " + bare(err).Error(), Hint: "make it a readable file inside of the checked folder, or exclude it in the policy"}
+}
+
+func limit(format string, args ...any) Problem {
+	return Problem{Code: Invalid, Message: fmt.Sprintf(format, args...), Hint: "check a smaller folder, or exclude what is not to be read in the policy"}
+}

@@ -1,0 +1,103 @@
+package sbom
+
+// Server is what an MCP client's configuration says of one server. It holds no
+// argument, no header value and no environment value.
+type Server struct {
+	File        string // path of the configuration
+	Name        string // as configured
+	Client      string // "claude-desktop", "claude-code", "cursor", "vscode", …
+	Transport   string // "stdio", "http", "sse", "ws"
+	Launcher    string // "npx", "npm exec", "docker run", …; empty for remotes
+	Kind        Kind   // of the outermost launch
+	Spec        string // of the outermost launch, as written, redacted
+	Pin         Pin    // of the outermost launch
+	Disabled    bool
+	Env         []string // names of environment variables that it is given, sorted
+	AutoApprove []string // names of tools that run without asking, as configured
+	Reason      string   // why Kind is unknown or shell-script; empty otherwise
+	Launches    []Launch // the outermost first, then what is nested in it
+	Risks       []Risk   // in file order
+	Line        int      // of the server's name in File
+	Column      int
+}
+
+// Launch is one thing that a server would run or speak to.
+type Launch struct {
+	Ref     string // of the component or service; filled by the builder
+	Kind    Kind
+	Spec    string // as written, redacted
+	Pin     Pin
+	Request string // what the spec asks of a registry: "", "latest", "^1.2.0", "1.2.3"
+	Nested  bool
+}
+
+// Kind is what a launch command runs.
+type Kind string
+
+// The kinds of DESIGN.md, section 3.
+const (
+	KindNPM           Kind = "npm"
+	KindPyPI          Kind = "pypi"
+	KindOCI           Kind = "oci"
+	KindGit           Kind = "git"
+	KindNuGet         Kind = "nuget"
+	KindGo            Kind = "go"
+	KindCargo         Kind = "cargo"
+	KindMCPB          Kind = "mcpb"
+	KindRemote        Kind = "remote"
+	KindLocal         Kind = "local"
+	KindBinary        Kind = "binary"
+	KindBuiltin       Kind = "builtin"
+	KindContainerExec Kind = "container-exec"
+	KindShellScript   Kind = "shell-script"
+	KindUnknown       Kind = "unknown"
+)
+
+// Pin says how firmly a spec names what will run.
+type Pin string
+
+// The pins of DESIGN.md, section 3.
+const (
+	PinExact       Pin = "exact"
+	PinRange       Pin = "range"
+	PinDistTag     Pin = "dist-tag"
+	PinUnversioned Pin = "unversioned"
+	PinDigest      Pin = "digest"
+	PinTag         Pin = "tag"
+	PinGitCommit   Pin = "git-commit"
+	PinGitRef      Pin = "git-ref"
+	PinGitUnpinned Pin = "git-unpinned"
+	PinLockfile    Pin = "lockfile"
+	PinInstalled   Pin = "installed"
+	PinUnknown     Pin = "unknown"
+	PinNA          Pin = "n/a"
+)
+
+// Floating reports whether what runs can change while the configuration stays.
+func (p Pin) Floating() bool {
+	switch p {
+	case PinRange, PinDistTag, PinUnversioned, PinTag, PinGitRef, PinGitUnpinned:
+		return true
+	default:
+		return false
+	}
+}
+
+// RiskCode names something dangerous in how a server is configured.
+type RiskCode string
+
+// The risks that a reader of configurations notices.
+const (
+	RiskSecret         RiskCode = "secret"          // a literal credential stands in the file
+	RiskInsecureRemote RiskCode = "insecure-remote" // plain http to another machine, or a flag that allows it
+	RiskDownload       RiskCode = "download"        // a script is fetched and run at once, as in curl | sh
+)
+
+// Risk is a dangerous detail of a server's configuration. It says where, never
+// what: the value stays in the file.
+type Risk struct {
+	Code   RiskCode
+	Where  string // `env "API_KEY"`, "argument 3", `header "Authorization"`, "url"
+	Line   int
+	Column int
+}
