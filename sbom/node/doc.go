@@ -1,0 +1,25 @@
+// Package node reads what a Node project would install.
+//
+// In flow the files that [Reader] recognises: npm's package-lock.json and
+// npm-shrinkwrap.json (lockfileVersion 2 and 3), package.json, and the lockfiles
+// of other package managers, which this version names but cannot read. Out flow,
+// into a [sbom.Builder], the project, its workspace members, one instance for
+// each installed copy of a package, and the edges that npm itself resolves:
+//
+//   - Every key of the lockfile's "packages" is a folder. A package finds its
+//     dependency in its own node_modules, or else in that of the nearest folder
+//     above that is a package; a link is followed to its target, which looks
+//     upwards from where it really stands.
+//   - One dependency is one edge, by name: dependencies override
+//     peerDependencies, optionalDependencies override both, and
+//     devDependencies, which count for the project, its members and link
+//     targets only, override all.
+//   - package.json is compared with what the lockfile says of it. It names the
+//     project; the lockfile says what is installed.
+//
+// A lockfile that could mean two things is a problem, not a guess: duplicate
+// keys, a dependency that is nowhere, an integrity that cannot be compared. What
+// could be read is added nevertheless.
+//
+// The format is the one of npm's documentation, "package-lock.json".
+package node

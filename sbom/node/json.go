@@ -1,0 +1,378 @@
+package node
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxDepth bounds the nesting of a JSON document. A lockfile needs six levels.
+const maxDepth = 100
+
+// The kinds of JSON values (RFC 8259, section 3).
+type kind uint8
+
+const (
+	nullKind kind = iota
+	boolKind
+	numberKind
+	stringKind
+	arrayKind
+	objectKind
+)
+
+func (k kind) String() string {
+	return [...]string{"null", "a boolean", "a number", "a string", "an array", "an object"}[k]
+}
+
+// value is a JSON value that knows where it stands, which encoding/json cannot
+// tell: every problem and every occurrence needs its line.
+type value struct {
+	kind     kind
+	cut      bool   // the document ends or breaks inside of it
+	off, end int    // in bytes
+	text     string // of strings, decoded; of numbers and booleans, as written
+	members  []member
+	elems    []value
+}
+
+type member struct {
+	name  string
+	off   int // of the name's opening quote
+	value value
+}
+
+// get returns the member of an object with that name, or nil. Of several the
+// last wins, as in ECMAScript's JSON.parse and thus in npm.
+func (v *value) get(name string) *member {
+	if v == nil {
+		return nil
+	}
+	for i := len(v.members) - 1; i >= 0; i-- {
+		if v.members[i].name == name {
+			return &v.members[i]
+		}
+	}
+	return nil
+}
+
+// duplicate is a name that stands in one object more than once.
+type duplicate struct {
+	name  string
+	off   int // of the later one
+	depth int // 1: in the outermost object
+}
+
+type syntaxError struct {
+	off int
+	msg string
+}
+
+func (e *syntaxError) Error() string { return e.msg }
+
+// document is a parsed JSON text. After a syntax error root still holds what
+// stands before it: complete values, and the containers around the error marked
+// as cut.
+type document struct {
+	root       value
+	duplicates []duplicate
+	err        *syntaxError
+	lines      lines
+}
+
+// parseJSON parses strict JSON (RFC 8259) with an optional byte order mark,
+// which npm skips as well.
+func parseJSON(data []byte) *document {
+	p := &parser{s: string(data)}
+	doc := &document{lines: newLines(data)}
+	if !utf8.ValidString(p.s) {
+		// What is before the first bad byte may still be read.
+		p.s = p.s[:validPrefix(p.s)]
+		p.invalidUTF8 = true
+	}
+	p.i = len(p.s) - len(strings.TrimPrefix(p.s, "\ufeff"))
+	p.space()
+	root, err := p.value(0)
+	if err == nil {
+		p.space()
+		if p.i < len(p.s) || p.invalidUTF8 {
+			err = p.fail("expected the end of the file")
+		}
+	}
+	doc.root, doc.err, doc.duplicates = root, err, p.duplicates
+	return doc
+}
+
+func validPrefix(s string) int {
+	for i, r := range s {
+		if r == utf8.RuneError {
+			if _, n := utf8.DecodeRuneInString(s[i:]); n == 1 {
+				return i
+			}
+		}
+	}
+	return len(s)
+}
+
+type parser struct {
+	s           string
+	i           int
+	invalidUTF8 bool
+	duplicates  []duplicate
+}
+
+func (p *parser) fail(format string, args ...any) *syntaxError {
+	if p.i >= len(p.s) {
+		if p.invalidUTF8 {
+			return &syntaxError{p.i, "invalid UTF-8"}
+		}
+		return &syntaxError{p.i, "the file ends too early"}
+	}
+	return &syntaxError{p.i, fmt.Sprintf(format, args...)}
+}
+
+func (p *parser) space() {
+	for p.i < len(p.s) {
+		switch p.s[p.i] {
+		case ' ', '\t', '\n', '\r':
+			p.i++
+		default:
+			return
+		}
+	}
+}
+
+func (p *parser) peek() byte {
+	if p.i < len(p.s) {
+		return p.s[p.i]
+	}
+	return 0
+}
+
+func (p *parser) value(depth int) (v value, err *syntaxError) {
+	v.off = p.i
+	switch c := p.peek(); {
+	case c == '{' || c == '[':
+		if depth == maxDepth {
+			return v, p.fail("nested deeper than %d levels", maxDepth)
+		}
+		if c == '{' {
+			err = p.object(&v, depth+1)
+		} else {
+			err = p.array(&v, depth+1)
+		}
+		v.cut = err != nil
+	case c == '"':
+		v.kind = stringKind
+		v.text, err = p.str()
+	case c == '-' || c >= '0' && c <= '9':
+		v.kind = numberKind
+		v.text, err = p.number()
+	default:
+		err = p.literal(&v)
+	}
+	v.end = p.i
+	return v, err
+}
+
+func (p *parser) literal(v *value) *syntaxError {
+	for _, l := range []struct {
+		text string
+		kind kind
+	}{{"null", nullKind}, {"true", boolKind}, {"false", boolKind}} {
+		if strings.HasPrefix(p.s[p.i:], l.text) {
+			v.kind, v.text = l.kind, l.text
+			p.i += len(l.text)
+			return nil
+		}
+	}
+	return p.fail("expected a value")
+}
+
+func (p *parser) object(v *value, depth int) *syntaxError {
+	v.kind = objectKind
+	p.i++
+	p.space()
+	if p.peek() == '}' {
+		p.i++
+		return nil
+	}
+	var seen map[string]struct{}
+	for {
+		off := p.i
+		if p.peek() != '"' {
+			return p.fail("expected a name in double quotes")
+		}
+		name, err := p.str()
+		if err != nil {
+			return err
+		}
+		p.space()
+		if p.peek() != ':' {
+			return p.fail("expected a colon")
+		}
+		p.i++
+		p.space()
+		val, err := p.value(depth)
+		// A container that breaks off is kept, for what is complete in it; a
+		// string or number that does is not: its rest may have said the opposite.
+		if err != nil && val.kind < arrayKind {
+			return err
+		}
+		if hasName(v.members, name, &seen) {
+			p.duplicates = append(p.duplicates, duplicate{name, off, depth})
+		}
+		v.members = append(v.members, member{name, off, val})
+		if err != nil {
+			return err
+		}
+		p.space()
+		switch p.peek() {
+		case ',':
+			p.i++
+			p.space()
+		case '}':
+			p.i++
+			return nil
+		default:
+			return p.fail("expected a comma or a closing brace")
+		}
+	}
+}
+
+// hasName reports whether the members hold the name. Small objects are searched,
+// which is cheaper than a map; large ones get one, so that time stays linear.
+func hasName(members []member, name string, seen *map[string]struct{}) bool {
+	const small = 12
+	if len(members) < small {
+		return slices.ContainsFunc(members, func(m member) bool { return m.name == name })
+	}
+	if *seen == nil {
+		*seen = make(map[string]struct{}, 4*small)
+		for _, m := range members {
+			(*seen)[m.name] = struct{}{}
+		}
+	}
+	_, dup := (*seen)[name]
+	(*seen)[name] = struct{}{}
+	return dup
+}
+
+func (p *parser) array(v *value, depth int) *syntaxError {
+	v.kind = arrayKind
+	p.i++
+	p.space()
+	if p.peek() == ']' {
+		p.i++
+		return nil
+	}
+	for {
+		val, err := p.value(depth)
+		if err != nil {
+			return err
+		}
+		v.elems = append(v.elems, val)
+		p.space()
+		switch p.peek() {
+		case ',':
+			p.i++
+			p.space()
+		case ']':
+			p.i++
+			return nil
+		default:
+			return p.fail("expected a comma or a closing bracket")
+		}
+	}
+}
+
+func (p *parser) str() (string, *syntaxError) {
+	start := p.i
+	escaped := false
+	for p.i++; p.i < len(p.s); p.i++ {
+		switch c := p.s[p.i]; {
+		case c == '"':
+			p.i++
+			if !escaped {
+				return p.s[start+1 : p.i-1], nil
+			}
+			var out string
+			if json.Unmarshal([]byte(p.s[start:p.i]), &out) != nil {
+				p.i = start
+				return "", p.fail("invalid escape in a string")
+			}
+			return out, nil
+		case c == '\\':
+			escaped = true
+			p.i++
+		case c < 0x20:
+			return "", p.fail("control character in a string")
+		}
+	}
+	p.i = len(p.s)
+	return "", p.fail("string without an end")
+}
+
+func (p *parser) number() (string, *syntaxError) {
+	start := p.i
+	if p.peek() == '-' {
+		p.i++
+	}
+	switch c := p.peek(); {
+	case c == '0':
+		p.i++
+	case c >= '1' && c <= '9':
+		p.digits()
+	default:
+		return "", p.fail("expected a digit")
+	}
+	if p.peek() == '.' {
+		p.i++
+		if !p.digits() {
+			return "", p.fail("expected a digit")
+		}
+	}
+	if c := p.peek(); c == 'e' || c == 'E' {
+		p.i++
+		if c := p.peek(); c == '+' || c == '-' {
+			p.i++
+		}
+		if !p.digits() {
+			return "", p.fail("expected a digit")
+		}
+	}
+	return p.s[start:p.i], nil
+}
+
+func (p *parser) digits() bool {
+	start := p.i
+	for c := p.peek(); c >= '0' && c <= '9'; c = p.peek() {
+		p.i++
+	}
+	return p.i > start
+}
+
+// lines holds the offset of each line's first byte.
+type lines []int
+
+func newLines(data []byte) lines {
+	l := make(lines, 1, 1+bytes.Count(data, []byte{'\n'}))
+	for i := 0; ; {
+		n := bytes.IndexByte(data[i:], '\n')
+		if n < 0 {
+			return l
+		}
+		i += n + 1
+		l = append(l, i)
+	}
+}
+
+// position returns line and column, both from 1, the column in bytes.
+func (l lines) position(off int) (line, column int) {
+	line = sort.SearchInts(l, off+1)
+	return line, off - l[line-1] + 1
+}

@@ -1,0 +1,384 @@
+package node
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"path"
+
+	"countermark/sbom"
+)
+
+// folder is a folder with files of a Node project.
+type folder struct {
+	dir      string // in the inventory, "" for the top
+	lock     *sbom.File
+	shrink   *sbom.File
+	pkg      *sbom.File
+	foreign  bool // holds a lockfile that is not read
+	lockfile *lockfile
+	manifest *manifest
+}
+
+// covered is a folder that the lockfile of another one describes.
+type covered struct {
+	by    *lockfile
+	entry int
+}
+
+// projects are the Node projects of one scan.
+type projects struct {
+	b       *sbom.Builder
+	folders map[string]*folder
+	members map[string]covered // by folder
+	purls   map[string]string  // of the user's own code: which folder has it
+}
+
+func inDir(p string) string {
+	if dir := path.Dir(p); dir != "." {
+		return dir
+	}
+	return ""
+}
+
+func (p *projects) sort(f *sbom.File) {
+	dir := inDir(f.Path)
+	at := p.folders[dir]
+	if at == nil {
+		at = &folder{dir: dir}
+		p.folders[dir] = at
+	}
+	switch f.Kind {
+	case PackageLock:
+		at.lock = f
+	case Shrinkwrap:
+		at.shrink = f
+	case Manifest:
+		at.pkg = f
+	default:
+		at.foreign = true
+		f.Problem(sbom.Problem{
+			Code:    sbom.Unsupported,
+			Message: "lockfiles of " + unread[f.Kind] + " are not read by this version, so what this one pins is unknown",
+			Hint:    "check a package-lock.json instead (`npm install --package-lock-only` writes one), or exclude the folder in the policy",
+		})
+	}
+}
+
+// load parses the files of a folder and learns which other folders they cover.
+func (p *projects) load(at *folder) {
+	if at.pkg != nil {
+		at.manifest = readManifest(newSource(at.pkg))
+	}
+	lock := at.chooseLock()
+	if lock == nil {
+		return
+	}
+	if at.pkg == nil {
+		at.manifest = siblingManifest(lock)
+	}
+	if c, ok := p.members[at.dir]; ok && c.by.entries[c.entry].workspace {
+		lock.Problem(sbom.Problem{
+			Code:    sbom.Warning,
+			Message: "npm ignores this lockfile, since the folder is a workspace member of another project",
+			Hint:    "delete it",
+		})
+		return
+	}
+	at.lockfile = readLockfile(lock)
+	if at.lockfile == nil {
+		at.foreign = true // there is a lockfile, and it says nothing
+		return
+	}
+	for i := range at.lockfile.entries {
+		e := &at.lockfile.entries[i]
+		if i == 0 || e.link || e.installed() {
+			continue
+		}
+		if dir := path.Join(at.dir, e.key); p.members[dir].by == nil {
+			p.members[dir] = covered{at.lockfile, i}
+		}
+	}
+}
+
+// chooseLock takes npm-shrinkwrap.json, if there is one that is not empty,
+// before package-lock.json, as npm does.
+func (at *folder) chooseLock() *sbom.File {
+	switch {
+	case at.shrink == nil:
+		return at.lock
+	case at.lock == nil:
+		return at.shrink
+	case len(at.shrink.Data) == 0:
+		at.shrink.Problem(sbom.Problem{Code: sbom.Invalid, Message: "the file is empty, so npm takes package-lock.json", Hint: "delete it, or run `npm shrinkwrap`"})
+		return at.lock
+	}
+	at.lock.Problem(sbom.Problem{
+		Code:    sbom.Warning,
+		Message: "npm ignores this file, since there is an npm-shrinkwrap.json beside it",
+		Hint:    "delete the one that is out of date",
+	})
+	return at.shrink
+}
+
+// siblingManifest reads the package.json beside a lockfile that was named alone.
+func siblingManifest(lock *sbom.File) *manifest {
+	data, err := lock.Sibling(Manifest)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			lock.Problem(sbom.Problem{Code: sbom.Warning, Message: "the package.json beside it cannot be read, so they were not compared"})
+		}
+		return nil
+	}
+	s := parseSource(lock, data)
+	s.beside = true
+	return readManifest(s)
+}
+
+// add adds a folder's project to the inventory, if it has one of its own.
+func (p *projects) add(at *folder) {
+	if at.lockfile != nil {
+		at.lockfile.compare(0, at.manifest)
+		p.addLocked(at)
+		return
+	}
+	m := at.manifest
+	if m == nil {
+		return
+	}
+	if c, ok := p.members[at.dir]; ok {
+		c.by.compare(c.entry, m)
+		return
+	}
+	pinned := p.foreignAbove(at.dir)
+	if len(m.deps) > 0 && !pinned {
+		m.problem(sbom.NoLockfile, m.depsOff, "run `npm install --package-lock-only` and commit package-lock.json, or check the folder that holds the lockfile",
+			"no lockfile pins what this project installs")
+	}
+	if at.dir != "" && (len(m.deps) == 0 || pinned) {
+		return
+	}
+	coverage := sbom.CompleteCoverage
+	if len(m.deps) > 0 || at.foreign || m.doc.err != nil {
+		coverage = sbom.IncompleteCoverage
+	}
+	id := p.addProject(at, m, m.occurrence(m.doc.root.off, ""), coverage, m.license)
+	if !pinned {
+		p.addRequests(id, m)
+	}
+}
+
+// foreignAbove reports whether a lockfile that is not read lies in the folder or
+// above it: then that one may pin what the package.json asks for, and is itself
+// the problem.
+func (p *projects) foreignAbove(dir string) bool {
+	for {
+		if at := p.folders[dir]; at != nil {
+			if at.foreign {
+				return true
+			}
+			if at.lockfile != nil {
+				return false
+			}
+		}
+		if dir == "" {
+			return false
+		}
+		dir = inDir(dir)
+	}
+}
+
+// addProject adds the project of a folder: as the root where it lies at the top
+// of what was checked, else as an application of its own below the root.
+func (p *projects) addProject(at *folder, m *manifest, where sbom.Occurrence, coverage sbom.Coverage, license string) sbom.ID {
+	c := sbom.Component{
+		Type: sbom.Application, Ecosystem: sbom.NPM, Source: sbom.FromProject,
+		Name: "project", Coverage: coverage, License: license,
+	}
+	version := ""
+	switch {
+	case m != nil:
+		c.Name, version, c.Private = cmp.Or(m.name, c.Name), m.version, m.private
+	case at.lockfile != nil:
+		root := &at.lockfile.entries[0]
+		if name := cmp.Or(root.name, at.lockfile.name); validName(name) {
+			c.Name = name
+		}
+		version = root.version
+	}
+	c.Version = version
+	if c.Version != "" && c.Name != "project" {
+		c.PURL = p.ownPURL(c.Name, c.Version, c.Source, at.dir)
+	}
+	if at.dir == "" {
+		p.b.DescribeRoot(c, where)
+		return sbom.Root
+	}
+	if c.PURL == "" {
+		c.Ref = "npm:" + at.dir
+	}
+	if c.Name == "project" {
+		c.Name = path.Base(at.dir)
+	}
+	id := p.b.Add(c, sbom.Use{}, where)
+	p.b.Link(sbom.Root, id)
+	return id
+}
+
+// ownPURL returns the purl of a folder of the user's own code, or "" where
+// another one has taken it: two folders are never one component, and that they
+// have the same name is no sign of an attack.
+func (p *projects) ownPURL(name, version string, source sbom.Source, dir string) string {
+	u := purl(name, version, "", "")
+	owner := string(source) + " " + dir
+	if other, taken := p.purls[u]; taken && other != owner {
+		return ""
+	}
+	p.purls[u] = owner
+	return u
+}
+
+// addLocked adds what a lockfile installs.
+func (p *projects) addLocked(at *folder) {
+	l := at.lockfile
+	ids := make([]sbom.ID, len(l.entries))
+	root := &l.entries[0]
+	off := max(root.off, 0)
+	license := root.license
+	if at.manifest != nil {
+		license = cmp.Or(at.manifest.license, license)
+	}
+	ids[0] = p.addProject(at, at.manifest, l.occurrence(off, ""), l.coverage(root), license)
+	for i := 1; i < len(l.entries); i++ {
+		ids[i] = sbom.NoID
+		if !l.entries[i].link {
+			ids[i] = p.addEntry(at, i)
+		}
+	}
+	for i := range l.entries {
+		for _, e := range l.entries[i].edges {
+			if to := l.instance(e.to); to != none && ids[i] != sbom.NoID && ids[to] != sbom.NoID {
+				p.b.Link(ids[i], ids[to])
+			}
+		}
+	}
+}
+
+func (l *lockfile) coverage(e *entry) sbom.Coverage {
+	if l.cut || e.incomplete {
+		return sbom.IncompleteCoverage
+	}
+	return sbom.CompleteCoverage
+}
+
+func (p *projects) addEntry(at *folder, i int) sbom.ID {
+	l := at.lockfile
+	e := &l.entries[i]
+	if !validName(e.name) {
+		l.invalid(e.off, hintRegenerate, "%s is no name of a package", quote(e.name))
+		return sbom.NoID
+	}
+	c := sbom.Component{
+		Type: sbom.Library, Ecosystem: sbom.NPM, Name: e.name, Version: e.version,
+		Source: l.sourceOf(e), Hashes: e.integrity, License: e.license, Coverage: l.coverage(e),
+		Properties: []sbom.Property{{Name: PropertyPath, Value: e.key}},
+	}
+	if e.hasResolved && c.Source != sbom.FromProject && c.Source != sbom.FromLink && c.Source != "" {
+		c.Resolved = sbom.RedactURL(e.resolved)
+	}
+	if e.installed() && e.folder != e.name {
+		c.Properties = append(c.Properties, sbom.Property{Name: PropertyAlias, Value: e.folder})
+	}
+	switch c.Source {
+	case sbom.FromGit:
+		c.PURL = purl(e.name, e.version, "vcs_url", vcsURL(e.resolved))
+	case sbom.FromTarball:
+		c.PURL = purl(e.name, e.version, "download_url", c.Resolved)
+	case sbom.FromProject, sbom.FromLink:
+		dir := path.Join(at.dir, e.key)
+		if c.PURL = p.ownPURL(e.name, e.version, c.Source, dir); c.PURL == "" {
+			c.Ref = "npm:" + dir
+		}
+		if c.Source == sbom.FromProject {
+			c.Type = sbom.Application
+		}
+	case sbom.FromRegistry:
+		if e.version == "" {
+			l.invalid(e.off, hintRegenerate, "%s has no version", l.label(e))
+		}
+		fallthrough
+	default:
+		c.PURL = purl(e.name, e.version, "", "")
+	}
+	own := p.folders[path.Join(at.dir, e.key)]
+	if own != nil && own.manifest != nil && !e.installed() {
+		c.Private = own.manifest.private
+	}
+	if e.outside() && e.incomplete && !l.cut && (own == nil || own.lockfile == nil) {
+		l.problem(sbom.Unsupported, e.off, "check a folder that holds both projects",
+			"%s lies outside of the project, and npm does not lock what it depends on", l.label(e))
+	}
+	where := []sbom.Occurrence{l.occurrence(e.off, e.key)}
+	for _, n := range e.linked {
+		link := &l.entries[n]
+		where = append(where, l.occurrence(link.off, link.key))
+		c.Properties = append(c.Properties, sbom.Property{Name: PropertyPath, Value: link.key})
+		if link.installed() && link.folder != e.name {
+			c.Properties = append(c.Properties, sbom.Property{Name: PropertyAlias, Value: link.folder})
+		}
+	}
+	return p.b.Add(c, sbom.Use{Development: e.dev, Optional: e.optional}, where...)
+}
+
+// sourceOf says by which way the bytes of an entry arrive.
+func (l *lockfile) sourceOf(e *entry) sbom.Source {
+	switch {
+	case e.workspace:
+		return sbom.FromProject
+	case !e.installed():
+		return sbom.FromLink
+	case !e.hasResolved && e.bundled:
+		return sbom.FromParent
+	case !e.hasResolved:
+		return sbom.FromRegistry // npm may be told to leave the URL out
+	}
+	source, ok := lockedSource(e.resolved)
+	if !ok {
+		l.invalid(e.off, hintRegenerate, "the URL from which %s is resolved is of no known form", l.label(e))
+	}
+	if source == sbom.FromRegistry && e.byURL {
+		return sbom.FromTarball
+	}
+	return source
+}
+
+// addRequests adds what a package.json asks for and no lockfile resolves.
+func (p *projects) addRequests(project sbom.ID, m *manifest) {
+	for _, d := range m.deps {
+		if d.kind == peerOptionalEdge {
+			continue // npm does not install these
+		}
+		r := parseSpec(d.name, d.spec)
+		if !validName(r.name) {
+			m.invalid(d.off, "correct the name", "%s asks for something that is no name of a package", quote(d.name))
+			continue
+		}
+		c := sbom.Component{
+			Type: sbom.Library, Ecosystem: sbom.NPM, Name: r.name, Version: r.version, Source: r.source,
+			Properties: []sbom.Property{{Name: PropertyRequest, Value: redactSpec(d.spec)}},
+		}
+		if r.name != d.name && validName(d.name) {
+			c.Properties = append(c.Properties, sbom.Property{Name: PropertyAlias, Value: d.name})
+		}
+		switch r.source {
+		case sbom.FromGit:
+			c.PURL = purl(r.name, "", "vcs_url", r.url)
+		case sbom.FromTarball:
+			c.PURL, c.Resolved = purl(r.name, "", "download_url", r.url), r.url
+		default:
+			c.PURL = purl(r.name, r.version, "", "")
+		}
+		use := sbom.Use{Development: d.kind == devEdge, Optional: d.kind.mayMiss()}
+		p.b.Link(project, p.b.Add(c, use, m.occurrence(d.off, "")))
+	}
+}

@@ -1,0 +1,90 @@
+package node
+
+import (
+	"context"
+	"maps"
+	"path"
+	"slices"
+
+	"countermark/sbom"
+)
+
+// The kinds of files that are read.
+const (
+	PackageLock = "package-lock.json"
+	Shrinkwrap  = "npm-shrinkwrap.json"
+	Manifest    = "package.json"
+)
+
+// unread are the lockfiles that are recognised, with the program that wrote
+// them, but not read by this version: what they pin is unknown.
+var unread = map[string]string{
+	"yarn.lock":      "Yarn",
+	"pnpm-lock.yaml": "pnpm",
+	"bun.lock":       "Bun",
+	"bun.lockb":      "Bun",
+	"deno.lock":      "Deno",
+}
+
+// Property names of this reader. The path is that of the official CycloneDX
+// property taxonomy for npm.
+const (
+	PropertyPath    = "cdx:npm:package:path"
+	PropertyAlias   = "countermark:npm:alias"   // the name by which the project calls the package
+	PropertyRequest = "countermark:npm:request" // what a package.json without a lockfile asks for, redacted
+)
+
+// Reader reads Node projects. The zero value is ready.
+//
+// The project at the top of what is scanned becomes the root; one in a folder
+// below becomes an application that the root depends on, unless another
+// project's lockfile covers it as a workspace member. A package.json that asks for
+// something, and that no lockfile covers, is a problem; one that asks for nothing
+// installs nothing, and is read in full.
+type Reader struct{}
+
+var _ sbom.Reader = Reader{}
+
+// Recognize implements [sbom.Reader].
+func (Reader) Recognize(name string) string {
+	base := path.Base(name)
+	switch base {
+	case PackageLock, Shrinkwrap, Manifest:
+		return base
+	}
+	if unread[base] != "" {
+		return base
+	}
+	return ""
+}
+
+// Sniff recognises npm's lockfile under any name.
+func (Reader) Sniff(data []byte) string {
+	doc := parseJSON(data)
+	if doc.root.get("lockfileVersion") == nil || doc.root.get("packages") == nil {
+		return ""
+	}
+	return PackageLock
+}
+
+// Read implements [sbom.Reader].
+func (Reader) Read(ctx context.Context, files []*sbom.File, b *sbom.Builder) error {
+	p := &projects{b: b, folders: map[string]*folder{}, members: map[string]covered{}, purls: map[string]string{}}
+	for _, f := range files {
+		p.sort(f)
+	}
+	dirs := slices.Sorted(maps.Keys(p.folders))
+	for _, dir := range dirs { // a folder comes before those inside of it
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		p.load(p.folders[dir])
+	}
+	for _, dir := range dirs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		p.add(p.folders[dir])
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package node
+
+import (
+	"cmp"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/package-url/packageurl-go"
+
+	"countermark/sbom"
+)
+
+// npm's names: no path in them, and nothing that would need an explanation in a
+// URL (npm's documentation, "package.json", name; with the
+// capitals and characters that old packages still have).
+var namePattern = regexp.MustCompile(`^(@[A-Za-z0-9~_.!'()*-]+/)?[A-Za-z0-9~_!'()*-][A-Za-z0-9~_.!'()*-]*$`)
+
+const maxName = 214 // npm's limit; a scope included
+
+func validName(name string) bool { return len(name) <= maxName && namePattern.MatchString(name) }
+
+var versionPattern = regexp.MustCompile(`^[v=]*([0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*)$`)
+
+// plainVersion returns an exact version without "v" or "=", or "".
+func plainVersion(s string) string {
+	if m := versionPattern.FindStringSubmatch(s); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// purl returns the canonical package URL (ECMA-427). At most one of the
+// qualifiers vcs_url and download_url says where else than from a registry the
+// package comes.
+func purl(name, version, qualifier, value string) string {
+	namespace := ""
+	if scope, rest, ok := strings.Cut(name, "/"); ok {
+		namespace, name = scope, rest
+	}
+	var q packageurl.Qualifiers
+	if value != "" {
+		q = packageurl.Qualifiers{{Key: qualifier, Value: value}}
+	}
+	return packageurl.NewPackageURL(packageurl.TypeNPM, namespace, name, version, q, "").ToString()
+}
+
+// digestSizes are the algorithms of Subresource Integrity that npm has ever
+// written, with the size of their digests in bytes.
+var digestSizes = map[string]int{"sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64}
+
+// parseIntegrity parses https://www.w3.org/TR/SRI/ metadata: digests with blanks
+// between them, each with options that mean nothing. It returns what it could
+// parse even with an error: a browser or npm would skip the rest, and so leave a
+// package unprotected that looks protected.
+func parseIntegrity(sri string) ([]sbom.Hash, error) {
+	var hashes []sbom.Hash
+	var bad error
+	for field := range strings.FieldsSeq(sri) {
+		field, _, _ = strings.Cut(field, "?")
+		algorithm, digest, _ := strings.Cut(field, "-")
+		size, known := digestSizes[algorithm]
+		if !known {
+			bad = errors.New("unknown algorithm")
+			continue
+		}
+		raw, err := base64.StdEncoding.DecodeString(digest)
+		if err != nil || len(raw) != size {
+			bad = fmt.Errorf("not a %s digest in base64", algorithm)
+			continue
+		}
+		hashes = append(hashes, sbom.Hash{Algorithm: algorithm, Value: hex.EncodeToString(raw)})
+	}
+	if len(hashes) == 0 && bad == nil {
+		bad = errors.New("empty")
+	}
+	return hashes, bad
+}
+
+// request is what a dependency asks for, in a package.json that no lockfile
+// resolves (npm's documentation, "package-spec").
+type request struct {
+	source  sbom.Source // "" where the package manager alone knows it
+	name    string      // of an alias: what it stands for
+	version string      // where exactly one is asked for
+	url     string      // of FromGit and FromTarball, redacted
+}
+
+var (
+	specScheme  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
+	specGitHost = regexp.MustCompile(`^https?://([^/@]*@)?(www\.)?(github\.com|gitlab\.com|bitbucket\.org)/[^/]+/[^/#]+(#.*)?$`)
+	specSCP     = regexp.MustCompile(`^[^/@\s]+@[^/:\s]+:`)
+	specHosted  = regexp.MustCompile(`^[^@/:\s][^/:\s]*/[^/\s]+$`)
+	specLocal   = regexp.MustCompile(`^(\.{0,2}/|\.{1,2}$|~/|[A-Za-z]:[\\/])`)
+)
+
+var gitHosts = map[string]string{
+	"github:": "github.com", "gitlab:": "gitlab.com", "bitbucket:": "bitbucket.org", "gist:": "gist.github.com",
+}
+
+func parseSpec(name, spec string) request {
+	spec = strings.TrimSpace(spec)
+	scheme := strings.ToLower(specScheme.FindString(spec))
+	switch {
+	case scheme == "npm:":
+		real, version := spec[len(scheme):], ""
+		if at := strings.LastIndexByte(real, '@'); at > 0 {
+			real, version = real[:at], real[at+1:]
+		}
+		return request{name: real, version: plainVersion(version)}
+	case gitHosts[scheme] != "":
+		return request{name: name, source: sbom.FromGit, url: hosted(gitHosts[scheme], spec[len(scheme):])}
+	case scheme == "http:" || scheme == "https:":
+		path, _, _ := strings.Cut(spec, "#")
+		if strings.HasSuffix(path, ".git") || specGitHost.MatchString(spec) {
+			return request{name: name, source: sbom.FromGit, url: "git+" + sbom.RedactURL(spec)}
+		}
+		return request{name: name, source: sbom.FromTarball, url: sbom.RedactURL(spec)}
+	case strings.HasPrefix(scheme, "git+") || scheme == "git:" || scheme == "ssh:":
+		return request{name: name, source: sbom.FromGit, url: sbom.RedactURL(spec)}
+	case specSCP.MatchString(spec):
+		return request{name: name, source: sbom.FromGit, url: sbom.RedactURL(spec)}
+	case scheme == "file:" || specLocal.MatchString(spec):
+		return request{name: name, source: sbom.FromFile}
+	case scheme == "link:" || scheme == "portal:":
+		return request{name: name, source: sbom.FromLink}
+	case scheme != "":
+		return request{name: name} // workspace:, catalog:, patch: and whatever comes
+	case specHosted.MatchString(spec):
+		return request{name: name, source: sbom.FromGit, url: hosted("github.com", spec)}
+	default:
+		return request{name: name, version: plainVersion(spec)}
+	}
+}
+
+// hosted spells out a shorthand such as owner/repository#ref.
+func hosted(host, shorthand string) string {
+	repository, ref, _ := strings.Cut(shorthand, "#")
+	if at := strings.LastIndexByte(repository, '@'); at >= 0 { // user:password@owner/repository
+		repository = repository[at+1:]
+	}
+	return sbom.RedactURL("git+https://" + host + "/" + strings.TrimSuffix(repository, ".git") + ".git#" + ref)
+}
+
+func asksURL(spec string) bool {
+	return strings.Contains(spec, "://") && parseSpec("", spec).source == sbom.FromTarball
+}
+
+// lockedSource says from where a lockfile's "resolved" brings a package, and
+// whether it is of a form that npm writes.
+func lockedSource(resolved string) (source sbom.Source, ok bool) {
+	scheme := strings.ToLower(specScheme.FindString(resolved))
+	switch {
+	case scheme == "http:" || scheme == "https:":
+		return sbom.FromRegistry, true
+	case strings.HasPrefix(scheme, "git+") || scheme == "git:" || scheme == "ssh:" || gitHosts[scheme] != "" || specSCP.MatchString(resolved):
+		return sbom.FromGit, true
+	case scheme == "file:":
+		return sbom.FromFile, true
+	default:
+		return "", false
+	}
+}
+
+// vcsURL is the purl qualifier of a git dependency, redacted; the commit stays.
+func vcsURL(resolved string) string {
+	scheme := strings.ToLower(specScheme.FindString(resolved))
+	if host := gitHosts[scheme]; host != "" {
+		return hosted(host, resolved[len(scheme):])
+	}
+	url := sbom.RedactURL(resolved)
+	if strings.HasPrefix(scheme, "git") {
+		return url
+	}
+	return "git+" + cmp.Or(strings.TrimPrefix(url, "git+"), url)
+}
+
+// packageManagerSchemes lead to no host, so what follows holds no password, and
+// an @ in it belongs to a name.
+var packageManagerSchemes = map[string]bool{
+	"workspace:": true, "catalog:": true, "patch:": true, "portal:": true, "link:": true, "file:": true,
+}
+
+// redactSpec returns the spec as it may be shown.
+func redactSpec(spec string) string {
+	spec = strings.TrimSpace(spec)
+	scheme := strings.ToLower(specScheme.FindString(spec))
+	r := parseSpec("", spec)
+	switch {
+	case scheme == "npm:" && (!validName(r.name) || strings.Contains(spec, "://")):
+		return "npm:" + sbom.Redacted
+	case scheme == "npm:" || scheme == "" && r.source == "" && !strings.Contains(spec, "@"):
+		if sbom.LooksSecret(spec) {
+			return sbom.Redacted
+		}
+		return spec
+	}
+	out := redact(spec)
+	at := strings.LastIndexByte(out, '@')
+	if at < 0 || packageManagerSchemes[scheme] {
+		return out
+	}
+	if r.source == "" { // "user:password@owner/repository"
+		scheme = ""
+	}
+	return scheme + out[at+1:]
+}

@@ -1,0 +1,165 @@
+package node
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"countermark/sbom"
+)
+
+func TestTarballName(t *testing.T) {
+	for _, tc := range []struct{ url, name, version string }{
+		{"https://registry.example/debug/-/debug-4.3.4.tgz", "debug", "4.3.4"},
+		{"https://registry.example/@scope/name/-/name-1.2.3.tgz", "@scope/name", "1.2.3"},
+		{"https://registry.example/@scope%2fname/-/name-1.2.3.tgz", "@scope/name", "1.2.3"},
+		{"https://registry.example/%40scope%2Fname/-/name-1.2.3.tgz", "@scope/name", "1.2.3"},
+		{"https://registry.example/api/npm/all/@scope/name/-/@scope/name-1.2.3.tgz", "@scope/name", "1.2.3"},
+		{"https://registry.example/repository/npm/JSONStream/-/JSONStream-1.3.5.tgz?x=1#y", "JSONStream", "1.3.5"},
+		{"http://registry.example/a/-/a-1.0.0-beta.1+b.tgz", "a", "1.0.0-beta.1+b"},
+		{"https://registry.example/a-1/-/a-1-2.0.0.tgz", "a-1", "2.0.0"},
+
+		{"https://registry.example/good/-/evil-1.0.0.tgz", "", ""},
+		{"https://registry.example/@scope/good/-/@other/good-1.0.0.tgz", "", ""},
+		{"https://registry.example/a/-/a-latest.tgz", "", ""},
+		{"https://registry.example/a/-/a-1.0.0.zip", "", ""},
+		{"https://registry.example/a/-/x/a-1.0.0.tgz", "", ""},
+		{"https://registry.example/download/@scope/name/1.2.3/0123456789abcdef", "", ""},
+		{"https://registry.example/a-1.0.0.tgz", "", ""},
+		{"git+https://registry.example/a/-/a-1.0.0.tgz", "", ""},
+		{"file:a/-/a-1.0.0.tgz", "", ""},
+		{"", "", ""},
+		{"https://registry.example/a/-/a-%zz.tgz", "", ""},
+	} {
+		name, version, ok := TarballName(tc.url)
+		if name != tc.name || version != tc.version || ok != (tc.name != "") {
+			t.Errorf("%s: %q %q %v, want %q %q", tc.url, name, version, ok, tc.name, tc.version)
+		}
+	}
+}
+
+func TestParseIntegrity(t *testing.T) {
+	const (
+		sha1   = "sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk="
+		hex1   = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+		sha256 = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+		hex256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+	)
+	for _, tc := range []struct {
+		in   string
+		want []sbom.Hash
+		bad  string
+	}{
+		{in: sha1, want: []sbom.Hash{{Algorithm: "sha1", Value: hex1}}},
+		{in: "  " + sha1 + "?foo=bar \t" + sha256, want: []sbom.Hash{{Algorithm: "sha1", Value: hex1}, {Algorithm: "sha256", Value: hex256}}},
+		{in: "", bad: "empty"},
+		{in: "md5-1B2M2Y8AsgTpgAmY7PhCfg==", bad: "unknown algorithm"},
+		{in: "SHA1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=", bad: "unknown algorithm"},
+		{in: "sha512-2jmj7l5rSw0yVb/vlWAYkK/YBwk=", bad: "not a sha512 digest"},
+		{in: "sha1", bad: "not a sha1 digest"},
+		{in: "sha1-%%%", bad: "not a sha1 digest"},
+		{in: sha1 + " sha3-abc", want: []sbom.Hash{{Algorithm: "sha1", Value: hex1}}, bad: "unknown algorithm"},
+	} {
+		got, err := parseIntegrity(tc.in)
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%q: %s", tc.in, diff)
+		}
+		if (err != nil) != (tc.bad != "") || err != nil && !strings.Contains(err.Error(), tc.bad) {
+			t.Errorf("%q: error %v, want %q", tc.in, err, tc.bad)
+		}
+	}
+}
+
+func TestParseSpec(t *testing.T) {
+	const commit = "0123456789abcdef0123456789abcdef01234567"
+	for _, tc := range []struct {
+		spec string
+		want request
+	}{
+		{"^1.0.0", request{name: "x"}},
+		{"1.2.3", request{name: "x", version: "1.2.3"}},
+		{"=v1.2.3-rc.1", request{name: "x", version: "1.2.3-rc.1"}},
+		{"", request{name: "x"}},
+		{"latest", request{name: "x"}},
+		{"1.2.3 || 2", request{name: "x"}},
+		{"npm:@scope/real@1.0.0", request{name: "@scope/real", version: "1.0.0"}},
+		{"npm:@scope/real", request{name: "@scope/real"}},
+		{"owner/repo#" + commit, request{name: "x", source: sbom.FromGit, url: "git+https://github.com/owner/repo.git#" + commit}},
+		{"gitlab:owner/repo#main", request{name: "x", source: sbom.FromGit, url: "git+https://gitlab.com/owner/repo.git"}},
+		{"github:user:hunter2@owner/repo", request{name: "x", source: sbom.FromGit, url: "git+https://github.com/owner/repo.git"}},
+		{"git+https://user:hunter2@host.example/r.git#" + commit, request{name: "x", source: sbom.FromGit, url: "git+https://host.example/r.git#" + commit}},
+		{"git@host.example:owner/r.git", request{name: "x", source: sbom.FromGit, url: "host.example:owner/r.git"}},
+		{"https://github.com/owner/repo", request{name: "x", source: sbom.FromGit, url: "git+https://github.com/owner/repo"}},
+		{"https://user:hunter2@host.example/x.tgz?token=hunter2", request{name: "x", source: sbom.FromTarball, url: "https://host.example/x.tgz"}},
+		{"file:../x", request{name: "x", source: sbom.FromFile}},
+		{"./x.tgz", request{name: "x", source: sbom.FromFile}},
+		{"link:../x", request{name: "x", source: sbom.FromLink}},
+		{"workspace:*", request{name: "x"}},
+		{"catalog:", request{name: "x"}},
+	} {
+		if got := parseSpec("x", tc.spec); got != tc.want {
+			t.Errorf("%q: %+v, want %+v", tc.spec, got, tc.want)
+		}
+		if shown := redactSpec(tc.spec); strings.Contains(shown, "hunter2") {
+			t.Errorf("%q is shown as %q", tc.spec, shown)
+		}
+	}
+	for spec, want := range map[string]string{
+		"^1.0.0 || >=2 <3":            "^1.0.0 || >=2 <3",
+		"npm:@a/b@^1":                 "npm:@a/b@^1",
+		"npm:a:hunter2@h/x@1":         "npm:REDACTED",
+		"user:hunter2@owner/repo":     "owner/repo",
+		"workspace:@a/b@^1":           "workspace:@a/b@^1",
+		"git@host.example:o/r.git#v1": "host.example:o/r.git",
+		"owner/repo#semver:^1":        "owner/repo",
+	} {
+		if got := redactSpec(spec); got != want {
+			t.Errorf("redactSpec(%q) = %q, want %q", spec, got, want)
+		}
+	}
+}
+
+func TestWorkspacePatterns(t *testing.T) {
+	for _, tc := range []struct {
+		patterns []string
+		yes, no  string
+	}{
+		{[]string{"packages/*"}, "packages/a packages/b.c", "packages packages/.a packages/a/b packages/a/node_modules/b xpackages/a"},
+		{[]string{"./packages/*/"}, "packages/a", "packages/a/b"},
+		{[]string{"packages/**"}, "packages/a packages/a/b", "packages packages/node_modules/a"},
+		{[]string{"**/lib"}, "lib a/lib a/b/lib", "a/libx node_modules/lib"},
+		{[]string{"apps/{web,api-*}", "one"}, "apps/web apps/api-x one", "apps/api one/two"},
+		{[]string{"packages/*", "!packages/skip"}, "packages/a", "packages/skip"},
+		{[]string{"!packages/skip", "packages/*", "packages/skip"}, "packages/a packages/skip", "x"},
+		{[]string{"packages/[a-c]?"}, "packages/ax packages/c1", "packages/d1 packages/a"},
+		{[]string{"packages/[!a]"}, "packages/b", "packages/a"},
+		{[]string{"../out/*"}, "../out/a", "out/a"},
+		{[]string{"a+b.c"}, "a+b.c", "aab.c a+bxc"},
+	} {
+		match, err := compileWorkspaces(tc.patterns)
+		if err != nil {
+			t.Errorf("%q: %v", tc.patterns, err)
+			continue
+		}
+		for p := range strings.FieldsSeq(tc.yes) {
+			if !match(p) {
+				t.Errorf("%q does not match %s", tc.patterns, p)
+			}
+		}
+		for p := range strings.FieldsSeq(tc.no) {
+			if match(p) {
+				t.Errorf("%q matches %s", tc.patterns, p)
+			}
+		}
+	}
+	many := make([]string, maxGlobs+1)
+	for i := range many {
+		many[i] = "a/*"
+	}
+	for _, bad := range [][]string{{"a[z-a]"}, many} {
+		if _, err := compileWorkspaces(bad); err == nil {
+			t.Errorf("%.40q is accepted", bad)
+		}
+	}
+}

@@ -1,0 +1,328 @@
+package node
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"countermark/sbom"
+)
+
+// place finds for each entry the folder above it that is a package, not a link.
+func (l *lockfile) place() {
+	for i := 1; i < len(l.entries); i++ {
+		l.findParent(i)
+	}
+	for i := 1; i < len(l.entries); i++ {
+		l.measure(i)
+	}
+	for i := 1; i < len(l.entries); i++ {
+		e := &l.entries[i]
+		if !e.isChild {
+			continue
+		}
+		k := childKey{e.parent, fold(e.folder)}
+		if other, ok := l.child[k]; ok {
+			l.invalid(e.off, hintRegenerate, "%s and %s are the same folder where file names ignore case", quote(l.entries[other].key), quote(e.key))
+		}
+		l.child[k] = i
+	}
+}
+
+func (l *lockfile) findParent(i int) {
+	e := &l.entries[i]
+	for dir := e.key; ; {
+		slash := strings.LastIndexByte(dir, '/')
+		if slash < 0 {
+			break
+		}
+		dir = dir[:slash]
+		n, ok := l.nodes[dir]
+		if !ok || l.entries[n].link {
+			continue
+		}
+		e.parent = n
+		e.isChild = e.key == dir+"/node_modules/"+e.folder
+		return
+	}
+	if e.outside() {
+		return
+	}
+	e.parent = 0
+	e.isChild = e.key == "node_modules/"+e.folder
+}
+
+// measure bounds how far a search for a dependency can go up.
+func (l *lockfile) measure(i int) int {
+	e := &l.entries[i]
+	if e.nesting > 0 || e.parent <= 0 {
+		return e.nesting
+	}
+	e.nesting = l.measure(e.parent) + 1
+	if e.nesting > maxNesting {
+		if e.nesting == maxNesting+1 {
+			l.invalid(e.off, hintRegenerate, "more than %d packages inside of each other", maxNesting)
+		}
+		e.parent, e.isChild = 0, false
+	}
+	return e.nesting
+}
+
+// followLinks connects links with their targets.
+func (l *lockfile) followLinks() {
+	for i := range l.entries {
+		e := &l.entries[i]
+		if !e.link {
+			continue
+		}
+		if !e.hasResolved {
+			l.invalid(e.off, hintRegenerate, "the link %s has no target", quote(e.key))
+			continue
+		}
+		target := path.Clean(e.resolved)
+		n, ok := l.nodes[target]
+		if target == "." { // npm writes "" for the project's own folder
+			n, ok = 0, true
+		}
+		if !ok || l.entries[n].link || path.IsAbs(target) {
+			if !l.cut {
+				l.invalid(e.off, hintRegenerate, "the target of the link %s is not in the lockfile", quote(e.key))
+			}
+			continue
+		}
+		e.target = n
+		l.entries[n].linked = append(l.entries[n].linked, i)
+	}
+}
+
+// findWorkspaces marks the members, which are those folders that the root's
+// patterns match.
+func (l *lockfile) findWorkspaces() {
+	packages := l.doc.root.get("packages")
+	root := packages.value.get("")
+	if root == nil || root.value.kind != objectKind {
+		return
+	}
+	l.workspaces = l.workspacePatterns(&root.value)
+	if len(l.workspaces) == 0 {
+		return
+	}
+	match, err := compileWorkspaces(l.workspaces)
+	if err != nil {
+		l.invalid(root.off, "correct \"workspaces\" in package.json", "the workspaces cannot be understood: %v", err)
+		return
+	}
+	for i := 1; i < len(l.entries); i++ {
+		e := &l.entries[i]
+		e.workspace = !e.link && match(e.key)
+	}
+}
+
+// workspacePatterns reads both forms of "workspaces": an array, or an object
+// with an array "packages".
+func (s *source) workspacePatterns(obj *value) []string {
+	m := obj.get("workspaces")
+	if m != nil && m.value.kind == objectKind {
+		m = m.value.get("packages")
+	}
+	if m == nil || m.value.kind == nullKind {
+		return nil
+	}
+	if m.value.kind != arrayKind {
+		s.wrongType(m, arrayKind)
+		return nil
+	}
+	return s.list(m)
+}
+
+func (l *lockfile) readDependencies(packages *value) {
+	for i := range packages.members {
+		m := &packages.members[i]
+		n, ok := l.nodes[m.name]
+		if m.name == "" {
+			n, ok = 0, true
+		}
+		if !ok || l.entries[n].off != m.off || l.entries[n].link {
+			continue
+		}
+		e := &l.entries[n]
+		e.deps = l.dependencies(&m.value, !e.isChild)
+		if e.bundlesAll {
+			for _, d := range e.deps {
+				if d.kind == prodEdge {
+					e.bundles = append(e.bundles, d.name)
+				}
+			}
+		}
+	}
+	l.askForMembers()
+}
+
+// askForMembers lets the root depend on every member, whatever else it says of
+// a package of that name.
+func (l *lockfile) askForMembers() {
+	root := &l.entries[0]
+	index := map[string]int{}
+	for i, d := range root.deps {
+		index[fold(d.name)] = i
+	}
+	for i := range l.entries {
+		e := &l.entries[i]
+		if !e.workspace {
+			continue
+		}
+		d := dependency{name: e.name, kind: workspaceEdge, off: e.off}
+		n, ok := index[fold(d.name)]
+		switch {
+		case !ok:
+			index[fold(d.name)] = len(root.deps)
+			root.deps = append(root.deps, d)
+		case root.deps[n].kind == workspaceEdge:
+			l.invalid(e.off, "give each workspace member a name of its own", "two workspace members are named %s", quote(e.name))
+		default:
+			root.deps[n] = d
+		}
+	}
+}
+
+// resolve finds for each dependency the copy that Node.js would load.
+func (l *lockfile) resolve() {
+	for i := range l.entries {
+		e := &l.entries[i]
+		e.edges = make([]edge, 0, len(e.deps))
+		for _, d := range e.deps {
+			to := l.find(i, d.name)
+			e.edges = append(e.edges, edge{d, to})
+			if to == none {
+				l.missing(e, d)
+				continue
+			}
+			if found := &l.entries[to]; found.folder != d.name {
+				l.invalid(d.off, hintRegenerate, "%s asks for %s and would get %s", l.label(e), quote(d.name), quote(found.key))
+			} else if d.kind == workspaceEdge && !l.leadsTo(to, d) {
+				l.invalid(d.off, hintRegenerate, "the workspace member %s is not what %s leads to", quote(d.name), quote(found.key))
+			} else if asksURL(d.spec) {
+				found.byURL = true
+			}
+		}
+	}
+}
+
+func (l *lockfile) leadsTo(to int, d dependency) bool {
+	e := &l.entries[to]
+	return e.link && e.target != none && l.entries[e.target].off == d.off
+}
+
+// find walks up from an entry to the first node_modules that holds the name.
+func (l *lockfile) find(from int, name string) int {
+	name = fold(name)
+	for ; from != none; from = l.entries[from].parent {
+		if to, ok := l.child[childKey{from, name}]; ok {
+			return to
+		}
+	}
+	return none
+}
+
+// missing judges a dependency that is nowhere. npm itself installs without
+// optional ones, and leaves out peers where it is told to ignore them.
+func (l *lockfile) missing(e *entry, d dependency) {
+	switch {
+	case d.kind.mayMiss():
+	case l.cut || e.outside():
+		e.incomplete = true
+	case d.kind == peerEdge:
+		l.warn(d.off, "install it, unless the project runs npm with --legacy-peer-deps on purpose",
+			"%s needs the peer %s, which is not in the lockfile", l.label(e), quote(d.name))
+	case e.hasShrink:
+		e.incomplete = true
+		l.problem(sbom.Unsupported, d.off, "run `npm install` and commit the lockfile that it writes",
+			"%s brings an npm-shrinkwrap.json of its own, whose packages are not in this lockfile", l.label(e))
+	default:
+		e.incomplete = true
+		l.invalid(d.off, hintRegenerate, "%s depends on %s, which is not in the lockfile", l.label(e), quote(d.name))
+	}
+}
+
+func (l *lockfile) label(e *entry) string {
+	if e.key == "" {
+		return "the project"
+	}
+	return quote(e.key)
+}
+
+// findBundled finds what arrives inside of another package's tarball, by npm's
+// rule: what a package's bundleDependencies name, all that lies below these, and
+// what they use from the bundling package's own node_modules. What the project
+// or a member of it bundles is fetched as usual. The lockfile's inBundle is not
+// trusted: it would excuse a package from having an integrity.
+func (l *lockfile) findBundled() {
+	children := map[int][]int{}
+	for i := 1; i < len(l.entries); i++ {
+		if e := &l.entries[i]; e.isChild {
+			children[e.parent] = append(children[e.parent], i)
+		}
+	}
+	// Bundlers are visited from the outside in, since the outermost one counts.
+	order := make([]int, 0, len(l.entries))
+	for i := range l.entries {
+		if e := &l.entries[i]; e.isChild && len(e.bundles) > 0 {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return l.entries[a].nesting - l.entries[b].nesting })
+	for _, bundler := range order {
+		if !l.entries[bundler].bundled {
+			l.bundle(bundler, children)
+		}
+	}
+	for i := range l.entries {
+		e := &l.entries[i]
+		if e.markBundled && !e.bundled && !e.hasResolved && len(e.integrity) == 0 && !l.bundledByProject(e) {
+			l.warn(e.off, hintRegenerate, "%s is marked as bundled, but no package above it bundles it", quote(e.key))
+		}
+		if e.bundled && len(e.integrity) > 0 && !e.hasResolved {
+			l.warn(e.off, "", "%s comes inside of another package, so its own integrity protects nothing and is left out", quote(e.key))
+			e.integrity = nil
+		}
+	}
+}
+
+func (l *lockfile) bundledByProject(e *entry) bool {
+	return e.parent != none && !l.entries[e.parent].isChild && len(l.entries[e.parent].bundles) > 0
+}
+
+func (l *lockfile) bundle(bundler int, children map[int][]int) {
+	var queue []int
+	take := func(i int) {
+		if e := &l.entries[i]; !e.bundled {
+			e.bundled = true
+			queue = append(queue, i)
+		}
+	}
+	for _, name := range l.entries[bundler].bundles {
+		if c, ok := l.child[childKey{bundler, fold(name)}]; ok {
+			take(c)
+		}
+	}
+	for len(queue) > 0 {
+		i := queue[0]
+		queue = queue[1:]
+		for _, c := range children[i] {
+			take(c)
+		}
+		for _, e := range l.entries[i].edges {
+			if e.to != none && l.entries[e.to].isChild && l.entries[e.to].parent == bundler {
+				take(e.to)
+			}
+		}
+	}
+}
+
+// instance follows a link to its target; none where it leads nowhere.
+func (l *lockfile) instance(i int) int {
+	if i != none && l.entries[i].link {
+		return l.entries[i].target
+	}
+	return i
+}
