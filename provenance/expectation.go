@@ -1,0 +1,194 @@
+package provenance
+
+import (
+	"cmp"
+	"strings"
+)
+
+const (
+	hintSource  = "if the new source is right, change it in the policy; if you do not know it, do not install this version"
+	hintPublish = "do not install this version; compare it with the registry's page, and report it to the registry if it differs"
+)
+
+// compare compares what is certified with what is expected.
+func (v *verdict) compare(e Expectation, c certified, builders []string) {
+	v.compareRepository(e, c)
+	equal := func(name, what, want, have string) {
+		if want != "" {
+			v.demand(check{name: name, ok: want == have, expected: want, actual: have, what: what, hint: hintSource})
+		}
+	}
+	equal(checkRepositoryID, "the source repository's id", e.RepositoryID, c.repositoryID)
+	equal(checkOwnerID, "the source repository owner's id", e.OwnerID, c.ownerID)
+	if e.Ref != "" {
+		v.demand(check{name: checkRef, ok: c.ref != "" && matchRef(e.Ref, c.ref), expected: e.Ref, actual: c.ref, what: "the source ref", hint: hintSource})
+	}
+	equal(checkCommit, "the source commit", strings.ToLower(e.Digest), strings.ToLower(c.commit))
+	equal(checkTrigger, "the build's trigger", e.Trigger, c.trigger)
+	v.compareWorkflow(e, c)
+	if e.Builder != "" {
+		v.compareBuilder(e, c, builders)
+	}
+	if e.DenySelfHosted {
+		v.demand(check{
+			name: checkRunner, ok: c.runner == "github-hosted" || c.runner == "gitlab-hosted", expected: "a hosted runner", actual: c.runner,
+			what: "the build's runner", hint: "a self-hosted runner can be changed by whoever owns it; allow it only for a publisher that you trust with that",
+		})
+	}
+}
+
+func (v *verdict) compareRepository(e Expectation, c certified) {
+	if e.Repo == "" {
+		if e.Issuer != "" {
+			v.demand(check{name: checkIssuer, ok: e.Issuer == c.issuer, expected: e.Issuer, actual: c.issuer, what: "the certificate's issuer", hint: hintSource})
+		}
+		return
+	}
+	want, err := ParseRepository(e.Repo)
+	if err != nil {
+		v.demand(check{name: checkRepository, expected: e.Repo, actual: c.repository, what: "the source repository", note: "the expected one cannot be used: " + err.Error(), hint: "write it as https://host/owner/name"})
+		return
+	}
+	issuer := cmp.Or(e.Issuer, issuers[want.Host])
+	if issuer == "" {
+		v.demand(check{name: checkIssuer, expected: "an issuer for " + want.Host, actual: c.issuer, what: "the certificate's issuer", note: "only github.com and gitlab.com have one by default", hint: "name the OIDC issuer of that host beside the repository"})
+	} else {
+		v.demand(check{name: checkIssuer, ok: issuer == c.issuer, expected: issuer, actual: c.issuer, what: "the certificate's issuer", hint: hintSource})
+	}
+	found := check{name: checkRepository, expected: want.String(), actual: c.repository, what: "the source repository", hint: hintSource}
+	have, err := ParseRepository(c.repository)
+	switch {
+	case c.repository == "":
+	case err != nil:
+		found.note = "the certified one cannot be compared: " + err.Error()
+	default:
+		found.ok, found.note = have.matches(want)
+		found.actual = have.String()
+	}
+	// A pinned id says whether a difference is a rename. It is still a
+	// difference: whoever pinned the name has to see it and write the new one.
+	switch {
+	case found.ok || found.note != "" || e.RepositoryID == "" || c.repositoryID == "":
+	case e.RepositoryID == c.repositoryID:
+		found.note = "the id " + e.RepositoryID + " is the same, so the repository was renamed or transferred"
+		found.hint = "if the new name is right, write it into the policy"
+	}
+	v.demand(found)
+}
+
+// compareWorkflow compares the workflow that was started. One that is expected
+// has to have signed by itself: a reusable workflow of somebody else signs only
+// where the expectation names it as the builder.
+func (v *verdict) compareWorkflow(e Expectation, c certified) {
+	if e.Workflow == "" {
+		return
+	}
+	v.demand(check{name: checkWorkflow, ok: c.workflow == e.Workflow, expected: e.Workflow, actual: c.workflow, what: "the build's workflow", hint: hintSource})
+	if e.Builder != "" {
+		return
+	}
+	path, _ := workflowOf(c.signer, c.repository)
+	v.demand(check{
+		name: checkSigner, ok: path == e.Workflow, expected: e.Workflow, actual: cmp.Or(path, c.signer), what: "the workflow that signed",
+		hint: "if a reusable workflow may sign for it, name that as the builder",
+	})
+}
+
+// The builder ids of GitHub's runners. SLSA v0.2 provenance of npm's command
+// line has the short one, which meant GitHub-hosted runners only.
+const (
+	builderRunner       = "https://github.com/actions/runner"
+	builderGitHubHosted = "https://github.com/actions/runner/github-hosted"
+	builderSelfHosted   = "https://github.com/actions/runner/self-hosted"
+)
+
+// builderNames returns the ids under which the builder of a predicate may be
+// expected.
+func builderNames(predicateType string, p claimed, c certified) []string {
+	names := []string{p.builder}
+	if predicateType == typeSLSA02 && c.runner != "self-hosted" {
+		switch p.builder {
+		case builderRunner:
+			names = append(names, builderGitHubHosted)
+		case builderGitHubHosted:
+			names = append(names, builderRunner)
+		}
+	}
+	return names
+}
+
+func (v *verdict) compareBuilder(e Expectation, c certified, names []string) {
+	found := check{name: checkBuilder, expected: e.Builder, what: "the builder", hint: hintSource}
+	for _, name := range names {
+		found.actual = cmp.Or(found.actual, name)
+		found.ok = found.ok || name == e.Builder
+	}
+	v.demand(found)
+	// The predicate's builder is the build's own word. A workflow as builder is
+	// believed because a certificate says that this repository's workflow signed.
+	// A builder may sign by another workflow of its repository, at the same tag.
+	if repository, ok := workflowRepository(e.Builder); ok {
+		_, tag, _ := strings.Cut(e.Builder, "@")
+		_, signedAt, _ := strings.Cut(c.signer, "@")
+		v.demand(check{
+			name: checkSigner, ok: strings.HasPrefix(c.signer, repository+"/") && signedAt == tag,
+			expected: "a workflow of " + repository + " at " + tag, actual: c.signer, what: "the workflow that signed", hint: hintSource,
+		})
+	}
+}
+
+// workflowRepository returns the repository of a GitHub workflow's URI.
+func workflowRepository(uri string) (string, bool) {
+	repository, _, ok := strings.Cut(uri, "/.github/workflows/")
+	return repository, ok
+}
+
+// agree compares what the predicate claims with what the certificate says,
+// where both say something.
+func (v *verdict) agree(p claimed, c certified) {
+	both := func(name, what, claim, certificate string) {
+		if claim != "" && certificate != "" {
+			v.hold(check{name: name, ok: claim == certificate, expected: certificate, actual: claim, what: what + " in the predicate", note: "the certificate says otherwise", hint: hintPublish})
+		}
+	}
+	both(checkClaimRepository, "the source repository", normalRepository(p.repository, c.repository), normalRepository(c.repository, ""))
+	both(checkClaimRef, "the source ref", p.ref, c.ref)
+	both(checkClaimCommit, "the source commit", p.commit, c.commit)
+	if c.issuer == IssuerGitHub { // GitLab's entry point is the name of a job
+		both(checkClaimWorkflow, "the workflow", p.workflow, c.workflow)
+	}
+	both(checkClaimTrigger, "the trigger", p.trigger, c.trigger)
+	both(checkClaimRepoID, "the repository id", p.repositoryID, c.repositoryID)
+	both(checkClaimOwnerID, "the owner id", p.ownerID, c.ownerID)
+	if strings.HasPrefix(p.run, "https://") {
+		both(checkClaimRun, "the run", p.run, c.run)
+	}
+	switch p.builder {
+	case builderGitHubHosted:
+		both(checkClaimBuilder, "the builder's runner", "github-hosted", c.runner)
+	case builderSelfHosted:
+		both(checkClaimBuilder, "the builder's runner", "self-hosted", c.runner)
+	default:
+		if repository, ok := workflowRepository(p.builder); ok {
+			signer, _ := workflowRepository(c.signer)
+			both(checkClaimBuilder, "the builder's repository", repository, signer)
+		}
+	}
+}
+
+// normalRepository returns a repository in the form in which it is compared. A
+// predicate may name it without its host, which is then that of the certified
+// one. What is no repository stays as it is, and equals nothing else.
+func normalRepository(raw, certified string) string {
+	if raw == "" {
+		return ""
+	}
+	if host, err := ParseRepository(certified); err == nil && strings.Count(raw, "/") == 1 && !strings.Contains(raw, ":") {
+		raw = "https://" + host.Host + "/" + raw
+	}
+	r, err := ParseRepository(raw)
+	if err != nil {
+		return raw
+	}
+	return r.String()
+}

@@ -1,0 +1,113 @@
+package provenance
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// MaxJSONDepth is how deep objects and arrays may nest in a bundle, statement or
+// predicate. Real ones stay below 10.
+const MaxJSONDepth = 64
+
+// object is a JSON object with its keys as they were written. encoding/json's
+// structs take keys of any case and keep the last of several, so that two
+// readers can read two things in one signed document; this form does neither.
+type object map[string]any
+
+// parseObject parses one JSON object, and nothing behind it. It refuses repeated
+// keys at any depth.
+func parseObject(data []byte) (object, error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	v, err := parseValue(d, 0)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows the JSON value")
+	}
+	o, ok := v.(object)
+	if !ok {
+		return nil, errors.New("no JSON object")
+	}
+	return o, nil
+}
+
+func parseValue(d *json.Decoder, depth int) (any, error) {
+	if depth > MaxJSONDepth {
+		return nil, fmt.Errorf("JSON is nested deeper than %d", MaxJSONDepth)
+	}
+	t, err := d.Token()
+	if err != nil {
+		return nil, fmt.Errorf("no JSON: %w", err)
+	}
+	switch t {
+	case json.Delim('{'):
+		return parseMembers(d, depth)
+	case json.Delim('['):
+		var list []any
+		for d.More() {
+			v, err := parseValue(d, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		_, err := d.Token()
+		return list, err
+	default:
+		return t, nil
+	}
+}
+
+func parseMembers(d *json.Decoder, depth int) (object, error) {
+	o := object{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return nil, fmt.Errorf("no JSON: %w", err)
+		}
+		key, _ := t.(string) // the decoder lets nothing else be a key
+		if _, repeated := o[key]; repeated {
+			return nil, fmt.Errorf("the JSON key %q is repeated", clip(key))
+		}
+		if o[key], err = parseValue(d, depth+1); err != nil {
+			return nil, err
+		}
+	}
+	_, err := d.Token()
+	return o, err
+}
+
+// text returns the string at that path of keys, or "".
+func (o object) text(path ...string) string {
+	v, _ := o.at(path...).(string)
+	return v
+}
+
+// list returns the array at that path of keys, or nil.
+func (o object) list(path ...string) []any {
+	v, _ := o.at(path...).([]any)
+	return v
+}
+
+// object returns the object at that path of keys, or nil.
+func (o object) object(path ...string) object {
+	v, _ := o.at(path...).(object)
+	return v
+}
+
+func (o object) at(path ...string) any {
+	var v any = o
+	for _, key := range path {
+		next, ok := v.(object)
+		if !ok {
+			return nil
+		}
+		v = next[key]
+	}
+	return v
+}

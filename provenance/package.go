@@ -1,0 +1,292 @@
+package provenance
+
+import (
+	"cmp"
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/sigstore/sigstore-go/pkg/verify"
+
+	"countermark/provenance/trust"
+	"countermark/sbom"
+)
+
+// Package judges npm's set of attestations for one subject: exactly one publish
+// attestation, signed with a key of the registry, and exactly one SLSA
+// provenance, signed with a certificate; both for exactly this package, version
+// and tarball; and built from the source that e expects.
+//
+// The types of other attestations in the set are recorded, nothing of them is
+// believed. Nothing in the set is an error: what does not hold is in the result.
+func (v *Verifier) Package(s Subject, e Expectation, set Set) Result {
+	r := &verdict{Result: newResult(s, e), skip: v.skip}
+	if s.Unsupported != "" {
+		return r.end(Unsupported, s.Unsupported, "use a version from a registry that attests it, or accept it by an exception in the policy")
+	}
+	if reason, hint := unsupported(s); reason != "" {
+		return r.end(Unsupported, reason, hint)
+	}
+	switch {
+	case set.Availability == None, set.Availability == Found && len(set.Attestations) == 0:
+		return r.end(Absent, cmp.Or(set.Reason, "there are no attestations for it"), cmp.Or(set.Hint, "ask its publisher to publish with provenance (npm publish --provenance)"))
+	case set.Availability == NoSupport:
+		return r.end(Stripped, cmp.Or(set.Reason, "the registry carries no attestations, so their absence proves nothing"), cmp.Or(set.Hint, "ask the registry that published it, or give its attestations with --attestations"))
+	case set.Availability != Found:
+		return r.end(Unavailable, cmp.Or(set.Reason, "its attestations could not be fetched"), cmp.Or(set.Hint, "try again, or give its attestations with --attestations"))
+	}
+	publish, provenance := r.sort(set.Attestations)
+	if r.invalid == nil && publish == nil && provenance == nil {
+		return r.end(Absent, "its attestations say nothing of its origin", "ask its publisher to publish with provenance (npm publish --provenance)")
+	}
+	if r.invalid != nil {
+		return r.refuse()
+	}
+	certificate, ok := v.verifySet(r, publish, provenance)
+	if !ok {
+		return r.refuse()
+	}
+	r.bindSubject(s, publish, provenance)
+	r.bindPublication(s, set, publish.predicate)
+	claims := readPredicate(provenance.types.predicate, provenance.predicate)
+	r.fill(certificate)
+	r.Builder = clip(claims.builder)
+	r.agree(claims, certificate)
+	r.compare(e, certificate, builderNames(provenance.types.predicate, claims, certificate))
+	return r.conclude(e.Repo != "")
+}
+
+func newResult(s Subject, e Expectation) Result {
+	s.Unsupported = clip(s.Unsupported)
+	return Result{Subject: s, ExpectedFrom: e.From, ExpectedRepo: e.Repo, DigestFrom: s.DigestFrom}
+}
+
+func (v *verdict) end(state State, reason, hint string) Result {
+	v.State, v.Reason, v.Hint = state, clip(reason), clip(hint)
+	return v.Result
+}
+
+// unsupported says why a subject cannot be looked up or bound, though its
+// reader found nothing wrong with it.
+func unsupported(s Subject) (reason, hint string) {
+	switch {
+	case s.Ecosystem != sbom.NPM:
+		return fmt.Sprintf("attestations of %s packages are not read yet", cmp.Or(s.Ecosystem, "such")), "pin it by digest meanwhile"
+	case s.Name == "" || s.Version == "":
+		return "no version is named, so there is nothing to look up", "pin an exact version"
+	case len(s.Digests) > 0 && digest(s.Digests, "sha512") == "":
+		// npm's attestations bind SHA-512 only. Taking theirs instead would call
+		// a package verified whose bytes nobody compared.
+		return "its integrity is no sha512, and attestations bind no other", "write the lockfile anew with a current npm"
+	default:
+		return "", ""
+	}
+}
+
+func digest(list []Digest, algorithm string) string {
+	for _, d := range list {
+		if d.Algorithm == algorithm {
+			return strings.ToLower(d.Value)
+		}
+	}
+	return ""
+}
+
+// sort opens the attestations and finds the two of npm's set among them, by the
+// types that are signed.
+func (v *verdict) sort(list []Attestation) (publish, provenance *opened) {
+	if !v.hold(check{name: checkSetSize, ok: len(list) <= MaxAttestations, expected: fmt.Sprintf("at most %d", MaxAttestations), actual: fmt.Sprint(len(list)), what: "the number of attestations"}) {
+		return nil, nil
+	}
+	var publications, provenances []*opened
+	for _, a := range list {
+		o, err := open(a.Bundle)
+		if err == nil && o.statement == nil {
+			err = errUnattested
+		}
+		if err != nil {
+			v.hold(check{name: checkReadable, actual: oneLine(err), what: "an attestation cannot be read", hint: hintPublish})
+			continue
+		}
+		signed := o.types.predicate
+		if a.ClaimedType != "" {
+			v.hold(check{name: checkClaimedType, ok: a.ClaimedType == signed, expected: signed, actual: a.ClaimedType, what: "the type that the registry gives an attestation", note: "the signed one counts", hint: hintPublish})
+		}
+		switch signed {
+		case typePublish:
+			publications = append(publications, o)
+		case typeSLSA02, typeSLSA1:
+			provenances = append(provenances, o)
+		default:
+			// It says nothing about the origin, and nothing of it is believed.
+			v.hold(check{name: checkOther, ok: true, actual: signed})
+		}
+	}
+	if v.invalid == nil && len(publications)+len(provenances) == 0 {
+		return nil, nil // nothing of npm's set is as if there were none
+	}
+	one := func(name, what string, list []*opened) *opened {
+		ok := v.hold(check{
+			name: name, ok: len(list) == 1, expected: "exactly 1", actual: fmt.Sprint(len(list)),
+			what: "the number of " + what, note: "a set is one publish attestation and one provenance", hint: hintPublish,
+		})
+		if !ok || len(list) == 0 {
+			return nil
+		}
+		return list[0]
+	}
+	publish = one(checkPublishCount, "publish attestations", publications)
+	provenance = one(checkProvenanceCount, "provenance attestations", provenances)
+	return publish, provenance
+}
+
+// errUnattested is a bundle whose signature covers a file instead of a statement.
+var errUnattested = fmt.Errorf("it holds no %s statement", payloadInToto)
+
+// verifySet verifies both signatures, each by the kind of key that its type
+// demands, and returns what the provenance's certificate says.
+func (v *Verifier) verifySet(r *verdict, publish, provenance *opened) (certified, bool) {
+	if publish == nil || provenance == nil {
+		return certified{}, false
+	}
+	for _, o := range []*opened{publish, provenance} {
+		r.hold(check{name: checkOneSignature, ok: o.signatures == 1, expected: "exactly 1", actual: fmt.Sprint(o.signatures), what: "the number of signatures", hint: hintPublish})
+		r.hold(check{name: checkOneSubject, ok: len(o.subjects) == 1, expected: "exactly 1", actual: fmt.Sprint(len(o.subjects)), what: "the number of subjects", hint: hintPublish})
+	}
+	_, known := v.material.Keys.Find(publish.keyID, trust.Attestations)
+	r.hold(check{
+		name: checkPublishKey, ok: known && publish.keyed && publish.keyHint == publish.keyID,
+		expected: "a known key of the registry, named the same by bundle and signature",
+		actual:   cmp.Or(describeKey(publish), "a certificate"), what: "the key of the publish attestation", hint: "if the registry has a new key, give its keys with --npm-keys",
+	})
+	r.hold(check{
+		name: checkProvenanceCert, ok: !provenance.keyed && provenance.keyID == "",
+		expected: "a certificate", actual: describeKey(provenance), what: "the key of the provenance", hint: hintPublish,
+	})
+	if r.invalid != nil || len(publish.subjects) == 0 || len(provenance.subjects) == 0 {
+		return certified{}, false
+	}
+	published, ok := v.verifySigned(r, checkPublishSigned, "the publish attestation", publish, verify.WithKey())
+	if ok {
+		r.Publish = &PublishFacts{Registry: clip(publish.predicate.text("registry")), KeyID: clip(publish.keyHint), Integrated: witness(v.keys, publish, published).at}
+	}
+	proven, ok2 := v.verifySigned(r, checkProvenanceSigned, "the provenance", provenance)
+	if !ok || !ok2 || proven.Signature == nil || proven.Signature.Certificate == nil {
+		return certified{}, false
+	}
+	seen := witness(v.keys, provenance, proven)
+	r.LogIndex, r.Integrated = seen.index, seen.at
+	return readCertificate(proven.Signature.Certificate), true
+}
+
+func describeKey(o *opened) string {
+	switch {
+	case !o.keyed && o.keyID == "":
+		return ""
+	case o.keyHint == o.keyID:
+		return o.keyID
+	default:
+		return fmt.Sprintf("named %q by the bundle and %q by the signature", o.keyHint, o.keyID)
+	}
+}
+
+// verifySigned verifies signature, log and time of one attestation over exactly
+// the digest that it claims itself; whether that is the subject's is compared
+// afterwards, so that the two can be told apart.
+func (v *Verifier) verifySigned(r *verdict, name, what string, o *opened, policies ...verify.PolicyOption) (*verify.VerificationResult, bool) {
+	claimed, err := hex.DecodeString(o.subjects[0].digestOf("sha512"))
+	if err != nil || len(claimed) != 64 {
+		r.hold(check{name: name, actual: "it names no sha512", what: what + " does not verify", hint: hintPublish})
+		return nil, false
+	}
+	if !o.keyed {
+		// Who signed is compared afterwards, check by check.
+		policies = append(policies, verify.WithoutIdentitiesUnsafe())
+	}
+	result, err := v.verifyWith(o, v.keys, false, verify.WithArtifactDigest("sha512", claimed), policies...)
+	c := check{name: name, ok: err == nil, what: what + " does not verify", hint: hintPublish}
+	if err != nil {
+		c.actual = oneLine(err)
+	}
+	r.hold(c)
+	return result, err == nil
+}
+
+// bindSubject compares the signed subjects with each other and with the subject.
+func (v *verdict) bindSubject(s Subject, publish, provenance *opened) {
+	want := packageURL(s)
+	pub, prov := publish.subjects[0], provenance.subjects[0]
+	v.hold(check{name: checkPublishSubject, ok: pub.name == want, expected: want, actual: pub.name, what: "the package of the publish attestation", hint: hintPublish})
+	v.hold(check{name: checkProvSubject, ok: prov.name == want, expected: want, actual: prov.name, what: "the package of the provenance", hint: hintPublish})
+	have := pub.digestOf("sha512")
+	v.hold(check{name: checkAgreement, ok: prov.digestOf("sha512") == have, expected: have, actual: prov.digestOf("sha512"), what: "the sha512 of the provenance", note: "the publish attestation says otherwise", hint: hintPublish})
+	if len(s.Digests) == 0 {
+		v.DigestFrom = "publish-attestation"
+		return
+	}
+	// An integrity may name several of one kind, and npm installs what matches
+	// any of them: so all have to be the attested one.
+	for _, d := range s.Digests {
+		if d.Algorithm != "sha512" {
+			continue
+		}
+		bound := strings.ToLower(d.Value)
+		v.hold(check{
+			name: checkDigest, ok: have == bound, expected: bound, actual: have, what: "the attested sha512",
+			note: "that of the " + cmp.Or(s.DigestFrom, "subject") + " counts", hint: "the bytes are not the published ones: find out who changed the lockfile or the registry",
+		})
+	}
+}
+
+// packageURL builds the name that npm gives a package in its attestations. It is
+// built and compared as a whole, never parsed: decoding would read more than one
+// name in it.
+func packageURL(s Subject) string {
+	name := s.Name
+	if rest, ok := strings.CutPrefix(name, "@"); ok {
+		name = "%40" + rest
+	}
+	return "pkg:npm/" + name + "@" + s.Version
+}
+
+// bindPublication compares what the registry attests with the subject and with
+// the registry that is configured.
+func (v *verdict) bindPublication(s Subject, set Set, p object) {
+	equal := func(name, what, want, have string) {
+		v.hold(check{name: name, ok: want == have, expected: want, actual: have, what: what, hint: hintPublish})
+	}
+	equal(checkPublishName, "the published name", s.Name, p.text("name"))
+	equal(checkPublishVersion, "the published version", s.Version, p.text("version"))
+	if set.Registry == "" {
+		return
+	}
+	want, have := set.Registry, p.text("registry")
+	v.hold(check{
+		name: checkPublishRegistry, ok: have != "" && registryOrigin(want) == registryOrigin(have), expected: want, actual: have,
+		what: "the registry of the publication", hint: "configure the registry that published it, or one that attests its own publications",
+	})
+}
+
+// registryOrigin brings a registry's URL into the form in which it is compared.
+func registryOrigin(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" {
+		return raw
+	}
+	host := strings.ToLower(u.Host)
+	if u.Scheme == "https" {
+		host = strings.TrimSuffix(host, ":443")
+	}
+	return strings.ToLower(u.Scheme) + "://" + host + strings.TrimRight(u.EscapedPath(), "/")
+}
+
+// fill takes over what is certified.
+func (v *verdict) fill(c certified) {
+	v.Source = SourceFacts{
+		URI: clip(c.repository), Ref: clip(c.ref), Digest: clip(c.commit),
+		RepositoryID: clip(c.repositoryID), OwnerID: clip(c.ownerID),
+	}
+	v.Workflow, v.Signer, v.Issuer = clip(c.workflow), clip(c.signer), clip(c.issuer)
+	v.Runner, v.Trigger = clip(c.runner), clip(c.trigger)
+}

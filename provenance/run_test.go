@@ -1,0 +1,81 @@
+package provenance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"countermark/sbom"
+)
+
+type sourceFunc func(ctx context.Context, s Subject) (Set, error)
+
+func (f sourceFunc) Attestations(ctx context.Context, s Subject) (Set, error) { return f(ctx, s) }
+
+func nobody(Subject) Expectation { return Expectation{} }
+
+func TestRunKeepsOrderAndBound(t *testing.T) {
+	v := verifier(t, embedded(t))
+	var subjects []Subject
+	for i := range 200 {
+		s := Subject{Ecosystem: sbom.NPM, Name: fmt.Sprintf("p%d", i), Version: "1.0.0"}
+		if i%10 == 0 {
+			s.Unsupported = "a local path"
+		}
+		subjects = append(subjects, s)
+	}
+	var running, most, asked atomic.Int32
+	src := sourceFunc(func(_ context.Context, s Subject) (Set, error) {
+		asked.Add(1)
+		if n := running.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		defer running.Add(-1)
+		if s.Name == "p7" {
+			return Set{}, errors.New("broken")
+		}
+		return Set{Availability: None}, nil
+	})
+	results, err := Run(t.Context(), subjects, 3, nobody, src, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range results {
+		want := Absent
+		switch {
+		case i%10 == 0:
+			want = Unsupported
+		case i == 7:
+			want = Unavailable
+		}
+		if r.Subject.Name != subjects[i].Name || r.State != want {
+			t.Errorf("%d: %s is %s, want %s", i, r.Subject.Name, r.State, want)
+		}
+	}
+	if most.Load() > 3 {
+		t.Errorf("%d at a time, at most 3 were wanted", most.Load())
+	}
+	if asked.Load() != 180 {
+		t.Errorf("%d subjects were asked about, want 180", asked.Load())
+	}
+}
+
+func TestRunStops(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	src := sourceFunc(func(ctx context.Context, _ Subject) (Set, error) {
+		cancel()
+		return Set{}, ctx.Err()
+	})
+	subjects := make([]Subject, 1000)
+	for i := range subjects {
+		subjects[i] = Subject{Ecosystem: sbom.NPM, Name: "p", Version: "1.0.0"}
+	}
+	if _, err := Run(ctx, subjects, 2, nobody, src, verifier(t, embedded(t))); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if results, err := Run(t.Context(), nil, 0, nobody, src, nil); err != nil || len(results) != 0 {
+		t.Errorf("nothing to do: %v, %v", results, err)
+	}
+}

@@ -1,0 +1,42 @@
+package provenance
+
+import "context"
+
+// Attestation is one bundle as it was found, not yet believed.
+type Attestation struct {
+	// ClaimedType is the predicate type that an unsigned wrapper (npm's answer)
+	// gives it; empty where there was no wrapper. Only the signed type counts.
+	ClaimedType string
+	Bundle      []byte // the sigstore bundle's JSON
+	From        string // where it was found, for messages: a file name, or a redacted URL
+}
+
+// Availability says what the lack of an attestation means.
+type Availability string
+
+// The answers that a source can give.
+const (
+	Found       Availability = "found"       // Set.Attestations is everything that there is
+	None        Availability = "none"        // the registry answered that there is none
+	Unreachable Availability = "unreachable" // nobody could be asked, or the answer was no answer
+	NoSupport   Availability = "no-support"  // the registry is no npm-like one with attestations
+)
+
+// Set is what a source has for one subject.
+type Set struct {
+	Availability Availability
+	Attestations []Attestation
+	Reason       string // for people, where Availability is not Found; may quote foreign data
+	Hint         string // what to do next, where Availability is not Found
+	// Registry is the URL of the registry that is configured for the subject,
+	// with which the publish attestation has to agree; empty where unknown.
+	Registry string
+}
+
+// Source has attestations: a local folder, a registry, or one behind the other.
+type Source interface {
+	// Attestations returns what the source has for the subject. What went wrong
+	// is in the set (Unreachable): an error is returned only for a cancelled
+	// context.
+	Attestations(ctx context.Context, s Subject) (Set, error)
+}

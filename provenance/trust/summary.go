@@ -1,0 +1,139 @@
+package trust
+
+import (
+	"cmp"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	prototrustroot "github.com/sigstore/protobuf-specs/gen/pb-go/trustroot/v1"
+)
+
+// Summary is what a Material trusts, for people and for JSON.
+type Summary struct {
+	TrustedRoot            File        `json:"trustedRoot"`
+	NPMKeys                File        `json:"npmKeys"`
+	CertificateAuthorities []Authority `json:"certificateAuthorities"`
+	TransparencyLogs       []Authority `json:"transparencyLogs"`
+	CertificateLogs        []Authority `json:"certificateLogs"`
+	TimestampAuthorities   []Authority `json:"timestampAuthorities"`
+	Keys                   []KeyFacts  `json:"keys"`
+}
+
+// File identifies one of the two files.
+type File struct {
+	SHA256 string `json:"sha256"`
+	Source string `json:"source"`
+	AsOf   string `json:"asOf,omitempty"`
+}
+
+// Authority is somebody who is trusted, and when. Its strings are those of the
+// file, so they may be foreign.
+type Authority struct {
+	Name  string    `json:"name,omitempty"` // of the root certificate
+	URL   string    `json:"url"`
+	ID    string    `json:"id,omitempty"` // of a log, hex
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end,omitzero"` // zero where no end is set
+}
+
+// KeyFacts is a key without its bytes.
+type KeyFacts struct {
+	ID    string    `json:"id"`
+	Usage Usage     `json:"usage"`
+	Start time.Time `json:"start,omitzero"`
+	End   time.Time `json:"end,omitzero"`
+}
+
+// Summary says what m trusts, each list by start of validity.
+func (m *Material) Summary() Summary {
+	s := Summary{
+		TrustedRoot:            File{m.Root.SHA256, m.Root.Source, m.Root.AsOf},
+		NPMKeys:                File{m.Keys.SHA256, m.Keys.Source, m.Keys.AsOf},
+		CertificateAuthorities: authorities(m.Root.pb.GetCertificateAuthorities()),
+		TransparencyLogs:       logs(m.Root.pb.GetTlogs()),
+		CertificateLogs:        logs(m.Root.pb.GetCtlogs()),
+		TimestampAuthorities:   authorities(m.Root.pb.GetTimestampAuthorities()),
+	}
+	for _, k := range m.Keys.keys {
+		s.Keys = append(s.Keys, KeyFacts{ID: k.ID, Usage: k.Usage, Start: k.Start, End: k.End})
+	}
+	return s
+}
+
+func authorities(list []*prototrustroot.CertificateAuthority) []Authority {
+	out := make([]Authority, 0, len(list))
+	for _, ca := range list {
+		a := Authority{URL: ca.GetUri(), Name: strings.Trim(ca.GetSubject().GetOrganization()+" "+ca.GetSubject().GetCommonName(), " ")}
+		a.Start, a.End = validity(ca.GetValidFor())
+		out = append(out, a)
+	}
+	slices.SortStableFunc(out, byStart)
+	return out
+}
+
+func logs(list []*prototrustroot.TransparencyLogInstance) []Authority {
+	out := make([]Authority, 0, len(list))
+	for _, l := range list {
+		a := Authority{URL: l.GetBaseUrl(), ID: hex.EncodeToString(l.GetLogId().GetKeyId())}
+		a.Start, a.End = validity(l.GetPublicKey().GetValidFor())
+		out = append(out, a)
+	}
+	slices.SortStableFunc(out, byStart)
+	return out
+}
+
+func validity(r *protocommon.TimeRange) (start, end time.Time) {
+	if r.GetStart() != nil {
+		start = r.GetStart().AsTime()
+	}
+	if r.GetEnd() != nil {
+		end = r.GetEnd().AsTime()
+	}
+	return start, end
+}
+
+func byStart(x, y Authority) int { return x.Start.Compare(y.Start) }
+
+func byUsageAndID(x, y Key) int {
+	return cmp.Or(cmp.Compare(x.Usage, y.Usage), cmp.Compare(x.ID, y.ID))
+}
+
+// Warning is something about the material that the user should mend.
+type Warning struct {
+	Message string
+	Hint    string // the command or flag that mends it
+}
+
+// Stale returns what is too old at now: embedded files past MaxEmbeddedAge, and
+// material of which nothing is valid any more. An old root fails closed (it
+// knows no newer log or key), so this is a warning, never an answer.
+func (m *Material) Stale(now time.Time) []Warning {
+	var out []Warning
+	old := func(asOf, format, hint string) {
+		// A file says nothing of its date, so only what it holds can be judged.
+		date, err := time.Parse(time.DateOnly, asOf)
+		if err != nil || now.Sub(date) <= MaxEmbeddedAge {
+			return
+		}
+		out = append(out, Warning{Message: fmt.Sprintf(format, asOf, int(now.Sub(date).Hours()/24)), Hint: hint})
+	}
+	old(m.Root.AsOf, "the embedded trusted root is from %s, %d days ago", "give a newer one with --trusted-root FILE, or use a newer version of this program")
+	old(m.Keys.AsOf, "the embedded npm keys are from %s, %d days ago", "give newer ones with --npm-keys FILE, or use a newer version of this program")
+
+	s := m.Summary()
+	if !slices.ContainsFunc(s.CertificateAuthorities, func(a Authority) bool { return valid(a.Start, a.End, now) }) {
+		out = append(out, Warning{Message: "no certificate authority of the trusted root is valid any more", Hint: "give a newer one with --trusted-root FILE"})
+	}
+	if !slices.ContainsFunc(s.Keys, func(k KeyFacts) bool { return k.Usage == Attestations && valid(k.Start, k.End, now) }) {
+		out = append(out, Warning{Message: "no npm key for attestations is valid any more", Hint: "give newer ones with --npm-keys FILE"})
+	}
+	return out
+}
+
+func valid(start, end, now time.Time) bool {
+	return !now.Before(start) && (end.IsZero() || !now.After(end))
+}

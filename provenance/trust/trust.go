@@ -1,0 +1,273 @@
+// Package trust holds what all proofs rest on: the certificate authorities, logs
+// and timestamp authorities of a sigstore instance (a trusted root), and the keys
+// with which npm's registry signs.
+//
+// In flow two JSON files, embedded ([Embedded]) or given by the user ([LoadRoot],
+// [LoadNPMKeys]). Out flows a [Material], which the verifier takes as a value,
+// and a [Summary] of it for people. A trusted root has the form of sigstore's
+// protobuf message dev.sigstore.trustroot.v1.TrustedRoot; keys have the form of
+// sigstore's TUF target for npm, or that of a registry's /-/npm/v1/keys.
+//
+// Nothing here reaches the network or reads the clock, and nothing is parsed
+// before it is asked for.
+package trust
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	prototrustroot "github.com/sigstore/protobuf-specs/gen/pb-go/trustroot/v1"
+	"github.com/sigstore/sigstore-go/pkg/root"
+)
+
+// Where a file came from.
+const (
+	SourceEmbedded = "embedded"
+	SourceFile     = "file"
+)
+
+// MaxFileSize bounds a trusted root or keys file, in bytes. The public instance's
+// root has 7 KiB.
+const MaxFileSize = 4 << 20
+
+// Material is everything that is trusted.
+type Material struct {
+	Root *Root
+	Keys *Keys
+}
+
+// Root is a parsed trusted root. It is safe for concurrent use.
+type Root struct {
+	root.TrustedMaterial
+
+	SHA256 string // of the file, lower-case hex
+	Source string // SourceEmbedded or SourceFile
+	AsOf   string // date for which it is known to be current, as YYYY-MM-DD; empty for files
+
+	pb *prototrustroot.TrustedRoot
+}
+
+// Usage is what a key of npm's may sign.
+type Usage string
+
+// The usages of npm's keys.
+const (
+	Attestations Usage = "npm:attestations" // publish attestations
+	Signatures   Usage = "npm:signatures"   // name@version:integrity in a packument
+)
+
+// Key is one public key of a registry.
+type Key struct {
+	ID     string
+	Usage  Usage
+	Public crypto.PublicKey
+	Start  time.Time // zero where it was always valid
+	End    time.Time // zero where no end is set
+}
+
+// Keys are a registry's keys.
+type Keys struct {
+	SHA256 string // of the file, lower-case hex
+	Source string // SourceEmbedded or SourceFile
+	AsOf   string // as Root.AsOf
+
+	keys []Key // by usage, then id
+}
+
+// All returns the keys by usage, then id.
+func (k *Keys) All() []Key { return slices.Clone(k.keys) }
+
+// Find returns the key with that id and usage.
+func (k *Keys) Find(id string, usage Usage) (Key, bool) {
+	for _, key := range k.keys {
+		if key.ID == id && key.Usage == usage {
+			return key, true
+		}
+	}
+	return Key{}, false
+}
+
+// FileError says that a trusted root or keys file cannot be used. It steers every
+// answer, so the command exits with 2.
+type FileError struct {
+	File string
+	Err  error
+	Hint string // what to do next
+}
+
+// Error names the file and what is wrong with it.
+func (e *FileError) Error() string { return e.File + ": " + e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *FileError) Unwrap() error { return e.Err }
+
+const (
+	rootHint = "give the trusted_root.json of a sigstore instance with --trusted-root, or leave it out to use the embedded one"
+	keysHint = "give a registry's /-/npm/v1/keys, or sigstore's TUF target keys.json, with --npm-keys, or leave it out to use the embedded one"
+)
+
+// LoadRoot parses a trusted root. The file name is for messages; errors are a
+// [*FileError].
+func LoadRoot(data []byte, file string) (*Root, error) {
+	fail := func(err error) (*Root, error) {
+		return nil, &FileError{File: file, Err: err, Hint: rootHint}
+	}
+	if len(data) > MaxFileSize {
+		return fail(errTooLarge)
+	}
+	pb, err := root.NewTrustedRootProtobuf(data)
+	if err != nil {
+		return fail(fmt.Errorf("no trusted root: %w", err))
+	}
+	parsed, err := root.NewTrustedRootFromProtobuf(pb)
+	if err != nil {
+		return fail(fmt.Errorf("no trusted root: %w", err))
+	}
+	// A certificate proves nothing without somebody who saw it in time, so a
+	// root that names nobody would let nothing pass; say so once, here.
+	if len(parsed.RekorLogs()) == 0 && len(parsed.TimestampingAuthorities()) == 0 {
+		return fail(errors.New("names neither a transparency log nor a timestamp authority"))
+	}
+	return &Root{TrustedMaterial: parsed, SHA256: sum(data), Source: SourceFile, pb: pb}, nil
+}
+
+// errTooLarge is a limit; what lies beyond it is refused, not cut.
+var errTooLarge = fmt.Errorf("larger than %d bytes", MaxFileSize)
+
+// keysFile holds both forms: sigstore's TUF target (keyId, keyUsage, publicKey)
+// and the registry's own answer (keyid, key, expires). encoding/json does not
+// distinguish keyId from keyid, so one field takes both.
+type keysFile struct {
+	Keys []struct {
+		KeyID     string     `json:"keyid"`
+		KeyUsage  Usage      `json:"keyUsage"`
+		PublicKey *publicKey `json:"publicKey"`
+
+		Expires *time.Time `json:"expires"`
+		Key     string     `json:"key"`
+	} `json:"keys"`
+}
+
+type publicKey struct {
+	RawBytes string `json:"rawBytes"`
+	ValidFor struct {
+		Start time.Time  `json:"start"`
+		End   *time.Time `json:"end"`
+	} `json:"validFor"`
+}
+
+// LoadNPMKeys parses a registry's keys in either form. A key of the registry's
+// own form has no usage there and gets both. The file name is for messages;
+// errors are a [*FileError].
+func LoadNPMKeys(data []byte, file string) (*Keys, error) {
+	keys, err := parseKeys(data)
+	if err != nil {
+		return nil, &FileError{File: file, Err: fmt.Errorf("no npm keys: %w", err), Hint: keysHint}
+	}
+	return &Keys{SHA256: sum(data), Source: SourceFile, keys: keys}, nil
+}
+
+func parseKeys(data []byte) ([]Key, error) {
+	if len(data) > MaxFileSize {
+		return nil, errTooLarge
+	}
+	var file keysFile
+	if err := json.Unmarshal(data, &file); err != nil {
+		return nil, err
+	}
+	if len(file.Keys) == 0 {
+		return nil, errors.New(`an object with a list of "keys" was expected`)
+	}
+	var keys []Key
+	for i, k := range file.Keys {
+		key := Key{ID: k.KeyID, Usage: k.KeyUsage}
+		raw, usages := k.Key, []Usage{Attestations, Signatures}
+		if k.PublicKey != nil {
+			raw, usages = k.PublicKey.RawBytes, []Usage{k.KeyUsage}
+			key.Start = k.PublicKey.ValidFor.Start
+			key.End = deref(k.PublicKey.ValidFor.End)
+		} else {
+			key.End = deref(k.Expires)
+		}
+		if key.ID == "" {
+			return nil, fmt.Errorf("key %d has no id", i+1)
+		}
+		public, err := parsePublic(raw)
+		if err != nil {
+			return nil, fmt.Errorf("key %d: %w", i+1, err)
+		}
+		key.Public = public
+		for _, usage := range usages {
+			key.Usage = usage
+			if usage != Attestations && usage != Signatures {
+				return nil, fmt.Errorf("key %d has the unknown usage %q", i+1, usage)
+			}
+			if slices.ContainsFunc(keys, func(k Key) bool { return k.ID == key.ID && k.Usage == usage }) {
+				return nil, fmt.Errorf("key %d repeats an id and usage", i+1)
+			}
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, byUsageAndID)
+	return keys, nil
+}
+
+func parsePublic(raw string) (crypto.PublicKey, error) {
+	der, err := base64.StdEncoding.DecodeString(raw)
+	if err != nil {
+		return nil, fmt.Errorf("no base64: %w", err)
+	}
+	public, err := x509.ParsePKIXPublicKey(der)
+	if err != nil {
+		return nil, err
+	}
+	if err := CheckKey(public); err != nil {
+		return nil, err
+	}
+	return public, nil
+}
+
+// CheckKey returns an error for a public key that is of no kind with which
+// sigstore signs: ECDSA on a NIST curve, RSA from 2048 to 4096 bits, Ed25519.
+func CheckKey(key crypto.PublicKey) error {
+	switch k := key.(type) {
+	case *ecdsa.PublicKey:
+		if k.Curve == elliptic.P256() || k.Curve == elliptic.P384() || k.Curve == elliptic.P521() {
+			return nil
+		}
+		return fmt.Errorf("ECDSA on %s is not supported: P-256, P-384 or P-521 was expected", k.Params().Name)
+	case *rsa.PublicKey:
+		if bits := k.N.BitLen(); bits < 2048 || bits > 4096 {
+			return fmt.Errorf("RSA with %d bits is not supported: 2048 to 4096 were expected", bits)
+		}
+		return nil
+	case ed25519.PublicKey:
+		return nil
+	default:
+		return fmt.Errorf("a key of type %T is not supported", key)
+	}
+}
+
+func deref(t *time.Time) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return *t
+}
+
+func sum(data []byte) string {
+	s := sha256.Sum256(data)
+	return hex.EncodeToString(s[:])
+}

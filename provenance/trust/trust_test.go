@@ -1,0 +1,166 @@
+package trust
+
+import (
+	"encoding/base64"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"countermark/provenance/provenancetest"
+)
+
+func TestEmbedded(t *testing.T) {
+	m, err := Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := m.Summary()
+	if s.TrustedRoot.Source != SourceEmbedded || s.TrustedRoot.AsOf != AsOf || len(s.TrustedRoot.SHA256) != 64 || len(s.NPMKeys.SHA256) != 64 {
+		t.Errorf("files: %+v, %+v", s.TrustedRoot, s.NPMKeys)
+	}
+	if len(s.CertificateAuthorities) != 2 || len(s.TransparencyLogs) != 2 || len(s.CertificateLogs) != 2 || len(s.TimestampAuthorities) != 1 || len(s.Keys) != 4 {
+		t.Errorf("summary: %+v", s)
+	}
+	for _, list := range [][]Authority{s.CertificateAuthorities, s.TransparencyLogs, s.CertificateLogs, s.TimestampAuthorities} {
+		for _, a := range list {
+			if a.URL == "" || a.Start.IsZero() {
+				t.Errorf("authority: %+v", a)
+			}
+		}
+	}
+	key, ok := m.Keys.Find("SHA256:jl3bwswu80PjjokCgh0o2w5c2U4LhQAE57gj9cz1kzA", Attestations)
+	if !ok || key.End.IsZero() || key.Start.Year() != 2022 {
+		t.Errorf("key: %+v", key)
+	}
+	if _, ok := m.Keys.Find("SHA256:other", Attestations); ok {
+		t.Error("an unknown key was found")
+	}
+	// What a caller changes is the caller's own.
+	m.Root = nil
+	if again, err := Embedded(); err != nil || again.Root == nil {
+		t.Errorf("the embedded root is gone: %v", err)
+	}
+}
+
+func TestStale(t *testing.T) {
+	m, err := Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	asOf, err := time.Parse(time.DateOnly, AsOf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := m.Stale(asOf.Add(MaxEmbeddedAge)); len(w) != 0 {
+		t.Errorf("at the limit: %v", w)
+	}
+	w := m.Stale(asOf.Add(MaxEmbeddedAge + time.Hour))
+	if len(w) != 2 || !strings.Contains(w[0].Message, "180 days") || !strings.Contains(w[0].Hint, "--trusted-root") || !strings.Contains(w[1].Hint, "--npm-keys") {
+		t.Errorf("past it: %v", w)
+	}
+	file := *m.Keys
+	file.AsOf, file.keys = "", file.keys[:0]
+	if w := (&Material{Root: m.Root, Keys: &file}).Stale(asOf); len(w) != 1 || !strings.Contains(w[0].Message, "no npm key") {
+		t.Errorf("no key: %v", w)
+	}
+}
+
+func TestLoadRoot(t *testing.T) {
+	s, err := provenancetest.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := s.TrustedRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := LoadRoot(data, "root.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Source != SourceFile || r.AsOf != "" || len(r.RekorLogs()) != 1 {
+		t.Errorf("got %+v", r)
+	}
+	const empty = `{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`
+	for _, bad := range []string{"", "{}", "[]", "null", "x", empty, empty[:len(empty)-1], strings.Repeat(" ", MaxFileSize+1)} {
+		_, err := LoadRoot([]byte(bad), "root.json")
+		e, ok := errors.AsType[*FileError](err)
+		if !ok || e.Hint == "" || !strings.Contains(e.Error(), "root.json: ") {
+			t.Errorf("%.40q: %v", bad, err)
+		}
+	}
+}
+
+func TestLoadNPMKeys(t *testing.T) {
+	m, err := Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := embeddedPublic(t)
+	registry := `{"keys":[
+		{"expires":"2025-01-29T00:00:00.000Z","keyid":"SHA256:a","keytype":"ecdsa-sha2-nistp256","scheme":"ecdsa-sha2-nistp256","key":"` + raw + `"},
+		{"expires":null,"keyid":"SHA256:b","keytype":"ecdsa-sha2-nistp256","scheme":"ecdsa-sha2-nistp256","key":"` + raw + `"}]}`
+	keys, err := LoadNPMKeys([]byte(registry), "keys.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(keys.All()) != 4 || keys.Source != SourceFile {
+		t.Errorf("got %+v", keys.All())
+	}
+	a, _ := keys.Find("SHA256:a", Attestations)
+	b, ok := keys.Find("SHA256:b", Signatures)
+	if a.End.Year() != 2025 || !ok || !b.End.IsZero() || b.Public == nil {
+		t.Errorf("got %+v, %+v", a, b)
+	}
+	if len(m.Keys.All()) != 4 {
+		t.Errorf("embedded: %+v", m.Keys.All())
+	}
+	for _, bad := range []string{
+		"", "{}", "[]", `{"keys":[]}`, `{"keys":[{}]}`,
+		`{"keys":[{"keyid":"a"}]}`, `{"keys":[{"keyid":"a","key":"!"}]}`, `{"keys":[{"keyid":"a","key":"AAAA"}]}`,
+		`{"keys":[{"key":"` + raw + `"}]}`,
+		`{"keys":[{"keyid":"a","key":"` + raw + `"},{"keyid":"a","key":"` + raw + `"}]}`,
+		`{"keys":[{"keyId":"a","keyUsage":"npm:other","publicKey":{"rawBytes":"` + raw + `"}}]}`,
+		`{"keys":[{"keyid":"a","expires":"soon","key":"` + raw + `"}]}`,
+	} {
+		_, err := LoadNPMKeys([]byte(bad), "keys.json")
+		e, ok := errors.AsType[*FileError](err)
+		if !ok || e.Hint == "" || !strings.Contains(e.Error(), "keys.json: ") {
+			t.Errorf("%.60q: %v", bad, err)
+		}
+	}
+}
+
+func embeddedPublic(t *testing.T) string {
+	t.Helper()
+	_, rest, ok := strings.Cut(string(embeddedKeys), `"rawBytes": "`)
+	raw, _, _ := strings.Cut(rest, `"`)
+	if _, err := base64.StdEncoding.DecodeString(raw); !ok || err != nil {
+		t.Fatal("no key in the embedded file")
+	}
+	return raw
+}
+
+func FuzzLoadNPMKeys(f *testing.F) {
+	f.Add(embeddedKeys)
+	f.Add([]byte(`{"keys":[{"keyid":"a","key":"AAAA"}]}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		keys, err := LoadNPMKeys(data, "f")
+		if err == nil && len(keys.All()) == 0 {
+			t.Error("neither keys nor an error")
+		}
+	})
+}
+
+func FuzzLoadRoot(f *testing.F) {
+	f.Add(embeddedRoot)
+	f.Fuzz(func(_ *testing.T, data []byte) {
+		r, err := LoadRoot(data, "f")
+		if err != nil {
+			return
+		}
+		m := Material{Root: r, Keys: &Keys{}}
+		m.Summary()
+	})
+}

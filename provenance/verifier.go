@@ -1,0 +1,121 @@
+package provenance
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sigstore/sigstore-go/pkg/root"
+	"github.com/sigstore/sigstore-go/pkg/verify"
+	"github.com/sigstore/sigstore/pkg/signature"
+
+	"countermark/provenance/trust"
+)
+
+// Options steer a Verifier. The zero value makes every check.
+type Options struct {
+	// skip switches checks off by their names, so that tests can show that an
+	// attack is refused by that check and by no luck.
+	skip map[string]bool
+}
+
+// Verifier verifies attestations against one trusted material, which it parses
+// once. It is safe for concurrent use.
+type Verifier struct {
+	material *trust.Material
+	keys     root.TrustedMaterial // the root, and npm's attestation keys by id
+	skip     map[string]bool
+}
+
+// NewVerifier returns a verifier that trusts the material and nothing else.
+func NewVerifier(m *trust.Material, opts Options) (*Verifier, error) {
+	if m == nil || m.Root == nil || m.Keys == nil {
+		return nil, errors.New("a verifier needs a trusted root and npm keys")
+	}
+	byID := map[string]*root.ExpiringKey{}
+	for _, k := range m.Keys.All() {
+		if k.Usage != trust.Attestations {
+			continue
+		}
+		v, err := signature.LoadDefaultVerifier(k.Public)
+		if err != nil {
+			return nil, fmt.Errorf("npm key %s: %w", clip(k.ID), err)
+		}
+		byID[k.ID] = root.NewExpiringKey(v, k.Start, k.End)
+	}
+	keys := root.TrustedMaterialCollection{m.Root, root.NewTrustedPublicKeyMaterialFromMapping(byID)}
+	return &Verifier{material: m, keys: keys, skip: opts.skip}, nil
+}
+
+// engine returns sigstore's verifier for a bundle. What it demands follows from
+// what the trusted root can prove, never from what a bundle happens to carry:
+//
+//   - an entry in a transparency log, where the root names a log; else a
+//     timestamp of an authority;
+//   - a time at which the certificate or key was valid, from the log or an
+//     authority;
+//   - for certificates, the promise of a certificate transparency log, where the
+//     root names one.
+//
+// On top of that, timestamps that a bundle does carry must hold.
+func (v *Verifier) engine(o *opened, material root.TrustedMaterial, timeless bool) (*verify.Verifier, error) {
+	opts := []verify.VerifierOption{verify.WithoutStatementPredicate()}
+	logs, authorities := len(material.RekorLogs()) > 0, len(material.TimestampingAuthorities()) > 0
+	if logs {
+		opts = append(opts, verify.WithTransparencyLog(1))
+	}
+	if !logs || authorities && o.timestamps {
+		opts = append(opts, verify.WithSignedTimestamps(1))
+		timeless = false
+	}
+	if timeless {
+		opts = append(opts, verify.WithNoObserverTimestamps())
+	} else {
+		opts = append(opts, verify.WithObserverTimestamps(1))
+	}
+	if !o.keyed && len(material.CTLogs()) > 0 {
+		opts = append(opts, verify.WithSignedCertificateTimestamps(1))
+	}
+	return verify.NewVerifier(material, opts...)
+}
+
+// verifyWith verifies signature, certificate, log and time of a bundle.
+func (v *Verifier) verifyWith(o *opened, material root.TrustedMaterial, timeless bool, artifact verify.ArtifactPolicyOption, policies ...verify.PolicyOption) (result *verify.VerificationResult, err error) {
+	// A panic in a parser below is an answer, not a crash: not verified.
+	defer func() {
+		if p := recover(); p != nil {
+			result, err = nil, errors.New("the bundle's parts do not fit together")
+		}
+	}()
+	engine, err := v.engine(o, material, timeless)
+	if err != nil {
+		return nil, err
+	}
+	return engine.Verify(o.bundle, verify.NewPolicy(artifact, policies...))
+}
+
+// seen is when and where somebody trusted saw the signature.
+type seen struct {
+	index int64
+	at    time.Time
+}
+
+// witness returns the trusted log's index of a verified bundle, and the earliest
+// time that a log or timestamp authority vouches for.
+func witness(material root.TrustedMaterial, o *opened, result *verify.VerificationResult) seen {
+	var s seen
+	logs := material.RekorLogs()
+	for _, entry := range o.bundle.GetVerificationMaterial().GetTlogEntries() {
+		if logs[hex.EncodeToString(entry.GetLogId().GetKeyId())] != nil {
+			s.index = entry.GetLogIndex()
+			break
+		}
+	}
+	for _, t := range result.VerifiedTimestamps {
+		if s.at.IsZero() || t.Timestamp.Before(s.at) {
+			s.at = t.Timestamp.UTC()
+		}
+	}
+	return s
+}
