@@ -1,0 +1,279 @@
+package npm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"sync"
+	"time"
+
+	"countermark/provenance"
+	"countermark/sbom"
+)
+
+// Client asks the configured registries for attestations. It implements
+// provenance.Source, may be used by many goroutines, and must not be copied. The
+// zero value asks the public registry; fields must not change after the first
+// call.
+type Client struct {
+	// Config decides registries and credentials; nil stands for the zero Config.
+	Config *Config
+	// Transport sends the requests and holds the connections; it must neither add
+	// credentials nor follow redirects. Nil stands for Config.Transport with
+	// os.ReadFile, whose error then is the answer to every question: a command
+	// that has to tell it apart calls Config.Transport itself.
+	Transport http.RoundTripper
+	// Version is the program's, for the User-Agent header.
+	Version string
+	// Internal reports whether a package must never be asked of the public
+	// registry; nil stands for none.
+	Internal func(name string) bool
+	// Timeout bounds one request with its body; 0 stands for DefaultTimeout.
+	Timeout time.Duration
+
+	// Sleep waits between attempts, and returns early with an error when the
+	// context ends; nil stands for a timer.
+	Sleep func(ctx context.Context, d time.Duration) error
+	// Jitter spreads the attempts of many programs: from 0 up to 1, by default at
+	// random.
+	Jitter func() float64
+
+	once sync.Once
+	// Requests go straight to the transport: the standard client would hand
+	// credentials on to subdomains, and the last URL to whom it redirects to.
+	transport http.RoundTripper
+	broken    error // why there is none
+
+	mu   sync.Mutex
+	keys map[string]*keyring // by registry
+}
+
+// keyring remembers for a run whether a registry publishes signing keys.
+type keyring struct {
+	turn chan struct{} // holds one token; whoever takes it may ask
+	done bool
+	has  bool
+	fail *failure
+}
+
+var _ provenance.Source = (*Client)(nil)
+
+func (c *Client) start() {
+	if c.Config == nil {
+		c.Config = &Config{}
+	}
+	c.keys = map[string]*keyring{}
+	c.transport = c.Transport
+	if c.transport == nil {
+		c.transport, c.broken = c.Config.Transport(os.ReadFile)
+	}
+}
+
+// Attestations asks the subject's registry. The error is that of the context.
+func (c *Client) Attestations(ctx context.Context, s provenance.Subject) (provenance.Set, error) {
+	c.once.Do(c.start)
+	q, fail := c.question(s)
+	if fail != nil {
+		return fail.set(nil), nil
+	}
+	set := c.ask(ctx, q)
+	if err := ctx.Err(); err != nil {
+		return provenance.Set{}, err
+	}
+	return set, nil
+}
+
+// question is a subject that may be asked, and whom.
+type question struct {
+	name, version string
+	registry      *url.URL
+	internal      bool
+}
+
+// question refuses what must not be asked.
+func (c *Client) question(s provenance.Subject) (*question, *failure) {
+	var refused *RefusedError
+	switch {
+	case c.broken != nil:
+		return nil, &failure{reason: c.broken.Error(), hint: "correct the configuration"}
+	case s.Ecosystem != sbom.NPM:
+		return nil, &failure{reason: "no npm package: npm registries have nothing on it", hint: "check the subject"}
+	case !validName(s.Name):
+		return nil, &failure{reason: fmt.Sprintf("%q is no name of an npm package; nobody was asked", s.Name), hint: "correct the name"}
+	case !validVersion(s.Version):
+		return nil, &failure{reason: fmt.Sprintf("%q is no version of an npm package; nobody was asked", s.Version), hint: "pin an exact version"}
+	}
+	q := &question{name: s.Name, version: s.Version, internal: c.Internal != nil && c.Internal(s.Name)}
+	var err error
+	q.registry, err = c.Config.Registry(s.Name)
+	switch {
+	case errors.As(err, &refused):
+		return nil, &failure{reason: refused.Error(), hint: refused.Issue.Fix}
+	case err != nil:
+		return nil, &failure{reason: err.Error(), hint: "correct the configuration"}
+	case q.internal && isPublic(q.registry):
+		return nil, &failure{
+			reason: "the policy says that the package is internal, and its registry is the public one; nobody was asked",
+			hint:   "name the package's registry in .npmrc: @scope:registry=https://registry.example/",
+		}
+	}
+	return q, nil
+}
+
+// path returns the URL of a document below the registry.
+func (q *question) path(escaped string) *url.URL {
+	u, err := url.Parse(q.registry.String() + escaped)
+	if err != nil {
+		panic(err) // both parts were checked
+	}
+	return u
+}
+
+func (c *Client) ask(ctx context.Context, q *question) provenance.Set {
+	u := q.path("-/npm/v1/attestations/" + escapeName(q.name) + "@" + escapeVersion(q.version))
+	a, fail := c.get(ctx, u, maxAttestationBytes, q.internal)
+	if fail != nil {
+		return fail.set(q.registry)
+	}
+	if a.status != http.StatusOK {
+		return c.absent(ctx, q, a.status)
+	}
+	found, err := parseAttestations(a.body, sbom.RedactURL(u.String()))
+	if err != nil {
+		return answerFailure(u, err).set(q.registry)
+	}
+	if len(found) == 0 {
+		return c.absent(ctx, q, http.StatusNotFound)
+	}
+	return provenance.Set{Availability: provenance.Found, Attestations: found, Registry: shown(q.registry)}
+}
+
+// absent finds out what it means that a registry serves no attestations.
+func (c *Client) absent(ctx context.Context, q *question, status int) provenance.Set {
+	has, fail := c.hasKeys(ctx, q)
+	if fail != nil {
+		return fail.set(q.registry)
+	}
+	if !has {
+		return provenance.Set{
+			Availability: provenance.NoSupport, Registry: shown(q.registry),
+			Reason: "the registry " + shown(q.registry) + " publishes no signing keys, so it may drop the attestations that a package has",
+			Hint:   "ask the registry that the package was published to (--registry), or give the attestations with --attestations",
+		}
+	}
+	if status != http.StatusNotFound {
+		return statusFailure(q.path("-/npm/v1/attestations/"), status).set(q.registry)
+	}
+	promised, fail := c.promised(ctx, q)
+	switch {
+	case fail != nil:
+		return fail.set(q.registry)
+	case promised:
+		return provenance.Set{
+			Availability: provenance.NoSupport, Registry: shown(q.registry),
+			Reason: "the registry " + shown(q.registry) + " promises attestations in the package's metadata, but does not serve them",
+			Hint:   "ask the registry that the package was published to (--registry), or give the attestations with --attestations",
+		}
+	}
+	return provenance.Set{
+		Availability: provenance.None, Registry: shown(q.registry),
+		Reason: "the registry " + shown(q.registry) + " has no attestations for this version",
+		Hint:   "use a version that was published with provenance, or ask the maintainers to publish with it",
+	}
+}
+
+// hasKeys reports whether the registry publishes signing keys. It is asked once
+// a run, whatever the answer; only a cancelled caller leaves the question open.
+func (c *Client) hasKeys(ctx context.Context, q *question) (bool, *failure) {
+	k := c.keyring(q.registry.String())
+	select {
+	case <-k.turn:
+		defer func() { k.turn <- struct{}{} }()
+	case <-ctx.Done():
+		return false, contextFailure(ctx)
+	}
+	if !k.done {
+		k.has, k.fail = c.fetchKeys(ctx, q)
+		k.done = ctx.Err() == nil
+	}
+	return k.has, k.fail
+}
+
+func (c *Client) keyring(registry string) *keyring {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := c.keys[registry]
+	if k == nil {
+		k = &keyring{turn: make(chan struct{}, 1)}
+		k.turn <- struct{}{}
+		c.keys[registry] = k
+	}
+	return k
+}
+
+func (c *Client) fetchKeys(ctx context.Context, q *question) (bool, *failure) {
+	u := q.path("-/npm/v1/keys")
+	// The keys are nobody's secret, but an internal package's question must not
+	// make the client talk to the public registry either.
+	a, fail := c.get(ctx, u, maxKeyBytes, q.internal)
+	if fail != nil {
+		return false, fail
+	}
+	if a.status != http.StatusOK {
+		return false, nil
+	}
+	has, err := hasKeys(a.body)
+	if err != nil {
+		return false, answerFailure(u, err)
+	}
+	return has, nil
+}
+
+// promised reports whether the version's metadata announces attestations. That
+// the package or version does not exist is a failure: there is nothing that
+// could have none.
+func (c *Client) promised(ctx context.Context, q *question) (bool, *failure) {
+	u := q.path(escapeName(q.name) + "/" + escapeVersion(q.version))
+	a, fail := c.get(ctx, u, maxManifestBytes, q.internal)
+	if fail != nil {
+		return false, fail
+	}
+	doc := a.body
+	if a.status != http.StatusOK {
+		// Some registries serve whole packuments only.
+		u = q.path(escapeName(q.name))
+		if doc, fail = c.version(ctx, q, u); fail != nil {
+			return false, fail
+		}
+	}
+	yes, err := promises(doc, q.name, q.version)
+	if err != nil {
+		return false, answerFailure(u, err)
+	}
+	return yes, nil
+}
+
+func (c *Client) version(ctx context.Context, q *question, u *url.URL) ([]byte, *failure) {
+	a, fail := c.get(ctx, u, maxPackumentBytes, q.internal)
+	if fail != nil {
+		return nil, fail
+	}
+	const hint = "check the name and the registry; a package that was taken down, or that needs credentials, looks the same"
+	if a.status != http.StatusOK {
+		return nil, &failure{reason: "the registry " + shown(q.registry) + " knows no package of this name", hint: hint}
+	}
+	doc, err := versionOf(a.body, q.name, q.version)
+	switch {
+	case err != nil:
+		return nil, answerFailure(u, err)
+	case isNull(doc):
+		return nil, &failure{reason: "the registry " + shown(q.registry) + " knows the package, but not this version", hint: hint}
+	}
+	return doc, nil
+}
+
+// shown is a registry's URL for people and results: its path may be a token.
+func shown(u *url.URL) string { return sbom.RedactURL(u.String()) }

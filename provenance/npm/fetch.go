@@ -1,0 +1,324 @@
+package npm
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"countermark/provenance"
+	"countermark/sbom"
+)
+
+// Limits of what a registry may send, after decompression, and of how long it is
+// listened to.
+const (
+	DefaultTimeout = 30 * time.Second // of one request with its body
+
+	maxAttestationBytes = 16 << 20
+	maxKeyBytes         = 1 << 20
+	maxManifestBytes    = 16 << 20
+	maxPackumentBytes   = 128 << 20 // the largest packuments have some 50 MB
+
+	maxAttempts   = 4
+	maxRedirects  = 5
+	baseBackoff   = 500 * time.Millisecond // doubles with every attempt
+	maxBackoff    = 10 * time.Second
+	maxRetryAfter = 60 * time.Second // a registry that wants more is given up
+)
+
+// answer is a complete answer: 200 with JSON, or a status that says that there is
+// no such thing.
+type answer struct {
+	status int
+	body   []byte
+}
+
+// failure is why there is no answer. Its texts hold no URL that was not redacted,
+// and no header.
+type failure struct {
+	reason string
+	hint   string
+	retry  bool
+	after  time.Duration // from Retry-After; 0 where there was none
+}
+
+func (f *failure) set(registry *url.URL) provenance.Set {
+	s := provenance.Set{Availability: provenance.Unreachable, Reason: f.reason, Hint: f.hint}
+	if registry != nil {
+		s.Registry = shown(registry)
+	}
+	return s
+}
+
+const hintLater = "try again later; --offline with --attestations needs no registry"
+
+func answerFailure(u *url.URL, err error) *failure {
+	return &failure{
+		reason: fmt.Sprintf("the answer of %s %v", sbom.RedactURL(u.String()), err),
+		hint:   "check that the registry's URL is right (--registry, .npmrc) and that no proxy answers in its place",
+	}
+}
+
+func contextFailure(ctx context.Context) *failure {
+	return &failure{reason: "the request was cancelled: " + ctx.Err().Error(), hint: hintLater}
+}
+
+func statusFailure(u *url.URL, status int) *failure {
+	f := &failure{reason: fmt.Sprintf("%s answered %d %s", sbom.RedactURL(u.String()), status, http.StatusText(status)), hint: hintLater}
+	switch {
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		f.hint = "check the credentials for " + hostOf(u) + " in the user's .npmrc (//" + hostOf(u) + "/:_authToken=…)"
+	case status == http.StatusProxyAuthRequired:
+		f.hint = "check the credentials in the proxy's URL (https-proxy in the user's .npmrc, HTTPS_PROXY)"
+	case status == http.StatusRequestTimeout || status == http.StatusTooEarly || status == http.StatusTooManyRequests:
+		f.retry = true
+	case status >= 500:
+		f.retry = true
+	default:
+		f.hint = "check that the registry's URL is right (--registry, .npmrc)"
+	}
+	return f
+}
+
+// get fetches a document, again where that may help. A request for an internal
+// package is never sent on to the public registry.
+func (c *Client) get(ctx context.Context, u *url.URL, limit int64, internal bool) (answer, *failure) {
+	for attempt := 1; ; attempt++ {
+		a, fail := c.try(ctx, u, limit, internal)
+		if fail == nil {
+			return a, nil
+		}
+		if ctx.Err() != nil {
+			return answer{}, contextFailure(ctx)
+		}
+		if !fail.retry {
+			return answer{}, fail
+		}
+		if attempt == maxAttempts {
+			fail.reason += fmt.Sprintf(" (%d attempts)", attempt)
+			return answer{}, fail
+		}
+		if fail.after > maxRetryAfter {
+			fail.reason += fmt.Sprintf(", and asks to wait for %s", fail.after)
+			return answer{}, fail
+		}
+		if err := c.sleep(ctx, max(fail.after, c.backoff(attempt))); err != nil {
+			return answer{}, &failure{reason: "the request was cancelled: " + err.Error(), hint: hintLater}
+		}
+	}
+}
+
+// backoff returns between half of and the whole of a time that doubles.
+func (c *Client) backoff(attempt int) time.Duration {
+	jitter := rand.Float64
+	if c.Jitter != nil {
+		jitter = c.Jitter
+	}
+	d := min(baseBackoff<<(attempt-1), maxBackoff)
+	return d/2 + time.Duration(jitter()*float64(d/2))
+}
+
+func (c *Client) sleep(ctx context.Context, d time.Duration) error {
+	if c.Sleep != nil {
+		return c.Sleep(ctx, d)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// try sends one request and follows its redirects.
+func (c *Client) try(ctx context.Context, u *url.URL, limit int64, internal bool) (answer, *failure) {
+	timeout := c.Timeout
+	if timeout <= 0 {
+		timeout = DefaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+
+	authorization := c.Config.Credentials(u).Authorization()
+	for range maxRedirects + 1 {
+		res, fail := c.send(ctx, u, authorization)
+		if fail != nil {
+			return answer{}, fail
+		}
+		if !isRedirect(res.StatusCode) {
+			return c.read(u, res, limit)
+		}
+		next, fail := redirect(u, res, internal)
+		_ = res.Body.Close()
+		if fail != nil {
+			return answer{}, fail
+		}
+		// Once they are off, credentials stay off, even if the way leads back.
+		if next.Scheme != u.Scheme || hostOf(next) != hostOf(u) {
+			authorization = ""
+		}
+		u = next
+	}
+	return answer{}, &failure{reason: fmt.Sprintf("%s redirects more than %d times", sbom.RedactURL(u.String()), maxRedirects), hint: hintLater}
+}
+
+func (c *Client) send(ctx context.Context, u *url.URL, authorization string) (*http.Response, *failure) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, &failure{reason: sbom.RedactURL(u.String()) + " cannot be asked", hint: "check the registry's URL"}
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", "countermark/"+cmp.Or(c.Version, "unknown"))
+	if authorization != "" {
+		req.Header.Set("Authorization", authorization)
+	}
+	res, err := c.transport.RoundTrip(req)
+	if err != nil {
+		return nil, connectionFailure(u, err)
+	}
+	return res, nil
+}
+
+func isRedirect(status int) bool {
+	switch status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return true
+	}
+	return false
+}
+
+func redirect(from *url.URL, res *http.Response, internal bool) (*url.URL, *failure) {
+	refuse := func(why string) (*url.URL, *failure) {
+		return nil, &failure{
+			reason: sbom.RedactURL(from.String()) + " redirects " + why + "; that is not followed",
+			hint:   "configure the registry that really answers (--registry, .npmrc)",
+		}
+	}
+	to, err := from.Parse(res.Header.Get("Location"))
+	switch {
+	case err != nil || res.Header.Get("Location") == "" || to.Host == "":
+		return refuse("to no URL")
+	case to.Scheme != "https" && to.Scheme != "http":
+		return refuse("to something that is neither https: nor http:")
+	case from.Scheme == "https" && to.Scheme == "http":
+		return refuse("from https: to http:")
+	case to.User != nil:
+		return refuse("to a URL with credentials in it")
+	case internal && isPublic(to):
+		return refuse("a question for an internal package to the public registry")
+	}
+	return to, nil
+}
+
+// read takes the answer out of a response and closes it.
+func (c *Client) read(u *url.URL, res *http.Response, limit int64) (answer, *failure) {
+	defer func() { _ = res.Body.Close() }()
+	switch res.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound, http.StatusGone, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		// Registries without attestations answer so to a path that they don't know.
+		return answer{status: res.StatusCode}, nil
+	default:
+		fail := statusFailure(u, res.StatusCode)
+		fail.after = retryAfter(res.Header)
+		return answer{}, fail
+	}
+	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
+	switch {
+	case int64(len(body)) > limit:
+		return answer{}, &failure{reason: fmt.Sprintf("the answer of %s is larger than %d bytes", sbom.RedactURL(u.String()), limit), hint: hintLater}
+	case err != nil:
+		return answer{}, connectionFailure(u, err)
+	case !json.Valid(body):
+		fail := answerFailure(u, fmt.Errorf("%w: no JSON", errAnswer))
+		fail.retry = true
+		return answer{}, fail
+	}
+	return answer{status: res.StatusCode, body: body}, nil
+}
+
+// retryAfter reads seconds or a date (RFC 9110, section 10.2.3); 0 where there
+// is neither. A date counts from the answer's own, so that no clock has to agree.
+func retryAfter(h http.Header) time.Duration {
+	seconds, err := strconv.ParseUint(h.Get("Retry-After"), 10, 64)
+	if err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(seconds, math.MaxInt32)) * time.Second
+	}
+	until, err := http.ParseTime(h.Get("Retry-After"))
+	if err != nil {
+		return 0
+	}
+	sent, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return max(0, until.Sub(sent))
+}
+
+// connectionFailure says in words of our own what broke: the library's errors
+// may quote what the other side sent.
+func connectionFailure(u *url.URL, err error) *failure {
+	f := &failure{retry: true, hint: hintLater}
+	what := "the connection to " + hostOf(u) + " broke"
+	var (
+		timeout     net.Error
+		dns         *net.DNSError
+		op          *net.OpError
+		certificate *tls.CertificateVerificationError
+		authority   x509.UnknownAuthorityError
+		record      tls.RecordHeaderError
+	)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout():
+		what = hostOf(u) + " did not answer in time"
+	case errors.As(err, &certificate) || errors.As(err, &authority):
+		what = "the TLS certificate of " + hostOf(u) + " does not hold: " + certificateProblem(err)
+		f.retry = false
+		f.hint = "if the registry has an authority of its own, name it with cafile in the user's .npmrc"
+	case errors.As(err, &record):
+		what = hostOf(u) + " speaks no TLS"
+		f.retry = false
+		f.hint = "check the registry's URL"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		what = "the answer of " + hostOf(u) + " was cut off"
+	case errors.As(err, &dns):
+		what = "the name " + hostOf(u) + " could not be resolved"
+		f.hint = "check the network and the registry's URL"
+	case errors.As(err, &op):
+		what = "the connection to " + hostOf(u) + " broke: " + op.Err.Error()
+	}
+	f.reason = what
+	return f
+}
+
+func certificateProblem(err error) string {
+	var (
+		invalid   x509.CertificateInvalidError
+		authority x509.UnknownAuthorityError
+		hostname  x509.HostnameError
+	)
+	switch {
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "it is expired or not yet valid"
+	case errors.As(err, &authority):
+		return "nobody who is trusted has signed it"
+	case errors.As(err, &hostname):
+		return "it is another host's"
+	default:
+		return "it is not valid"
+	}
+}

@@ -1,0 +1,36 @@
+package npm
+
+import (
+	"regexp"
+	"strings"
+)
+
+const (
+	maxNameBytes    = 214 // npm's own limit
+	maxVersionBytes = 256 // npm's own limit
+)
+
+// Names that npm accepted at any time: the characters that encodeURIComponent
+// leaves alone, with a scope or without. What could leave its place in a URL (a
+// leading dot, a second slash, an escape) is no name.
+var (
+	namePattern = regexp.MustCompile(`^(@[A-Za-z0-9_~!*'()-][A-Za-z0-9_~!*'().-]*/[A-Za-z0-9_~!*'()-]|[A-Za-z0-9~!*'()])[A-Za-z0-9_~!*'().-]*$`)
+
+	// Semantic Versioning 2.0.0, https://semver.org
+	versionPattern = regexp.MustCompile(`^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)` +
+		`(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
+)
+
+func validName(name string) bool {
+	return len(name) <= maxNameBytes && namePattern.MatchString(name) && name != "node_modules" && name != "favicon.ico"
+}
+
+func validVersion(version string) bool {
+	return len(version) <= maxVersionBytes && versionPattern.MatchString(version)
+}
+
+// escapeName writes a valid name as npm does in URLs.
+func escapeName(name string) string { return strings.Replace(name, "/", "%2f", 1) }
+
+// escapeVersion writes a valid version. A plus may be read as a blank.
+func escapeVersion(version string) string { return strings.Replace(version, "+", "%2B", 1) }
