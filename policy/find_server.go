@@ -1,0 +1,185 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+
+	"countermark/sbom"
+)
+
+// launches returns what a server would run, the outermost first. A server of
+// which the reader could say nothing more still has its own kind.
+func launches(s *sbom.Server) []sbom.Launch {
+	if slices.ContainsFunc(s.Launches, func(l sbom.Launch) bool { return !l.Nested }) {
+		return s.Launches
+	}
+	return append([]sbom.Launch{{Kind: s.Kind, Spec: s.Spec, Pin: s.Pin}}, s.Launches...)
+}
+
+// floats reports whether what is launched can change by itself. A package of
+// which nobody can tell the version may change, too.
+func floats(l sbom.Launch) bool {
+	if l.Pin.Floating() {
+		return true
+	}
+	return (l.Pin == sbom.PinUnknown || l.Pin == "") && fetched(l.Kind)
+}
+
+// fetched reports whether a kind is fetched from elsewhere when it is launched.
+func fetched(k sbom.Kind) bool {
+	switch k {
+	case sbom.KindNPM, sbom.KindPyPI, sbom.KindOCI, sbom.KindGit, sbom.KindNuGet, sbom.KindGo, sbom.KindCargo:
+		return true
+	default:
+		return false
+	}
+}
+
+func findFloating(e *evaluation, _ *Rule, report func(hit)) {
+	for _, s := range e.servers {
+		for _, l := range launches(s.Server) {
+			if !floats(l) {
+				continue
+			}
+			c := e.components[l.Ref]
+			report(hit{
+				component: c, server: s, detail: l.Spec, actual: l.Spec, fix: pinFix(l, c),
+				message: fmt.Sprintf("server %s starts %s, %s", named(s.Server.Name), launched(l, c), floatReason[l.Pin]),
+			})
+		}
+	}
+	for _, c := range e.packages {
+		for _, request := range manifestRequests(c) {
+			report(hit{
+				component: c, detail: request, actual: request,
+				message: fmt.Sprintf("%s is asked for as %q, and no lockfile says which version that is", named(c.Name), request),
+				fix:     "create the lockfile with the package manager, and commit it",
+			})
+		}
+	}
+}
+
+func launched(l sbom.Launch, c *sbom.Component) string {
+	switch {
+	case c != nil:
+		return named(nameOf(c))
+	case l.Spec != "":
+		return named(l.Spec)
+	default:
+		return "something of kind " + string(l.Kind)
+	}
+}
+
+var floatReason = map[sbom.Pin]string{
+	sbom.PinRange:       "whichever version of a range is the newest at the moment",
+	sbom.PinDistTag:     "whatever the tag points at in the moment",
+	sbom.PinUnversioned: "whichever version is the newest at the moment",
+	sbom.PinTag:         "whatever the image's tag points at in the moment",
+	sbom.PinGitRef:      "whatever the branch or tag points at in the moment",
+	sbom.PinGitUnpinned: "whatever the repository's default branch holds at the moment",
+	sbom.PinUnknown:     "and nothing says which version",
+	"":                  "and nothing says which version",
+}
+
+// pinFix names the package in a command line only where that is harmless.
+func pinFix(l sbom.Launch, c *sbom.Component) string {
+	if c == nil || !plainName(nameOf(c)) {
+		return ""
+	}
+	switch l.Kind {
+	case sbom.KindNPM:
+		return fmt.Sprintf("write the version that you have reviewed behind the name: %s@VERSION", nameOf(c))
+	case sbom.KindPyPI:
+		return fmt.Sprintf("write the version that you have reviewed behind the name: %s==VERSION", nameOf(c))
+	case sbom.KindOCI:
+		return fmt.Sprintf("name the image by its digest: %s@sha256:DIGEST", nameOf(c))
+	case sbom.KindGit:
+		return "name the whole commit id behind #, and review that commit"
+	default:
+		return ""
+	}
+}
+
+func findOpaque(e *evaluation, _ *Rule, report func(hit)) {
+	for _, s := range e.servers {
+		downloads := slices.ContainsFunc(s.Server.Risks, func(r sbom.Risk) bool { return r.Code == sbom.RiskDownload })
+		for i, l := range launches(s.Server) {
+			what := opaqueKinds[l.Kind]
+			if what == "" {
+				continue
+			}
+			h := hit{server: s, actual: l.Spec, detail: fmt.Sprint(l.Kind, " ", l.Spec)}
+			h.message = fmt.Sprintf("server %s %s", named(s.Server.Name), what)
+			if i == 0 && s.Server.Reason != "" {
+				h.message += ": " + s.Server.Reason
+			}
+			if downloads {
+				h.what = CaseDownload
+				h.message += "; it runs a script that it downloads"
+				h.fix = "install the server once from a source that you have checked, and start what was installed"
+			}
+			report(h)
+		}
+	}
+}
+
+var opaqueKinds = map[sbom.Kind]string{
+	sbom.KindUnknown:       "starts something that cannot be analysed",
+	sbom.KindShellScript:   "starts a shell script that cannot be analysed",
+	sbom.KindContainerExec: "runs inside a container that something else has started",
+	"":                     "starts something of no known kind",
+}
+
+// findUnsupported finds packages in that state, and launches that are no package
+// at all. What is built into the client or runs on another machine has no bytes
+// here to prove anything about.
+func findUnsupported(e *evaluation, rule *Rule, report func(hit)) {
+	findState(e, rule, report)
+	for _, s := range e.servers {
+		for _, l := range launches(s.Server) {
+			if l.Ref != "" || opaqueKinds[l.Kind] != "" || l.Kind == sbom.KindRemote || l.Kind == sbom.KindBuiltin {
+				continue
+			}
+			report(hit{
+				server: s, detail: fmt.Sprint(l.Kind, " ", l.Spec), actual: l.Spec,
+				message: fmt.Sprintf("server %s starts %s, for which no provenance can exist", named(s.Server.Name), unprovable(l.Kind)),
+			})
+		}
+	}
+}
+
+func unprovable(k sbom.Kind) string {
+	switch k {
+	case sbom.KindLocal:
+		return "a file of this machine"
+	case sbom.KindBinary:
+		return "a program that is installed already"
+	case sbom.KindMCPB:
+		return "a bundle"
+	default:
+		return "something of kind " + string(k) + " that has no name"
+	}
+}
+
+func findSecrets(e *evaluation, _ *Rule, report func(hit)) {
+	e.findRisks(sbom.RiskSecret, "holds a literal credential", report)
+}
+
+func findInsecure(e *evaluation, _ *Rule, report func(hit)) {
+	e.findRisks(sbom.RiskInsecureRemote, "speaks to another machine without encryption, or allows that", report)
+}
+
+func (e *evaluation) findRisks(code sbom.RiskCode, what string, report func(hit)) {
+	for _, s := range e.servers {
+		for _, r := range s.Server.Risks {
+			if r.Code != code {
+				continue
+			}
+			h := hit{server: s, detail: r.Where, message: fmt.Sprintf("server %s %s in %s", named(s.Server.Name), what, r.Where)}
+			if r.Line > 0 {
+				h.at = &Location{Path: s.Server.File, Line: r.Line, Column: r.Column}
+			}
+			report(h)
+		}
+	}
+}

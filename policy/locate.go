@@ -1,0 +1,171 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Located is a policy with the place of its file, to which what it names is
+// relative.
+type Located struct {
+	*Policy
+	Dir    string // folder of the file; empty for the built-in policy
+	prefix string // what leads from Dir to the one PATH that is checked, "" or ending in a slash
+}
+
+// Locate returns the policy that governs the PATHs: the named one, or the nearest
+// FileName in a PATH's folder or its parents up to the git root, or the built-in
+// one. Policies below a PATH are never read: a dependency that brings its own
+// must not judge itself. The error is a *FileError; two different policies for
+// one answer are one.
+func Locate(named string, paths []string) (Located, error) {
+	file := named
+	if named == "" {
+		for _, path := range paths {
+			nearest, err := nearest(path)
+			if err != nil {
+				return Located{}, err
+			}
+			if nearest == "" || file != "" && same(file, nearest) {
+				continue
+			}
+			if file != "" {
+				return Located{}, &FileError{
+					Path: nearest, Message: fmt.Sprintf("%s governs another of these paths: one answer has one policy", file),
+					Hint: "check the folders one by one, or name one policy with --policy",
+				}
+			}
+			file = nearest
+		}
+	}
+	if file == "" {
+		return Located{Policy: Default()}, nil
+	}
+	data, err := read(file)
+	if err != nil {
+		return Located{}, &FileError{Path: file, Message: "cannot be read: " + err.Error(), Hint: "name a readable policy file with --policy"}
+	}
+	p, err := Parse(file, data)
+	if err != nil {
+		return Located{}, err
+	}
+	l := Located{Policy: p, Dir: filepath.Dir(file)}
+	p.Name = filepath.Base(file)
+	if len(paths) == 1 {
+		l.prefix = prefix(l.Dir, paths[0])
+		p.Name = strings.Repeat("../", strings.Count(l.prefix, "/")) + p.Name
+	}
+	return l, nil
+}
+
+// Excludes reports whether the policy takes a path below PATH out. Its globs are
+// relative to its own file.
+func (l Located) Excludes(path string) bool { return l.Policy.Excludes(l.prefix + path) }
+
+// LocalAttestations are the paths of the policy's own attestations.
+func (l Located) LocalAttestations() []string {
+	var out []string
+	for _, a := range l.Attestations {
+		if !filepath.IsAbs(a) {
+			a = filepath.Join(l.Dir, filepath.FromSlash(a))
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// nearest looks in the folder of PATH, then in its parents up to the root of the
+// git repository. Outside of a repository no parent is looked into: a file in a
+// folder that everybody can write to must not govern anything.
+func nearest(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", nil //nolint:nilerr // whoever opens the PATH says that it does not exist
+	}
+	dir := path
+	if !info.IsDir() {
+		dir = filepath.Dir(path)
+	}
+	for _, dir := range upToGitRoot(dir) {
+		file := filepath.Join(dir, FileName)
+		_, err := os.Lstat(file)
+		if err == nil {
+			return file, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return "", &FileError{Path: file, Message: "cannot be read: " + bare(err).Error(), Hint: "make it readable, or name another policy with --policy"}
+		}
+	}
+	return "", nil
+}
+
+// upToGitRoot lists the folder and its parents up to the git root, or the folder
+// alone outside of a repository. The names stay relative where dir is, since
+// they appear in messages.
+func upToGitRoot(dir string) []string {
+	dirs := []string{dir}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return dirs
+	}
+	for {
+		if _, err := os.Lstat(filepath.Join(abs, ".git")); err == nil {
+			return dirs
+		}
+		up := filepath.Dir(abs)
+		if up == abs {
+			return dirs[:1]
+		}
+		abs = up
+		dirs = append(dirs, filepath.Join(dir, strings.Repeat("../", len(dirs))))
+	}
+}
+
+func same(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
+}
+
+// read reads a policy, which is a file of bounded size and not a pipe.
+func read(file string) ([]byte, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, bare(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	if info.Size() > MaxFileSize {
+		return nil, fmt.Errorf("larger than %d bytes", MaxFileSize)
+	}
+	data, err := os.ReadFile(file)
+	return data, bare(err)
+}
+
+func bare(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	return err
+}
+
+func prefix(dir, path string) string {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		path = filepath.Dir(path)
+	}
+	absDir, errD := filepath.Abs(dir)
+	absPath, errP := filepath.Abs(path)
+	if errD != nil || errP != nil {
+		return ""
+	}
+	rel, err := filepath.Rel(absDir, absPath)
+	if err != nil || rel == "." || !filepath.IsLocal(rel) {
+		return ""
+	}
+	return filepath.ToSlash(rel) + "/"
+}

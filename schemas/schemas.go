@@ -1,0 +1,18 @@
+// Package schemas holds the JSON Schemas (draft 2020-12) of what countermark reads
+// and writes, embedded, for programs that work with its files:
+//
+//   - verdict.schema.json: the verdict that check writes with --verdict
+//   - policy.schema.json: the policy file, countermark.yaml
+//
+// Nothing flows in; out flow the files' bytes, by [FS]. The types that they
+// describe live where they are used, and tests hold both together. The schemas of
+// formats that others own (CycloneDX, SARIF) are in the package official, which
+// only tests import, so that the program does not carry them.
+package schemas
+
+import "embed"
+
+// FS holds every schema under its file name, such as "verdict.schema.json".
+//
+//go:embed *.schema.json
+var FS embed.FS
