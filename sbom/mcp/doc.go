@@ -1,0 +1,28 @@
+// Package mcp reads the configurations of MCP clients: which servers a client
+// would start, and by which command or over which URL.
+//
+// In flow configuration files (claude_desktop_config.json, .mcp.json,
+// .cursor/mcp.json, .vscode/mcp.json and others of the same shape); each is
+// read as JSON with comments, trailing commas and a byte order mark, because
+// clients accept those. Out flow, by way of an [sbom.Builder]: a component for
+// the file, one for each configured server, and what each would run: packages,
+// images and repositories with a package URL, remote servers as services.
+//
+// The work is done in three steps, each in files of its own:
+//
+//   - document.go and entry.go turn a file into entries with positions. Wrong
+//     types become problems of the file; the server stays listed.
+//   - launch.go takes a command line apart. unwrap.go and shell.go remove what
+//     only runs another command (cmd /c, sh -c, env, …), then one file for each
+//     family of launchers (npm.go, python.go, container.go, local.go; git.go for
+//     repositories) finds what would run, and proxy.go what a proxy such as
+//     mcp-remote would run or call in turn.
+//   - secret.go and remote.go judge values: whether a credential stands in the
+//     file, and whether a URL is safe and writable.
+//
+// Nothing is started and nothing is dropped: what cannot be analysed is a
+// server of kind unknown or shell-script with a reason. No value of an argument,
+// header or environment variable is kept, nor quoted in a message; messages name
+// the place instead ("argument 3"). The one exception is the spec, the word that
+// names the package, image, file or URL, and that is redacted first.
+package mcp

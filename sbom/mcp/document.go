@@ -1,0 +1,224 @@
+package mcp
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+
+	"countermark/sbom"
+
+	"github.com/tailscale/hujson"
+)
+
+// Limits of one configuration. What goes beyond them makes the file invalid.
+const (
+	maxFileSize = 32 << 20 // bytes; client state files hold history as well
+	maxDepth    = 200      // nested objects and arrays
+	maxValues   = 250_000  // members and elements
+	maxServers  = 2_000    // configured servers of one file
+	maxArgs     = 4_096    // arguments of one server
+	maxText     = 1 << 16  // bytes of a command, argument or URL, and of any other value that is looked at
+)
+
+// document is a parsed configuration that knows where everything stands.
+type document struct {
+	file  *sbom.File
+	root  hujson.Value
+	shift int   // bytes before the parsed text: a byte order mark
+	lines []int // offset of the first byte of each line
+}
+
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// parse reads JSON with comments and trailing commas. The problem is non-nil
+// where that is impossible, and never quotes the file.
+func parse(data []byte) (*document, *sbom.Problem) {
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return nil, &sbom.Problem{Code: sbom.Invalid, Line: 1, Column: 1, Message: "the file is encoded as UTF-16", Hint: "save it as UTF-8"}
+	}
+	d := &document{}
+	text := bytes.TrimPrefix(data, byteOrderMark)
+	d.shift = len(data) - len(text)
+	if p := bounded(text); p != nil {
+		return nil, p
+	}
+	d.lines = append(d.lines, 0)
+	for i, c := range text {
+		if c == '\n' {
+			d.lines = append(d.lines, i+1)
+		}
+	}
+	root, err := hujson.Parse(text)
+	if err != nil {
+		p := syntaxProblem(err)
+		if p.Line == 1 {
+			p.Column += d.shift
+		}
+		return nil, p
+	}
+	d.root = root
+	return d, nil
+}
+
+// bounded refuses what would exhaust memory or the stack before the real parser
+// sees it: that one recurses and keeps a node for each value.
+func bounded(text []byte) *sbom.Problem {
+	tooBig := func(what string, limit int) *sbom.Problem {
+		return &sbom.Problem{Code: sbom.Invalid, Message: fmt.Sprintf("%s than %d", what, limit), Hint: "no MCP client needs a configuration of this size; exclude the file in the policy if it is none"}
+	}
+	if len(text) > maxFileSize {
+		return tooBig("more bytes", maxFileSize)
+	}
+	depth, values := 0, 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+		case '/':
+			i = skipComment(text, i)
+		case '{', '[':
+			depth++
+			values++
+		case '}', ']':
+			depth--
+		case ',':
+			values++
+		}
+		if depth > maxDepth {
+			return tooBig("nested deeper", maxDepth)
+		}
+		if values > maxValues {
+			return tooBig("more values", maxValues)
+		}
+	}
+	return nil
+}
+
+// skipComment returns the index of the last byte of the comment at i, or i where
+// there is none.
+func skipComment(text []byte, i int) int {
+	var end string
+	extra := 0
+	switch {
+	case bytes.HasPrefix(text[i:], []byte("//")):
+		end = "\n"
+	case bytes.HasPrefix(text[i:], []byte("/*")):
+		end, extra = "*/", 2
+	default:
+		return i
+	}
+	n := bytes.Index(text[i+extra:], []byte(end))
+	if n < 0 {
+		return len(text)
+	}
+	return i + extra + n + len(end) - 1
+}
+
+func syntaxProblem(err error) *sbom.Problem {
+	p := &sbom.Problem{Code: sbom.Invalid, Message: "the file is no valid JSON: something stands here that JSON does not allow", Hint: "mend the syntax (a missing comma, quote or brace is the usual cause); comments and trailing commas are fine"}
+	// The parser offers the place in its text only. Its own words are dropped,
+	// since they quote the file.
+	if _, scanErr := fmt.Sscanf(err.Error(), "hujson: line %d, column %d:", &p.Line, &p.Column); scanErr != nil {
+		p.Line, p.Column = 0, 0
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		p.Message = "the file is no valid JSON: it ends too early"
+	}
+	return p
+}
+
+// position returns line and column, both from 1, the column in bytes.
+func (d *document) position(offset int) (line, column int) {
+	line = sort.SearchInts(d.lines, offset+1)
+	column = offset - d.lines[line-1] + 1
+	if line == 1 {
+		column += d.shift
+	}
+	return line, column
+}
+
+func (d *document) at(v *hujson.Value, where string) place {
+	line, column := d.position(v.StartOffset)
+	return place{where: where, line: line, column: column}
+}
+
+func (d *document) problem(code sbom.ProblemCode, v *hujson.Value, message, hint string) {
+	line, column := d.position(v.StartOffset)
+	d.file.Problem(sbom.Problem{Code: code, Line: line, Column: column, Message: message, Hint: hint})
+}
+
+// field is a member of an object.
+type field struct {
+	name  string
+	key   *hujson.Value
+	value *hujson.Value
+}
+
+// fields returns the members of an object in file order. Of members with the
+// same name only the last counts, as for every client; the others are warned of.
+func (d *document) fields(o *hujson.Object) []field {
+	last := map[string]int{}
+	for i := range o.Members {
+		last[text(&o.Members[i].Name)] = i
+	}
+	out := make([]field, 0, len(last))
+	for i := range o.Members {
+		m := &o.Members[i]
+		name := text(&m.Name)
+		if last[name] != i {
+			line, _ := d.position(o.Members[last[name]].Name.StartOffset)
+			d.problem(sbom.Warning, &m.Name, fmt.Sprintf("the name stands again in line %d, and the last one counts", line), "remove one of the two")
+			continue
+		}
+		out = append(out, field{name: name, key: &m.Name, value: &m.Value})
+	}
+	return out
+}
+
+func member(fields []field, name string) *field {
+	for i := range fields {
+		if fields[i].name == name {
+			return &fields[i]
+		}
+	}
+	return nil
+}
+
+func object(v *hujson.Value) *hujson.Object {
+	o, _ := v.Value.(*hujson.Object)
+	return o
+}
+
+func array(v *hujson.Value) *hujson.Array {
+	a, _ := v.Value.(*hujson.Array)
+	return a
+}
+
+func isText(v *hujson.Value) bool { return v.Value.Kind() == '"' }
+func isNull(v *hujson.Value) bool { return v.Value.Kind() == 'n' }
+
+// text returns a string decoded, any other literal as it is written, and "" for
+// what is no literal.
+func text(v *hujson.Value) string {
+	lit, ok := v.Value.(hujson.Literal)
+	switch {
+	case !ok:
+		return ""
+	case lit.Kind() == '"':
+		return lit.String()
+	default:
+		return string(lit)
+	}
+}
+
+// boolean returns the value of a JSON boolean.
+func boolean(v *hujson.Value) (value, ok bool) {
+	kind := v.Value.Kind()
+	return kind == 't', kind == 't' || kind == 'f'
+}

@@ -1,0 +1,210 @@
+package mcp
+
+import (
+	"encoding/json"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"countermark/sbom"
+)
+
+// grammar of an interpreter: what it runs is the first positional word, unless
+// an option says otherwise.
+type grammar struct {
+	options options
+	code    []string // options whose value is code
+	module  []string // options whose value is a module on the search path
+	skip    []string // words between the options and the file: "run"
+}
+
+// interpreters run a file. An option that a table does not hold makes the file
+// ambiguous, except where the interpreter takes values only with "=".
+var interpreters = map[string]grammar{
+	"node": {
+		options: options{value: set("-r --require --import --loader --experimental-loader -C --conditions --env-file --env-file-if-exists --inspect-port --title --icu-data-dir --openssl-config --max-old-space-size --stack-trace-limit --disable-warning --input-type --unhandled-rejections"),
+			boolean: set("--no-warnings --inspect --inspect-brk --enable-source-maps --experimental-modules --experimental-strip-types --experimental-transform-types --trace-warnings --trace-deprecation --no-deprecation --preserve-symlinks --harmony --expose-gc --watch --use-system-ca --use-openssl-ca --insecure-http-parser --experimental-vm-modules --experimental-specifier-resolution --experimental-sqlite --experimental-fetch --throw-deprecation --pending-deprecation --abort-on-uncaught-exception -i --interactive --permission --experimental-permission")},
+		code: set("-e --eval -p --print -pe"),
+	},
+	"bun": {options: options{value: set("-r --preload --require --import --cwd --env-file -c --config --port --tsconfig-override -d --define -l --loader"), boolean: set("--silent --watch --hot --smol --bun -b --no-install -i --prefer-offline --no-env-file")},
+		code: set("-e --eval -p --print")},
+	"tsx":     {options: options{value: set("--tsconfig --env-file -r --require --import --conditions -C"), boolean: set("--no-cache --no-warnings --inspect --inspect-brk")}, code: set("-e --eval -p --print"), skip: set("watch")},
+	"ts-node": {options: options{value: set("-P --project -r --require -O --compiler-options -C --compiler -I --ignore --cwd --scope-dir"), boolean: set("-T --transpile-only --transpileOnly --esm --files -H --compiler-host --swc --pretty --skip-project --prefer-ts-exts --log-error --emit")}, code: set("-e --eval -p --print")},
+	"python": {options: options{value: set("-W -X --check-hash-based-pycs"), boolean: set("-u -B -I -E -s -S -O -OO -q -v -b -d -i -x -P -bb"), cluster: true},
+		code: set("-c"), module: set("-m")},
+	"php":     {options: options{value: set("-c -d -z --define"), boolean: set("-n -q -C")}, code: set("-r -B -R -E"), skip: nil},
+	"ruby":    {options: options{value: set("-I -r -C -E"), boolean: set("-w -W -v --yjit --jit"), cluster: true}, code: set("-e")},
+	"perl":    {options: options{value: set("-I -M"), boolean: set("-w -T -t"), cluster: true}, code: set("-e -E")},
+	"rscript": {options: options{boolean: set("--vanilla --no-save --no-restore --slave --no-echo --verbose")}, code: set("-e")},
+	"lua":     {options: options{value: set("-l"), boolean: set("-i -v -E -W")}, code: set("-e")},
+	"java":    {options: options{value: set("-cp -classpath --class-path -p --module-path --add-modules --add-opens --add-exports"), loose: true}, module: set("-m --module")},
+	"dotnet":  {options: options{boolean: set("-d --diagnostics"), value: set("--runtimeconfig --depsfile --additionalprobingpath --fx-version --roll-forward")}, skip: set("exec")},
+	"mono":    {options: options{boolean: set("--debug")}},
+}
+
+var numbered = regexp.MustCompile(`^(python|pypy|node|nodejs|ruby|php|lua|perl|ts-node)(-?[0-9][0-9.]*)?(w|-esm|-script|-transpile-only)?$`)
+
+// interpreter returns the entry of interpreters for a program such as python3.12.
+func interpreter(p string) string {
+	switch p {
+	case "py":
+		return "python"
+	case "ts-node-esm", "ts-node-script":
+		return "ts-node"
+	}
+	m := numbered.FindStringSubmatch(p)
+	switch {
+	case m == nil:
+		return p
+	case m[1] == "pypy":
+		return "python"
+	case m[1] == "nodejs":
+		return "node"
+	default:
+		return m[1]
+	}
+}
+
+// interpret finds the file that an interpreter runs.
+func interpret(s *scan, p string, command word, args []word, _ int) []subject {
+	g := interpreters[interpreter(p)]
+	if p == "py" && len(args) > 0 && regexp.MustCompile(`^-[0-9]`).MatchString(args[0].text) {
+		args = args[1:] // the version that the Windows launcher is to choose
+	}
+	opts := g.options
+	opts.value = slices.Concat(opts.value, g.code, g.module)
+	if interpreter(p) == "java" {
+		opts.value = append(opts.value, "-jar")
+	}
+	// An option that ends the options: what follows belongs to the program.
+	parsed := options.parseUntil(opts, args, slices.Concat(g.code, g.module, []string{"-jar"}))
+	launcher := p
+	for _, o := range parsed.options {
+		switch {
+		case o.value == nil:
+		case slices.Contains(g.code, o.name):
+			return named(launcher, []subject{unknown(o.value.at, "it runs code given as an argument")})
+		case slices.Contains(g.module, o.name):
+			out := local(*o.value, interpreter(p)+" "+o.name)
+			out.launch.Pin = sbom.PinUnknown
+			return []subject{out}
+		case o.name == "-jar":
+			return []subject{local(*o.value, launcher)}
+		}
+	}
+	if parsed.unclear != nil {
+		return named(launcher, []subject{ambiguous(*parsed.unclear)})
+	}
+	rest := parsed.rest
+	if len(rest) > 1 && slices.Contains(g.skip, rest[0].text) {
+		rest = rest[1:]
+	}
+	if len(rest) == 0 {
+		return named(launcher, []subject{unknown(command.at, "no file is named")})
+	}
+	return s.interpreted(launcher, rest)
+}
+
+func (s *scan) interpreted(launcher string, rest []word) []subject {
+	file := rest[0]
+	switch {
+	case launcher == "dotnet" && (file.text == "tool" || file.text == "dnx"):
+		return named(launcher, []subject{unknown(file.at, "NuGet launches are not analysed by this version")})
+	case strings.Contains(file.text, "://"):
+		return named(launcher, []subject{unknown(file.at, "it runs code from a URL")})
+	case file.text == "-":
+		return named(launcher, []subject{unknown(file.at, "it runs what its input says")})
+	}
+	if own, ok := s.installed(file); ok {
+		own.launcher = launcher
+		return []subject{own}
+	}
+	return []subject{local(file, launcher)}
+}
+
+// parseUntil is parse, but stops behind the first of the options in last.
+func (g options) parseUntil(args []word, last []string) parsed {
+	for i, a := range args {
+		name, _, hasValue := strings.Cut(a.text, "=")
+		if !slices.Contains(last, name) {
+			continue
+		}
+		end := min(i+2, len(args))
+		if hasValue {
+			end = i + 1
+		}
+		p := g.parse(args[:end])
+		if len(p.rest) == 0 && len(p.options) > 0 && p.options[len(p.options)-1].name == name {
+			return p
+		}
+		break // it stands behind the file
+	}
+	return g.parse(args)
+}
+
+// runners run a program or script of the project, with the word that comes
+// first.
+var runners = map[string]string{
+	"poetry": "run", "pdm": "run", "hatch": "run", "rye": "run", "pixi": "run", "pipenv": "run", "conda": "run",
+	"cargo": "run", "swift": "run", "bundle": "exec", "make": "", "just": "", "gradle": "", "gradlew": "",
+	"mvn": "", "mvnw": "", "sbt": "", "rake": "", "composer": "", "mix": "",
+}
+
+// project is a command that builds and runs the project's own code.
+func project(_ *scan, p string, command word, args []word, _ int) []subject {
+	launcher := p
+	if sub := runners[p]; sub != "" {
+		if len(args) == 0 || args[0].text != sub {
+			return nil
+		}
+		launcher += " " + sub
+	}
+	return []subject{{at: command.at, launcher: launcher, launch: sbom.Launch{Kind: sbom.KindLocal, Pin: sbom.PinNA}}}
+}
+
+var inNodeModules = regexp.MustCompile(`^(?:\$\{?(?:workspaceFolder|PWD|CLAUDE_PROJECT_DIR|CLAUDE_PLUGIN_ROOT)\}?/)?((?:[^/$]+/)*?node_modules/(?:[^/]+/(?:[^/]+/)*?node_modules/)*((?:@[^/]+/)?[^/@.][^/]*))/`)
+
+// installed reads the package.json of a package that a path leads into, so that
+// the installed copy is known by name and version. The path counts from the
+// folder of the configuration or, where that is a hidden one, from its parent.
+func (s *scan) installed(file word) (subject, bool) {
+	m := inNodeModules.FindStringSubmatch(strings.ReplaceAll(strings.TrimPrefix(file.text, "./"), `\`, "/"))
+	if m == nil || s.file == nil || s.file.FS == nil {
+		return subject{}, false
+	}
+	for _, base := range bases(s.file.Name) {
+		data, err := s.file.Sibling(path.Join(base, m[1], "package.json"))
+		if err != nil {
+			continue
+		}
+		var manifest struct{ Name, Version string }
+		if json.Unmarshal(data, &manifest) != nil || !npmName.MatchString(manifest.Name) || !npmExact.MatchString(manifest.Version) {
+			continue
+		}
+		out := npmRegistry(file, manifest.Name+"@"+manifest.Version)
+		if out.component == nil {
+			continue
+		}
+		// Who put it there, and from where, nothing records.
+		out.component.Source = ""
+		out.launch.Spec, out.launch.Pin = redact(file.text), sbom.PinInstalled
+		return out, true
+	}
+	return subject{}, false
+}
+
+// bases are the folders that the relative paths of a configuration may count
+// from, relative to its own.
+func bases(name string) []string {
+	out := []string{"."}
+	up := "."
+	for dir := path.Dir(name); dir != "." && dir != "/"; dir = path.Dir(dir) {
+		up = path.Join(up, "..")
+		out = append(out, up)
+		if strings.HasPrefix(path.Base(dir), ".") {
+			return out
+		}
+	}
+	return out[:1]
+}

@@ -1,0 +1,395 @@
+package mcp
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"countermark/sbom"
+
+	"deps.dev/util/semver"
+	"github.com/package-url/packageurl-go"
+)
+
+// npmValue and npmBoolean are npm's configuration keys as options, with the
+// shorthands of npm's documentation ("config", "shorthands"). All that neither
+// list has takes the next word unless that begins with a dash: so does npm.
+var (
+	npmValue = set(`--package -p --call -c --cache --userconfig --globalconfig --registry --prefix -C
+		--workspace -w --script-shell --shell --loglevel --location -L --omit --include --node-options
+		--before --depth --fetch-retries --fetch-timeout --https-proxy --proxy --noproxy --cafile --ca
+		--cert --key --otp --scope --tag --message -m --user-agent --install-strategy --cpu --os --libc
+		--audit-level --auth-type --maxsockets --git --local-address --min-release-age
+		--npm --node-arg -n --shell-auto-fallback`)
+	npmBoolean = set(`--yes -y --no-yes --no -N --quiet -q --silent -s --verbose -d -dd -ddd --force -f --global -g
+		--workspaces -ws --include-workspace-root -iwr --prefer-online --prefer-offline --offline
+		--ignore-scripts --foreground-scripts --audit --fund --json --long -l --parseable --progress
+		--color --dry-run --package-lock --package-lock-only --save -S --save-dev -D --save-exact -E
+		--save-optional -O --save-prod -P --save-peer --save-bundle -B --strict-ssl --legacy-peer-deps
+		--strict-peer-deps --install-links --bin-links --engine-strict --unicode --update-notifier
+		--timing --usage --help -h -H --version -v --versions --all -a --production --dev --only-production
+		--rebuild-bundle --shrinkwrap --optional --also --description --if-present --allow-same-version
+		--no-install --always-spawn --ignore-existing --expect-results --prefer-dedupe`)
+)
+
+func npmOptions(interspersed bool) options {
+	return options{value: npmValue, boolean: npmBoolean, swallow: true, interspersed: interspersed}
+}
+
+// npx runs the first positional word as a package, or what --package names.
+// Everything from that word on belongs to the package.
+func npx(s *scan, _ string, command word, args []word, depth int) []subject {
+	return s.npmExec("npx", command, npmOptions(false).parse(args), depth)
+}
+
+func npm(s *scan, _ string, command word, args []word, depth int) []subject {
+	// Options stand anywhere: npm itself reads all of them up to a "--".
+	p := npmOptions(true).parse(args)
+	if len(p.rest) == 0 {
+		return nil
+	}
+	sub := p.rest[0]
+	p.rest = p.rest[1:]
+	switch sub.text {
+	case "exec", "x":
+		return s.npmExec("npm "+sub.text, command, npmParseable(p), depth)
+	case "run", "run-script", "rum", "urn", "start", "test", "t":
+		if len(p.rest) > 0 && (sub.text == "run" || sub.text == "run-script") {
+			sub = p.rest[0]
+		}
+		return named("npm run", []subject{local(sub, "")})
+	default:
+		return nil
+	}
+}
+
+// npmParseable undoes -p, which is --package for npx and --parseable, without a
+// value, for npm.
+func npmParseable(p parsed) parsed {
+	for i, o := range p.options {
+		if o.name == "-p" && o.value != nil {
+			p.options[i].value = nil
+			p.rest = append([]word{*o.value}, p.rest...)
+		}
+	}
+	return p
+}
+
+// npmExec is steps 2 to 6 of npx: --package names what to install, -c a shell
+// string that runs with it, else the first positional word is both.
+func (s *scan) npmExec(launcher string, command word, p parsed, depth int) []subject {
+	if p.unclear != nil {
+		return named(launcher, []subject{ambiguous(*p.unclear)})
+	}
+	packages := p.values("--package", "-p")
+	var out []subject
+	for _, spec := range packages {
+		out = append(out, named(launcher, s.npmSpec(spec))...)
+	}
+	if calls := p.values("--call", "-c"); len(calls) > 0 {
+		// The last one counts, as for every npm option.
+		inner := s.shell(calls[len(calls)-1], launcher, depth+1)
+		if len(packages) == 0 {
+			return inner
+		}
+		return append(out, nested(worthNaming(inner))...)
+	}
+	if len(packages) > 0 {
+		if len(p.rest) > 0 {
+			out = append(out, nested(s.proxied(p.rest[0].text, p.rest[1:], depth))...)
+		}
+		return out
+	}
+	if len(p.rest) == 0 {
+		return named(launcher, []subject{unknown(command.at, "no package is named")})
+	}
+	return s.npmPackage(launcher, p.rest[0], p.rest[1:], depth)
+}
+
+// npmPackage is a package with its arguments.
+func (s *scan) npmPackage(launcher string, spec word, args []word, depth int) []subject {
+	out := named(launcher, s.npmSpec(spec))
+	name := spec.text
+	if c := out[0].component; c != nil {
+		name = c.Name
+	}
+	return append(out, nested(s.proxied(name, args, depth))...)
+}
+
+func bunx(s *scan, _ string, command word, args []word, depth int) []subject {
+	return s.bunPackage("bunx", command, args, depth)
+}
+
+func (s *scan) bunPackage(launcher string, command word, args []word, depth int) []subject {
+	p := options{value: set("-p --package"), boolean: set("--bun --no-install --verbose --silent -y --yes -b")}.parse(args)
+	return s.dlx(launcher, command, p, depth)
+}
+
+// dlx is the common rest of bunx, pnpm dlx and yarn dlx.
+func (s *scan) dlx(launcher string, command word, p parsed, depth int) []subject {
+	if p.has("-c", "--shell-mode") && len(p.rest) > 0 {
+		call := p.rest[0]
+		p.rest = nil
+		p.options = append(p.options, option{"--call", &call})
+		p.options = slices.DeleteFunc(p.options, func(o option) bool { return o.name == "-c" })
+	}
+	return s.npmExec(launcher, command, p, depth)
+}
+
+func bun(s *scan, p string, command word, args []word, depth int) []subject {
+	if len(args) > 0 {
+		switch args[0].text {
+		case "x":
+			return s.bunPackage("bun x", command, args[1:], depth)
+		case "run":
+			return s.bunRun(command, args[1:])
+		case "install", "i", "add", "create", "c", "init", "build", "test", "upgrade", "pm", "link", "remove", "update":
+			return nil
+		}
+	}
+	return interpret(s, p, command, args, depth)
+}
+
+// bunRun runs a script of the project, or a file.
+func (s *scan) bunRun(command word, args []word) []subject {
+	p := options{
+		value:   set("--cwd --config -c --filter -F --env-file --preload -r --require --import --port --tsconfig-override --define -d --loader -l --conditions --inspect --elide-lines"),
+		boolean: set("--silent --bun -b --watch --hot --smol --shell --if-present --no-install --install -i --prefer-offline --no-clear-screen"),
+	}.parse(args)
+	switch {
+	case p.unclear != nil:
+		return named("bun run", []subject{ambiguous(*p.unclear)})
+	case len(p.rest) == 0:
+		return named("bun run", []subject{unknown(command.at, "no script is named")})
+	default:
+		return named("bun run", []subject{local(p.rest[0], "")})
+	}
+}
+
+// projectBinary runs a program that the project's own packages install. Its name
+// is not the name of a package, so there is none to name here.
+func projectBinary(launcher string, command word, rest []word) []subject {
+	if len(rest) == 0 {
+		return named(launcher, []subject{unknown(command.at, "no program is named")})
+	}
+	return []subject{{at: rest[0].at, launcher: launcher, launch: sbom.Launch{Kind: sbom.KindNPM, Pin: sbom.PinUnknown, Spec: redact(rest[0].text)}}}
+}
+
+func pnpm(s *scan, p string, command word, args []word, depth int) []subject {
+	grammar := options{
+		value:   set("--package --allow-build -C --dir --reporter --registry --filter -F --store-dir --loglevel --config"),
+		boolean: set("-c --shell-mode --silent -s -w --workspace-root -r --recursive --parallel --stream --ignore-scripts --offline --prefer-offline --color --no-color --yes -y"),
+	}
+	if p == "pnpx" {
+		return s.dlx("pnpx", command, grammar.parse(args), depth)
+	}
+	before := grammar.parse(args)
+	if before.unclear != nil || len(before.rest) == 0 {
+		return nil
+	}
+	sub, rest := before.rest[0], before.rest[1:]
+	switch sub.text {
+	case "dlx":
+		after := grammar.parse(rest)
+		after.options = append(slices.Clone(before.options), after.options...)
+		return s.dlx("pnpm dlx", command, after, depth)
+	case "exec":
+		return projectBinary("pnpm exec", command, grammar.parse(rest).rest)
+	case "run", "run-script", "start":
+		return named("pnpm run", []subject{local(append(grammar.parse(rest).rest, sub)[0], "")})
+	default:
+		return nil
+	}
+}
+
+func yarn(s *scan, _ string, command word, args []word, depth int) []subject {
+	before := options{value: set("--cwd --use-yarnrc"), boolean: set("--silent -s --offline --non-interactive")}.parse(args)
+	if before.unclear != nil || len(before.rest) == 0 {
+		return nil
+	}
+	sub, rest := before.rest[0], before.rest[1:]
+	switch sub.text {
+	case "dlx":
+		p := options{value: set("-p --package"), boolean: set("-q --quiet")}.parse(rest)
+		return s.dlx("yarn dlx", command, p, depth)
+	case "exec":
+		return projectBinary("yarn exec", command, rest)
+	case "run", "start", "node":
+		return named("yarn run", []subject{local(append(slices.Clone(rest), sub)[0], "")})
+	default:
+		return nil
+	}
+}
+
+func deno(s *scan, _ string, command word, args []word, depth int) []subject {
+	if len(args) == 0 || args[0].text != "run" && args[0].text != "x" {
+		return nil
+	}
+	launcher := "deno " + args[0].text
+	// Deno's options take their values with "=", but for a few.
+	p := options{value: set("-c --config --import-map --lock -L --log-level --cert --env-file"), loose: true}.parse(args[1:])
+	if len(p.rest) == 0 {
+		return named(launcher, []subject{unknown(command.at, "no program is named")})
+	}
+	target := p.rest[0]
+	switch spec, isNPM := strings.CutPrefix(target.text, "npm:"); {
+	case isNPM:
+		return s.npmPackage(launcher, word{cutPath(strings.TrimPrefix(spec, "/")), target.at}, p.rest[1:], depth)
+	case strings.HasPrefix(target.text, "jsr:"):
+		return named(launcher, []subject{unknown(target.at, "packages of JSR are not analysed by this version")})
+	case strings.Contains(target.text, "://"):
+		return named(launcher, []subject{module(target)})
+	default:
+		return []subject{local(target, launcher)}
+	}
+}
+
+// cutPath removes what follows name and version: npm:@s/n@1.2.3/bin.
+func cutPath(spec string) string {
+	start := 0
+	if strings.HasPrefix(spec, "@") {
+		start = strings.Index(spec, "/") + 1
+	}
+	if i := strings.Index(spec[start:], "/"); i >= 0 {
+		return spec[:start+i]
+	}
+	return spec
+}
+
+var (
+	npmName       = regexp.MustCompile(`^(@[A-Za-z0-9~*!'()_-][A-Za-z0-9~*!'()._-]*/)?[A-Za-z0-9~*!'()-][A-Za-z0-9~*!'()._-]*$`)
+	npmExact      = regexp.MustCompile(`^[v=\s]*((0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?)(\+[0-9A-Za-z.-]+)?$`)
+	npmTag        = regexp.MustCompile(`^[A-Za-z0-9~*!'()._-]+$`)
+	hostedPrefix  = regexp.MustCompile(`^(github|gitlab|bitbucket|gist):`)
+	ownerRepo     = regexp.MustCompile(`^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+(#.*)?$`)
+	windowsDrive  = regexp.MustCompile(`^[A-Za-z]:[\\/]`)
+	fileSpec      = regexp.MustCompile(`^(\.{1,2}([\\/]|$)|[\\/]|~[\\/]|file:|link:)`)
+	maxNameLength = 214
+)
+
+// npmSpec reads a package as npm-package-arg does: a name with a version, range
+// or tag, an alias, a repository, a tarball, a folder.
+func (s *scan) npmSpec(w word) []subject {
+	spec := strings.TrimSpace(w.text)
+	if alias, real, ok := strings.Cut(spec, "@npm:"); ok && npmName.MatchString(alias) {
+		return []subject{npmRegistry(w, real)}
+	}
+	spec = strings.TrimPrefix(spec, "npm:")
+	switch {
+	case fileSpec.MatchString(spec) || windowsDrive.MatchString(spec):
+		return []subject{local(word{spec, w.at}, "")}
+	case hostedPrefix.MatchString(spec) || isGit(spec):
+		return []subject{gitSubject(w, spec)}
+	case strings.HasPrefix(spec, "https://") || strings.HasPrefix(spec, "http://"):
+		return []subject{tarball(w, spec)}
+	case !strings.HasPrefix(spec, "@") && ownerRepo.MatchString(spec):
+		return []subject{gitSubject(w, "github:"+spec)}
+	}
+	name, rest := spec, ""
+	if i := strings.Index(spec[min(1, len(spec)):], "@"); i >= 0 {
+		name, rest = spec[:i+1], spec[i+2:]
+	}
+	if npmName.MatchString(name) && !strings.HasPrefix(name, "@") || strings.Contains(name, "/") {
+		if isGit(rest) || hostedPrefix.MatchString(rest) {
+			return []subject{gitSubject(w, rest)}
+		}
+		if strings.HasPrefix(rest, "https://") || strings.HasPrefix(rest, "http://") {
+			return []subject{tarball(w, rest)}
+		}
+		if fileSpec.MatchString(rest) {
+			return []subject{local(word{rest, w.at}, "")}
+		}
+	}
+	return []subject{npmRegistry(w, spec)}
+}
+
+// npmRegistry is name, name@version, name@range or name@tag.
+func npmRegistry(w word, spec string) subject {
+	name, request := spec, ""
+	if i := strings.LastIndex(spec, "@"); i > 0 {
+		// A range may hold no @, so the last one ends the name.
+		name, request = spec[:i], strings.TrimSpace(spec[i+1:])
+	}
+	switch {
+	case name == "":
+		return unknown(w.at, "no package is named")
+	case isVariable(name) || template.MatchString(name):
+		return unknown(w.at, "the package is named by a variable")
+	case !npmName.MatchString(name) || len(name) > maxNameLength:
+		return unknown(w.at, "what stands for the package is no name that npm allows")
+	case sbom.LooksSecret(path.Base(name)):
+		return unknown(w.at, "what stands for the package looks like a credential")
+	}
+	out := subject{at: w.at, launch: sbom.Launch{Kind: sbom.KindNPM, Spec: name}}
+	version := ""
+	switch {
+	case request == "":
+		out.launch.Pin = sbom.PinUnversioned
+	case template.MatchString(request) || isVariable(request):
+		out.launch.Pin = sbom.PinUnknown
+	case npmExact.MatchString(request):
+		version = npmExact.FindStringSubmatch(request)[1]
+		out.launch.Pin = sbom.PinExact
+	case isNPMRange(request):
+		out.launch.Pin = sbom.PinRange
+	case npmTag.MatchString(request):
+		out.launch.Pin = sbom.PinDistTag
+	default:
+		return unknown(w.at, "what stands for the version is none that npm allows")
+	}
+	shown := redact(request)
+	if version != "" {
+		shown = request // a build or pre-release may look random, but is public
+	}
+	if request != "" {
+		out.launch.Spec += "@" + shown
+		out.launch.Request = shown
+	}
+	if version != "" {
+		out.launch.Request = version
+	}
+	namespace, base, scoped := strings.Cut(name, "/")
+	if !scoped {
+		namespace, base = "", name
+	}
+	out.component = &sbom.Component{
+		Type: sbom.Library, Ecosystem: sbom.NPM, Name: name, Version: version, Source: sbom.FromRegistry,
+		PURL: packageurl.NewPackageURL("npm", namespace, base, version, nil, "").ToString(),
+	}
+	return out
+}
+
+// isNPMRange reports whether npm reads a request as a range. A range holds a
+// digit or is a wildcard; everything else is a tag.
+func isNPMRange(request string) bool {
+	if _, err := semver.NPM.ParseConstraint(request); err == nil {
+		return true
+	}
+	return strings.ContainsAny(request, "<>|^ ") && strings.ContainsAny(request, "0123456789")
+}
+
+// tarball is a package by the URL of its tarball: nothing says which version
+// that is, nor that it stays the same.
+func tarball(w word, spec string) subject {
+	url := redactURL(spec)
+	out := subject{at: w.at, launch: sbom.Launch{Kind: sbom.KindNPM, Pin: sbom.PinUnversioned, Spec: url}}
+	out.component = urlComponent(url, sbom.FromTarball)
+	return out
+}
+
+// urlComponent is a package that only a URL names.
+func urlComponent(url string, source sbom.Source) *sbom.Component {
+	name := strings.TrimSuffix(path.Base(strings.TrimRight(url, "/")), ".git")
+	if name == "" || name == "." {
+		name = "unknown"
+	}
+	qualifier := "download_url"
+	if source == sbom.FromGit {
+		qualifier = "vcs_url"
+	}
+	return &sbom.Component{
+		Type: sbom.Library, Name: name, Source: source, Resolved: url,
+		PURL: packageurl.NewPackageURL("generic", "", name, "", packageurl.QualifiersFromMap(map[string]string{qualifier: url}), "").ToString(),
+	}
+}

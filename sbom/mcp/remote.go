@@ -1,0 +1,108 @@
+package mcp
+
+import (
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"countermark/sbom"
+)
+
+// remote is a server that is spoken to over the network.
+func (s *scan) remote(w word) subject {
+	shown := redactURL(w.text)
+	service := &sbom.Service{Ref: "service:" + shown, Name: serviceName(shown)}
+	if isIRI(shown) {
+		service.Endpoint = shown
+	} else {
+		service.URL = shown
+	}
+	if urlSecret(w.text) {
+		s.risk(sbom.RiskSecret, w.at)
+	}
+	if insecure(w.text) {
+		s.risk(sbom.RiskInsecureRemote, w.at)
+	}
+	return subject{at: w.at, service: service, launch: sbom.Launch{Kind: sbom.KindRemote, Pin: sbom.PinNA, Spec: shown}}
+}
+
+// serviceName is the host, which is what people know a service by.
+func serviceName(shown string) string {
+	_, rest, ok := strings.Cut(shown, "://")
+	if !ok {
+		return shown
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	if host == "" {
+		return shown
+	}
+	return host
+}
+
+// notInIRI are the ASCII characters that RFC 3987 allows nowhere.
+var notInIRI = regexp.MustCompile("[\\x00-\\x20\\x7f\"<>\\\\^`{|}]|%(?:[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)")
+
+// isIRI reports whether a URL can stand as the endpoint of a CycloneDX service.
+func isIRI(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme != "" && u.Host != "" && !notInIRI.MatchString(s)
+}
+
+// transportOf is the transport of a URL whose entry does not tell: clients try
+// streamable HTTP first.
+func transportOf(raw string) string {
+	scheme, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(raw)), ":")
+	if scheme == "ws" || scheme == "wss" {
+		return "ws"
+	}
+	return "http"
+}
+
+var (
+	plainScheme   = regexp.MustCompile(`(?i)^(http|ws)://`)
+	authority     = regexp.MustCompile(`^[^/?#]*`)
+	thisMachine   = regexp.MustCompile(`(?i)^(localhost|.*\.localhost|host\.docker\.internal|gateway\.docker\.internal|host\.containers\.internal)\.?$`)
+	trailingPort  = regexp.MustCompile(`:([0-9]*|\$\{.*|\$[A-Za-z_].*|<.*|\{.*|%[A-Za-z].*)$`)
+	placeholders  = regexp.MustCompile(`\$\{[^}]*\}`)
+	insecureFlags = set("--insecure-skip-tls-verify --insecure-skip-verify --tls-skip-verify --skip-tls-verify --no-verify-ssl --no-verify-tls --no-check-certificate --ssl-no-verify --disable-ssl-verification --allow-http")
+	insecureSet   = set("--strict-ssl=false --no-strict-ssl --verify-ssl=false --ssl-verify=false --tls-verify=false --reject-unauthorized=false")
+)
+
+// insecure reports whether a URL is plain text to another machine. A host that a
+// variable names is another machine until somebody shows that it is not.
+func insecure(raw string) bool {
+	raw = plainURL(raw)
+	m := plainScheme.FindString(raw)
+	if m == "" {
+		return false
+	}
+	host := authority.FindString(raw[len(m):])
+	if i := strings.LastIndex(host, "@"); i >= 0 {
+		host = host[i+1:]
+	}
+	if v := placeholders.FindString(host); v == "" || !strings.HasPrefix(host, v) {
+		host = trailingPort.ReplaceAllString(host, "")
+	}
+	if thisMachine.MatchString(host) {
+		return false
+	}
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err != nil || !addr.IsLoopback() && !addr.IsUnspecified()
+}
+
+// tlsOff reports whether an environment variable turns the check of
+// certificates off.
+func tlsOff(name, value string) bool {
+	value = strings.ToLower(strings.TrimSpace(value))
+	off := value == "0" || value == "false" || value == "no"
+	on := value == "1" || value == "true" || value == "yes"
+	switch strings.ToUpper(name) {
+	case "NODE_TLS_REJECT_UNAUTHORIZED", "PYTHONHTTPSVERIFY", "NPM_CONFIG_STRICT_SSL":
+		return off
+	case "GIT_SSL_NO_VERIFY", "UV_INSECURE_NO_TLS_VERIFY":
+		return on
+	default:
+		return false
+	}
+}

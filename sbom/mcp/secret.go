@@ -1,0 +1,411 @@
+package mcp
+
+import (
+	"cmp"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"countermark/sbom"
+)
+
+// scan analyses the words of one server, and collects on the way which
+// environment variables it is given and what is dangerous.
+type scan struct {
+	file     *sbom.File // leads to the files around the configuration; may be nil
+	env      []string
+	risks    []sbom.Risk
+	commands int
+}
+
+func (s *scan) risk(code sbom.RiskCode, at place) {
+	r := sbom.Risk{Code: code, Where: at.where, Line: at.line, Column: at.column}
+	if !slices.Contains(s.risks, r) {
+		s.risks = append(s.risks, r)
+	}
+}
+
+// sortedRisks returns the risks in file order.
+func (s *scan) sortedRisks() []sbom.Risk {
+	slices.SortStableFunc(s.risks, func(x, y sbom.Risk) int {
+		return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Column, y.Column), cmp.Compare(x.Code, y.Code))
+	})
+	return s.risks
+}
+
+// riskOf records a risk where the options stand.
+func (s *scan) riskOf(code sbom.RiskCode, args []word, flags []string) {
+	for _, a := range args {
+		if slices.Contains(flags, a.text) {
+			s.risk(code, a.at)
+		}
+	}
+}
+
+// maxName bounds the names that a configuration chooses, in bytes.
+const maxName = 1_024
+
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.()-]*$`)
+
+// name records an environment variable by its name.
+func (s *scan) name(name string) {
+	if len(name) > maxName || !variableName.MatchString(name) {
+		name = sbom.Redacted
+	}
+	s.env = append(s.env, safeName(name))
+}
+
+// variable records an environment variable that the server is given.
+func (s *scan) variable(name, value string, at place) {
+	s.name(name)
+	if at.where == "" {
+		at.where = `env "` + s.env[len(s.env)-1] + `"`
+	}
+	if variableSecret(name, value) {
+		s.risk(sbom.RiskSecret, at)
+	}
+	if tlsOff(name, value) {
+		s.risk(sbom.RiskInsecureRemote, at)
+	}
+}
+
+// words looks for credentials and dangerous flags among arguments.
+func (s *scan) words(words []word) {
+	for i, w := range words {
+		if slices.Contains(insecureFlags, w.text) || slices.Contains(insecureSet, w.text) {
+			s.risk(sbom.RiskInsecureRemote, w.at)
+		}
+		if wordSecret(w.text) {
+			s.risk(sbom.RiskSecret, w.at)
+		}
+		if i == 0 || !strings.HasPrefix(words[i-1].text, "-") || strings.Contains(words[i-1].text, "=") {
+			continue
+		}
+		if !strings.HasPrefix(w.text, "-") && optionSecret(words[i-1].text, w.text) {
+			s.risk(sbom.RiskSecret, w.at)
+		}
+	}
+}
+
+// wordSecret judges one argument by itself: --token=X, KEY=X, a URL with a
+// password, a header, a known form of credential.
+func wordSecret(text string) bool {
+	name, value, ok := strings.Cut(text, "=")
+	if ok && variableName.MatchString(strings.TrimLeft(name, "-")) {
+		if strings.HasPrefix(name, "-") && optionSecret(name, value) || variableSecret(strings.TrimPrefix(name, "-e"), value) {
+			return true
+		}
+	}
+	if header, value, ok := strings.Cut(text, ":"); ok && headerName.MatchString(header) && headerSecret(header, value) {
+		return true
+	}
+	return !strings.ContainsFunc(text, unicode.IsSpace) && valueSecret(text)
+}
+
+var headerName = regexp.MustCompile(`^(?i:(proxy-)?authorization|cookie|x-[a-z0-9-]*(key|token|secret|auth|pat)|[a-z0-9-]*api-?key|private-token)$`)
+
+// optionSecret judges the value of an option.
+func optionSecret(option, value string) bool {
+	name := strings.TrimLeft(option, "-")
+	switch strings.ToLower(name) {
+	case "h", "header", "headers":
+		header, value, ok := strings.Cut(value, ":")
+		if !ok {
+			header, value, ok = strings.Cut(value, "=")
+		}
+		return ok && headerSecret(strings.TrimSpace(header), value)
+	case "e", "env":
+		name, value, ok := strings.Cut(value, "=")
+		return ok && variableSecret(name, value)
+	}
+	return len(name) > 1 && namedSecret(name, value)
+}
+
+// headerSecret judges a header. The scheme of an Authorization header is no
+// part of the credential.
+func headerSecret(name, value string) bool {
+	value = strings.TrimSpace(value[:min(len(value), maxText)])
+	lower := strings.ToLower(strings.TrimSpace(name))
+	if lower == "authorization" || lower == "proxy-authorization" || lower == "cookie" {
+		for _, scheme := range []string{"bearer ", "basic ", "token ", "apikey ", "digest "} {
+			if len(value) >= len(scheme) && strings.EqualFold(value[:len(scheme)], scheme) {
+				value = strings.TrimSpace(value[len(scheme):])
+				break
+			}
+		}
+		if strings.EqualFold(value, "bearer") || strings.EqualFold(value, "basic") {
+			return false
+		}
+		return !placeholder(value)
+	}
+	return namedSecret(name, value)
+}
+
+func variableSecret(name, value string) bool { return namedSecret(name, value) }
+
+// namedSecret judges a value that has a name.
+func namedSecret(name, value string) bool {
+	value = strings.TrimSpace(value[:min(len(value), maxText)])
+	name = name[:min(len(name), maxName)]
+	if valueSecret(value) {
+		return true
+	}
+	if placeholder(value) {
+		return false
+	}
+	switch nameStrength(name) {
+	case strong:
+		return !harmless(value)
+	case password:
+		return !isSwitch(value)
+	case weak:
+		return !harmless(value) && len(value) >= 8 && (strings.ContainsAny(value, "0123456789") || len(value) >= 20) && !strings.ContainsAny(value, " \t")
+	case connection:
+		return strings.Contains(value, "@") && dsnPassword.MatchString(value)
+	default:
+		return false
+	}
+}
+
+type strength int
+
+const (
+	none       strength = iota
+	weak                // KEY, AUTH, PAT: may as well name a sort key
+	connection          // DSN: a credential may be inside
+	strong              // TOKEN, SECRET, API_KEY
+	password            // PASSWORD: even "1234" is one
+)
+
+var (
+	camel    = regexp.MustCompile(`([a-z0-9])([A-Z])`)
+	nonWords = regexp.MustCompile(`[^A-Za-z0-9]+`)
+)
+
+// nameStrength says how much the name of a value says that it is a credential.
+func nameStrength(name string) strength {
+	parts := strings.Fields(nonWords.ReplaceAllString(strings.ToLower(camel.ReplaceAllString(name, "$1 $2")), " "))
+	if len(parts) == 0 {
+		return none
+	}
+	if slices.Contains(aboutSecrets, parts[len(parts)-1]) || slices.Contains(parts, "public") || slices.Contains(parts, "max") {
+		return none
+	}
+	if len(parts) > 1 && slices.Contains(set("tokens"), parts[len(parts)-1]) {
+		return none // MAX_TOKENS, CONTEXT_TOKENS
+	}
+	best := none
+	for i, p := range parts {
+		before := ""
+		if i > 0 {
+			before = parts[i-1]
+		}
+		switch {
+		case slices.Contains(set("password passwd pwd passphrase passcode pass"), p):
+			best = max(best, password)
+		case slices.Contains(set("token secret secrets credential credentials apikey apitoken authtoken accesstoken accesskey privatekey secretkey clientsecret bearer jwt cookie authorization"), p),
+			p == "key" && slices.Contains(set("api access private secret auth service account admin master signing encryption app application subscription license anon role openai anthropic"), before),
+			strings.HasSuffix(p, "apikey"), strings.HasSuffix(p, "token"), strings.HasSuffix(p, "password"):
+			best = max(best, strong)
+		case slices.Contains(set("dsn connection"), p):
+			best = max(best, connection)
+		case slices.Contains(set("key auth pat sid signature otp"), p):
+			best = max(best, weak)
+		}
+	}
+	return best
+}
+
+// aboutSecrets end names of what belongs to a credential and is none.
+var aboutSecrets = set(`file path dir directory folder url uri endpoint limit limits count length size name names id type
+	types method mode header headers enabled expiry expires expiration ttl timeout host port issuer audience scope
+	scopes region env var provider algorithm prefix suffix format version interval lifetime seconds ms days
+	budget window usage style strategy command cmd`)
+
+var (
+	number      = regexp.MustCompile(`^[0-9]{1,9}([.,][0-9]+)?[a-z]{0,2}$`)
+	pathLike    = regexp.MustCompile(`^(~|\.{1,2}|[A-Za-z]:)?[\\/][^\s:]*$|^[^\s:/\\]+\.(pem|key|json|crt|cer|p12|pfx|txt|ya?ml|toml|env)$`)
+	dsnPassword = regexp.MustCompile(`^[^:@/\s]+:[^@\s]+@`)
+	assigned    = regexp.MustCompile(`(?i)(?:^|[;,\s?&])(?:password|pwd|accountkey|sharedaccesskey|sharedaccesssignature|accesskey|secret|client_secret|api_?key|access_?token|token)\s*=\s*([^;,\s&]+)`)
+)
+
+func isSwitch(value string) bool {
+	return slices.Contains(set("true false yes no on off none null nil undefined 0 1 required optional enabled disabled"), strings.ToLower(value))
+}
+
+// harmless reports whether a value that a name makes suspicious is none of the
+// kind: a switch, a number, a path, a URL.
+func harmless(value string) bool {
+	return isSwitch(value) || number.MatchString(value) || strings.Contains(value, "://") ||
+		pathLike.MatchString(value) && !sbom.LooksSecret(value[strings.LastIndexAny(value, `/\`)+1:]) ||
+		slices.Contains(set("basic bearer oauth oauth2 oidc apikey api_key token jwt header query cookie auto default local env file keychain"), strings.ToLower(value))
+}
+
+var plainUUID = regexp.MustCompile(`(?i)^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$`)
+
+// valueSecret judges a value by its form alone. UUIDs and commit ids are left to
+// the name, since projects and revisions have them too.
+func valueSecret(value string) bool {
+	value = strings.TrimSpace(value)
+	// A URL comes first: "example" in its host makes it no placeholder.
+	if strings.Contains(value, "://") && !sources.MatchString(value) {
+		return urlSecret(value)
+	}
+	if placeholder(value) {
+		return false
+	}
+	for _, m := range assigned.FindAllStringSubmatch(value, -1) {
+		if strings.ContainsAny(value, ";?&") && !placeholder(m[1]) {
+			return true
+		}
+	}
+	if strings.Contains(value, "-----BEGIN ") && strings.Contains(value, "PRIVATE KEY") {
+		return true
+	}
+	if strings.ContainsAny(value, `/\@ `) && !jwtOrBearer.MatchString(value) {
+		return false
+	}
+	return sbom.LooksSecret(value) && !plainUUID.MatchString(value) && !commit.MatchString(value[:min(len(value), 40)]+strings.Repeat("x", max(0, len(value)-40)))
+}
+
+var jwtOrBearer = regexp.MustCompile(`^(?i:bearer\s+)?[A-Za-z0-9_~+/=.-]+$`)
+
+var hostAndPort = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]*\]|[^:@]*):([0-9]*|[$%<{].*)$`)
+
+// urlSecret reports whether a URL holds a literal credential: as userinfo, in
+// the query, or as a part of the path that looks like one.
+func urlSecret(raw string) bool {
+	_, rest, ok := strings.Cut(plainURL(raw), "://")
+	if !ok {
+		return false
+	}
+	rest, fragment, _ := strings.Cut(rest, "#")
+	before, query, _ := strings.Cut(rest, "?")
+	host := authority.FindString(before)
+	if at := strings.LastIndex(before, "@"); at >= 0 && (strings.Contains(host, "@") || strings.Contains(host, ":") && !hostAndPort.MatchString(host)) {
+		user := before[:at] // a password may hold a slash
+		name, pass, hasPassword := strings.Cut(user, ":")
+		if hasPassword && !placeholder(pass) || !hasPassword && !placeholder(name) && (sbom.LooksSecret(name) || len(name) >= 16) {
+			return true
+		}
+	}
+	for pair := range strings.FieldsFuncSeq(query+"&"+fragment, func(r rune) bool { return r == '&' || r == ';' }) {
+		name, value, _ := strings.Cut(pair, "=")
+		if decoded, err := url.QueryUnescape(value); err == nil {
+			value = decoded
+		}
+		if value != "" && !strings.Contains(value, "://") && (namedSecret(name, value) || !placeholder(value) && sbom.LooksSecret(value)) {
+			return true
+		}
+	}
+	path := before[len(host):]
+	redacted := sbom.RedactURL("https://host" + path)
+	return strings.Count(redacted, sbom.Redacted) > strings.Count(path, sbom.Redacted) && !placeholder(path)
+}
+
+var (
+	variables = regexp.MustCompile(`\$\{\{[^}]*\}\}|\$\{[^{}]*\}|\{\{[^}]*\}\}|\{[A-Za-z_][A-Za-z0-9_:.-]*\}|<[^<>]*>|%[A-Za-z_][A-Za-z0-9_]*%|\$\([^()]*\)|\$(env:)?[A-Z_][A-Z0-9_]*\b|\[[A-Za-z _-]*\]`)
+	fallback  = regexp.MustCompile(`\$\{((?:env:)?[A-Za-z_][A-Za-z0-9_]*):?[-=]([^{}]*)\}`)
+	masked    = regexp.MustCompile(`[xX]{4,}|[*•]{3,}|\.{3,}|…|#{4,}`)
+	blanked   = regexp.MustCompile(`^[xX*•.#_0-]{3,}$`)
+	spoken    = regexp.MustCompile(`(?i)(^|[^a-z])(your|insert|replace|enter|put|paste|change[-_ ]?me|changeit|redacted|masked|placeholder|example|dummy|sample|todo|tbd|fixme|goes[-_ ]here|here)([^a-z]|$)|^(your|my|test|fake|dummy|example|sample)[-_ ]?(\w+[-_ ])*(api|key|token|secret|password|pat|value)|(key|token|secret|password|value)[-_ ]here`)
+	sources   = regexp.MustCompile(`^(process\.env\b|os\.environ|op://|vault://|vault:|secret://|secrets?\.|keychain:|env:|file:|arn:aws:secretsmanager:|projects/[^/]+/secrets/)`)
+)
+
+// placeholder reports whether a text only stands for a credential that comes
+// from elsewhere, or for one that somebody is to fill in.
+func placeholder(text string) bool {
+	text = strings.Trim(strings.TrimSpace(text), `"'`)
+	if text == "" || blanked.MatchString(text) || masked.MatchString(text) || sources.MatchString(text) {
+		return true
+	}
+	for _, m := range fallback.FindAllStringSubmatch(text, -1) {
+		if m[2] != "" && !placeholder(m[2]) && !harmless(m[2]) {
+			return false // ${TOKEN:-the token itself}
+		}
+	}
+	if variables.MatchString(text) {
+		rest := strings.TrimSpace(variables.ReplaceAllString(text, " "))
+		return !slices.ContainsFunc(strings.Fields(rest), sbom.LooksSecret)
+	}
+	if spoken.MatchString(text) {
+		return !longRandom.MatchString(text)
+	}
+	return slices.Contains(set("none null nil undefined n/a na empty unset token key secret api_key apikey api-key"), strings.ToLower(text))
+}
+
+// longRandom is what a placeholder made of words does not contain.
+var longRandom = regexp.MustCompile(`[0-9a-f]{24,}|[A-Za-z0-9]*[0-9][A-Za-z]+[0-9][A-Za-z]+[0-9][A-Za-z0-9]{8,}`)
+
+// redact prepares a word for the inventory: a URL loses what RedactURL removes,
+// and parts that look like credentials are replaced.
+func redact(text string) string {
+	if strings.Contains(text, "://") || looseScheme.MatchString(text) {
+		return redactURL(text)
+	}
+	text = dropFallbacks(text)
+	if looksSecretPart(text) {
+		var b strings.Builder
+		start := 0
+		for i := 0; i <= len(text); i++ {
+			if i < len(text) && !strings.ContainsRune(partBreaks, rune(text[i])) {
+				continue
+			}
+			part := text[start:i]
+			if sbom.LooksSecret(part) {
+				part = sbom.Redacted
+			}
+			b.WriteString(part)
+			if i < len(text) {
+				b.WriteByte(text[i])
+			}
+			start = i + 1
+		}
+		text = b.String()
+		if sbom.LooksSecret(text) {
+			return sbom.Redacted
+		}
+	}
+	return text
+}
+
+const partBreaks = `/\@:=#?&,; `
+
+func looksSecretPart(text string) bool {
+	return sbom.LooksSecret(text) || slices.ContainsFunc(strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(partBreaks, r) }), sbom.LooksSecret)
+}
+
+// redactURL is sbom.RedactURL for URLs that may hold variables: what a variable
+// falls back to is a literal value.
+func redactURL(raw string) string {
+	return sbom.RedactURL(dropFallbacks(plainURL(raw)))
+}
+
+var looseScheme = regexp.MustCompile(`(?i)^((?:git\+)?(?:https?|wss?|ssh)):[\\/]*`)
+
+// plainURL writes a URL as the parsers of browsers and Node understand it: they
+// skip line breaks and tabs, and take "https:/host" and "https:\\host" as well.
+// A form that only they understand would hide a credential from redaction.
+func plainURL(raw string) string {
+	raw = strings.Map(func(r rune) rune {
+		if r == '\t' || r == '\n' || r == '\r' {
+			return -1
+		}
+		return r
+	}, strings.TrimSpace(raw))
+	return looseScheme.ReplaceAllString(raw, "$1://")
+}
+
+// dropFallbacks turns ${NAME:-value} into ${NAME}.
+func dropFallbacks(text string) string { return fallback.ReplaceAllString(text, "$${$1}") }
+
+// safeName shows a name that the configuration chose, unless it looks like a
+// credential itself.
+func safeName(name string) string {
+	if len(name) > maxName || sbom.LooksSecret(name) {
+		return sbom.Redacted
+	}
+	return name
+}

@@ -1,0 +1,220 @@
+package mcp
+
+import (
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// shell analyses a string that a POSIX-like shell would run. Assignments, cd,
+// export, source, exec and one simple command are unwrapped; everything else is
+// a script, which cannot be analysed. launcher names what runs the string.
+func (s *scan) shell(w word, launcher string, depth int) []subject {
+	if depth > maxUnwrap {
+		return named(launcher, []subject{unknown(w.at, "it is wrapped too deeply")})
+	}
+	if len(w.text) > maxScript {
+		return []subject{opaque(w.at, launcher, "the shell string is too long to be analysed")}
+	}
+	file, err := syntax.NewParser(syntax.Variant(syntax.LangBash)).Parse(strings.NewReader(w.text), "")
+	if err != nil {
+		words := fieldsOf(w)
+		s.words(words)
+		return s.script(w.at, launcher, words, "the shell string cannot be parsed", depth)
+	}
+	sh := shellString{scan: s, text: w.text, at: w.at}
+	reason := substitution(file)
+	if reason == "" {
+		reason = sh.list(file.Stmts)
+	}
+	if reason != "" {
+		return s.shellScript(sh, file, launcher, reason, depth)
+	}
+	if sh.command == nil {
+		return []subject{opaque(w.at, launcher, "the shell string runs no program")}
+	}
+	s.words(sh.command)
+	return s.command(sh.command, depth)
+}
+
+// shellString is what is known of a shell string so far.
+type shellString struct {
+	scan    *scan
+	text    string
+	at      place
+	command []word // the one simple command
+}
+
+const moreThanOne = "it is more than one simple command"
+
+// list takes the statements one by one. It returns why they are a script, or "".
+func (sh *shellString) list(stmts []*syntax.Stmt) string {
+	for _, st := range stmts {
+		if reason := sh.statement(st); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
+
+func (sh *shellString) statement(st *syntax.Stmt) string {
+	switch {
+	case st.Background || st.Coprocess || st.Disown:
+		return "it runs something in the background"
+	case st.Negated:
+		return moreThanOne
+	}
+	switch cmd := st.Cmd.(type) {
+	case *syntax.BinaryCmd:
+		if cmd.Op != syntax.AndStmt {
+			return "it is a pipeline or has an alternative"
+		}
+		return sh.list([]*syntax.Stmt{cmd.X, cmd.Y})
+	case *syntax.DeclClause:
+		if cmd.Variant.Value != "export" {
+			return moreThanOne
+		}
+		sh.assignments(cmd.Args)
+		return ""
+	case *syntax.CallExpr:
+		sh.assignments(cmd.Assigns)
+		return sh.call(cmd)
+	default:
+		return "it is a compound command"
+	}
+}
+
+// substitution reports commands inside of words and redirections.
+func substitution(node syntax.Node) string {
+	reason := ""
+	syntax.Walk(node, func(n syntax.Node) bool {
+		switch n.(type) {
+		case *syntax.CmdSubst, *syntax.ProcSubst:
+			reason = "it runs a command inside of a word"
+		}
+		return reason == ""
+	})
+	return reason
+}
+
+func (sh *shellString) call(cmd *syntax.CallExpr) string {
+	if len(cmd.Args) == 0 {
+		return ""
+	}
+	words := make([]word, len(cmd.Args))
+	for i, a := range cmd.Args {
+		words[i] = word{text: sh.render(a), at: sh.at}
+	}
+	switch words[0].text {
+	case "cd", "source", ".":
+		return ""
+	}
+	if sh.command != nil {
+		return moreThanOne
+	}
+	sh.command = words
+	return ""
+}
+
+func (sh *shellString) assignments(assigns []*syntax.Assign) {
+	for _, a := range assigns {
+		if a.Name == nil {
+			continue
+		}
+		value := ""
+		if a.Value != nil {
+			value = sh.render(a.Value)
+		}
+		sh.scan.variable(a.Name.Value, value, sh.at)
+	}
+}
+
+// render returns a word without its quotes; expansions stay as they are written,
+// so that they read as variables.
+func (sh *shellString) render(w *syntax.Word) string {
+	var b strings.Builder
+	sh.parts(&b, w.Parts)
+	return b.String()
+}
+
+func (sh *shellString) parts(b *strings.Builder, parts []syntax.WordPart) {
+	for _, part := range parts {
+		switch p := part.(type) {
+		case *syntax.Lit:
+			b.WriteString(unescape(p.Value))
+		case *syntax.SglQuoted:
+			b.WriteString(p.Value)
+		case *syntax.DblQuoted:
+			for _, inner := range p.Parts {
+				if lit, ok := inner.(*syntax.Lit); ok {
+					b.WriteString(unescapeQuoted(lit.Value))
+					continue
+				}
+				sh.parts(b, []syntax.WordPart{inner})
+			}
+		default:
+			from, to := int(part.Pos().Offset()), int(part.End().Offset())
+			if from <= to && to <= len(sh.text) {
+				b.WriteString(sh.text[from:to])
+			}
+		}
+	}
+}
+
+// unescape removes the backslashes of an unquoted literal.
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+			if s[i] == '\n' {
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+// unescapeQuoted removes the backslashes that mean something in double quotes.
+func unescapeQuoted(s string) string {
+	return strings.NewReplacer("\\\n", "", `\\`, `\`, `\"`, `"`, "\\`", "`", `\$`, `$`).Replace(s)
+}
+
+// shellScript lists what the simple commands of a script name plainly.
+func (s *scan) shellScript(sh shellString, file *syntax.File, launcher, reason string, depth int) []subject {
+	out := []subject{opaque(sh.at, launcher, reason)}
+	var hints []string
+	syntax.Walk(file, func(n syntax.Node) bool {
+		if decl, ok := n.(*syntax.DeclClause); ok {
+			sh.assignments(decl.Args)
+		}
+		cmd, ok := n.(*syntax.CallExpr)
+		if !ok || len(out) >= maxSubjects {
+			return true
+		}
+		sh.assignments(cmd.Assigns)
+		words := make([]word, len(cmd.Args))
+		for i, a := range cmd.Args {
+			words[i] = word{text: sh.render(a), at: sh.at}
+		}
+		if len(words) == 0 {
+			return true
+		}
+		s.words(words)
+		inner := s.command(words, depth+1)
+		if l := inner[0].launcher; !isPlain(inner[0]) && l != "" {
+			hints = append(hints, l)
+		}
+		out = append(out, nested(worthNaming(inner))...)
+		return true
+	})
+	out[0].reason = withHints(reason, hints)
+	return out
+}
+
+// isPlain reports whether a subject is nothing but a program on this machine.
+func isPlain(s subject) bool { return len(worthNaming([]subject{s})) == 0 }

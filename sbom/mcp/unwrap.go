@@ -1,0 +1,342 @@
+package mcp
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// wrapper is a program that only runs another one.
+type wrapper struct {
+	options options
+	sub     []string // sub commands, one of which must come first
+	skip    int      // words before the command (a duration, a folder)
+	assigns bool     // NAME=value may stand before the command
+	after   []string // words behind which the command stands, such as "--"
+	script  []string // options whose value is a shell string
+}
+
+// wrappers holds those that name the inner command as words of their own.
+var wrappers = map[string]wrapper{
+	"env":        {assigns: true, script: set("-S --split-string"), options: options{value: set("-u --unset -C --chdir -S --split-string"), boolean: set("-i --ignore-environment -0 --null -v --debug"), cluster: true}},
+	"sudo":       {assigns: true, options: options{value: set("-u --user -g --group -h --host -p --prompt -C --close-from -T --command-timeout -R --chroot -D --chdir -r --role -t --type -U --other-user"), boolean: set("-E --preserve-env -n --non-interactive -H --set-home -A --askpass -b --background -S --stdin -k --reset-timestamp -i --login -s --shell -P"), cluster: true}},
+	"doas":       {options: options{value: set("-u -C"), boolean: set("-n -s"), cluster: true}},
+	"nice":       {options: options{value: set("-n --adjustment"), boolean: set("-0 -1 -2 -3 -4 -5 -6 -7 -8 -9"), cluster: true}},
+	"ionice":     {options: options{value: set("-c --class -n --classdata"), boolean: set("-t --ignore"), cluster: true}},
+	"time":       {options: options{value: set("-f --format -o --output"), boolean: set("-p --portability -a --append -v --verbose -q --quiet"), cluster: true}},
+	"timeout":    {skip: 1, options: options{value: set("-s --signal -k --kill-after"), boolean: set("--foreground -f --preserve-status -p -v --verbose"), cluster: true}},
+	"gtimeout":   {skip: 1, options: options{value: set("-s --signal -k --kill-after"), boolean: set("--foreground -f --preserve-status -p -v --verbose"), cluster: true}},
+	"stdbuf":     {options: options{value: set("-i --input -o --output -e --error"), cluster: true}},
+	"nohup":      {},
+	"setsid":     {options: options{boolean: set("-c --ctty -f --fork -w --wait"), cluster: true}},
+	"exec":       {options: options{value: set("-a"), boolean: set("-c -l"), cluster: true}},
+	"command":    {options: options{boolean: set("-p")}},
+	"caffeinate": {options: options{value: set("-t -w"), boolean: set("-d -i -m -s -u"), cluster: true}},
+	"xvfb-run":   {options: options{value: set("-e --error-file -f --auth-file -n --server-num -p --xauth-protocol -s --server-args -w --wait"), boolean: set("-a --auto-servernum -l --listen-tcp"), cluster: true}},
+	"cross-env":  {assigns: true},
+	"doppler":    {sub: set("run"), after: set("--")},
+	"op":         {sub: set("run"), after: set("--")},
+	"infisical":  {sub: set("run"), after: set("--")},
+	"dotenv":     {options: options{value: set("-e -c -v -p"), boolean: set("-o --override --debug")}},
+	"dotenvx":    {sub: set("run"), after: set("--")},
+	"direnv":     {sub: set("exec"), skip: 1},
+	"mise":       {sub: set("x exec"), after: set("--")},
+	"rtx":        {sub: set("x exec"), after: set("--")},
+	"asdf":       {sub: set("exec")},
+	"wsl":        {options: options{value: set("-d --distribution --distribution-id -u --user --cd --shell-type"), boolean: set("-e --exec --system ~")}},
+	"nix":        {sub: set("develop shell"), after: set("-c --command")},
+}
+
+var shells = set("sh bash zsh dash ash ksh fish")
+
+// isWrapper reports whether a program is unwrapped.
+func isWrapper(p string) bool {
+	_, ok := wrappers[p]
+	return ok || slices.Contains(shells, p) || p == "cmd" || p == "powershell" || p == "pwsh"
+}
+
+// unwrap analyses what a wrapper runs. It returns nil where the command is none.
+func (s *scan) unwrap(head word, args []word, depth int) []subject {
+	p := program(head.text)
+	if ownFile(head.text) || len(args) == 0 {
+		return nil
+	}
+	switch {
+	case slices.Contains(shells, p):
+		return s.shellProgram(p, head, args, depth)
+	case p == "cmd":
+		return s.cmd(head, args, depth)
+	case p == "powershell" || p == "pwsh":
+		return s.powershell(p, head, args, depth)
+	}
+	w, ok := wrappers[p]
+	if !ok {
+		return nil
+	}
+	return s.wrapped(w, p, head, args, depth)
+}
+
+func (s *scan) wrapped(w wrapper, p string, head word, args []word, depth int) []subject {
+	cannot := func(reason string) []subject { return named(p, []subject{unknown(head.at, reason)}) }
+	if w.sub != nil {
+		if !slices.Contains(w.sub, args[0].text) {
+			return cannot("the wrapper is known, but not used in this way")
+		}
+		args = args[1:]
+	}
+	if w.after != nil {
+		i := slices.IndexFunc(args, func(a word) bool { return slices.Contains(w.after, a.text) })
+		if i < 0 {
+			return cannot("the wrapper does not say where its command begins")
+		}
+		args = args[i+1:]
+	} else {
+		parsed := w.options.parse(args)
+		if parsed.unclear != nil {
+			return named(p, []subject{ambiguous(*parsed.unclear)})
+		}
+		if scripts := parsed.values(w.script...); len(scripts) > 0 {
+			inner := fieldsOf(scripts[0])
+			s.words(inner)
+			parsed.rest = append(inner, parsed.rest...)
+		}
+		args = parsed.rest
+	}
+	for w.assigns && len(args) > 0 {
+		name, value, ok := assignment(args[0].text)
+		if !ok {
+			break
+		}
+		s.variable(name, value, args[0].at)
+		args = args[1:]
+	}
+	if len(args) <= w.skip {
+		return cannot("no command follows the wrapper")
+	}
+	return s.command(args[w.skip:], depth+1)
+}
+
+var assignmentPattern = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=(?s:(.*))$`)
+
+func assignment(text string) (name, value string, ok bool) {
+	m := assignmentPattern.FindStringSubmatch(text)
+	if m == nil {
+		return "", "", false
+	}
+	return m[1], m[2], true
+}
+
+// shellProgram is `sh [options] -c STRING` or `sh FILE`.
+func (s *scan) shellProgram(p string, head word, args []word, depth int) []subject {
+	for i := 0; i < len(args); i++ {
+		a := args[i].text
+		switch {
+		case a == "--command" && i+1 < len(args):
+			return s.shell(args[i+1], p+" -c", depth+1)
+		case strings.HasPrefix(a, "--command="):
+			return s.shell(word{strings.TrimPrefix(a, "--command="), args[i].at}, p+" -c", depth+1)
+		case a == "--init-file" || a == "--rcfile":
+			i++
+		case strings.HasPrefix(a, "--"):
+		case len(a) > 1 && (a[0] == '-' || a[0] == '+'):
+			if strings.Contains(a, "c") && a[0] == '-' {
+				return s.shellString(p+" "+safeFlag(a), args[i+1:], head, depth)
+			}
+			if strings.HasSuffix(a, "o") || strings.HasSuffix(a, "O") {
+				i++
+			}
+		default:
+			return named(p, []subject{local(args[i], p)})
+		}
+	}
+	return nil
+}
+
+// shellString takes the string after -c; further options may stand before it.
+func (s *scan) shellString(launcher string, rest []word, head word, depth int) []subject {
+	for len(rest) > 1 && len(rest[0].text) > 1 && (rest[0].text[0] == '-' || rest[0].text[0] == '+') {
+		rest = rest[1:]
+	}
+	if len(rest) == 0 {
+		return named(launcher, []subject{unknown(head.at, "no shell string follows -c")})
+	}
+	return s.shell(rest[0], launcher, depth+1)
+}
+
+var shellFlags = regexp.MustCompile(`^-[a-z]{1,6}$`)
+
+// safeFlag is a cluster of shell flags as the launcher shows it.
+func safeFlag(flag string) string {
+	if shellFlags.MatchString(flag) {
+		return flag
+	}
+	return "-c"
+}
+
+var cmdFlag = regexp.MustCompile(`(?i)^/[a-z](:[a-z]+)?$`)
+
+// cmd is `cmd /c COMMAND…`. cmd.exe joins the words and reads its own operators
+// in them.
+func (s *scan) cmd(head word, args []word, depth int) []subject {
+	run := false
+	for len(args) > 0 && cmdFlag.MatchString(args[0].text) {
+		flag := strings.ToLower(args[0].text)
+		run = run || flag == "/c" || flag == "/k"
+		args = args[1:]
+	}
+	if !run || len(args) == 0 {
+		return named("cmd", []subject{unknown(head.at, "no command follows cmd /c")})
+	}
+	if strings.ContainsFunc(args[0].text, func(r rune) bool { return r == ' ' || r == '\t' }) && windowsProgram.FindString(args[0].text) != args[0].text {
+		inner := fieldsOf(args[0])
+		s.words(inner)
+		args = append(inner, args[1:]...)
+	}
+	for {
+		i := slices.IndexFunc(args, func(a word) bool { return a.text == "&&" })
+		if i < 1 || !slices.Contains(set("cd chdir pushd set chcp"), program(args[0].text)) {
+			break
+		}
+		args = args[i+1:]
+	}
+	if len(args) > 0 && program(args[0].text) == "call" {
+		args = args[1:]
+	}
+	if len(args) == 0 {
+		return named("cmd", []subject{unknown(head.at, "no command follows cmd /c")})
+	}
+	if slices.ContainsFunc(args, func(a word) bool {
+		return strings.ContainsAny(a.text, "|&<>") && !strings.ContainsAny(a.text, " \t") && !placeholder(a.text)
+	}) {
+		return s.script(args[0].at, "cmd /c", apart(args), "it is more than one simple command for cmd.exe", depth)
+	}
+	return s.command(args, depth+1)
+}
+
+var cmdOperator = regexp.MustCompile(`[|&<>]+`)
+
+// apart splits words at the operators inside of them.
+func apart(words []word) []word {
+	var out []word
+	for _, w := range words {
+		start := 0
+		for _, at := range cmdOperator.FindAllStringIndex(w.text, -1) {
+			out = append(out, word{w.text[start:at[0]], w.at}, word{w.text[at[0]:at[1]], w.at})
+			start = at[1]
+		}
+		out = append(out, word{w.text[start:], w.at})
+	}
+	return slices.DeleteFunc(out, func(w word) bool { return w.text == "" })
+}
+
+var powershellGrammar = options{
+	value:   set("-executionpolicy -ep -ex -windowstyle -w -version -psconsolefile -inputformat -outputformat -configurationname -workingdirectory -wd -settingsfile"),
+	boolean: set("-noprofile -nop -nologo -noninteractive -noni -noexit -sta -mta -login -l"),
+}
+
+// powershell is `powershell -Command WORDS…`, where everything that is no plain
+// list of words is a script.
+func (s *scan) powershell(p string, head word, args []word, depth int) []subject {
+	for i := 0; i < len(args); i++ {
+		flag := strings.ToLower(args[i].text)
+		if strings.HasPrefix(flag, "/") {
+			flag = "-" + flag[1:]
+		}
+		switch {
+		case slices.Contains(set("-command -c"), flag):
+			return s.powershellCommand(p+" -Command", head, args[i+1:], depth)
+		case slices.Contains(set("-file -f"), flag) && i+1 < len(args):
+			return []subject{local(args[i+1], p)}
+		case strings.HasPrefix(flag, "-e") && flag != "-executionpolicy" && flag != "-ep" && flag != "-ex":
+			return []subject{opaque(head.at, p+" -EncodedCommand", "the command is encoded")}
+		case slices.Contains(powershellGrammar.value, flag):
+			i++
+		case slices.Contains(powershellGrammar.boolean, flag):
+		case strings.HasPrefix(flag, "-"):
+			return named(p, []subject{ambiguous(args[i])})
+		case p == "pwsh" || strings.HasSuffix(flag, ".ps1"):
+			return []subject{local(args[i], p)}
+		default:
+			return s.powershellCommand(p+" -Command", head, args[i:], depth)
+		}
+	}
+	return nil
+}
+
+var powershellAssign = regexp.MustCompile(`(?i)^\$env:([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?s:(.*))$`)
+
+func (s *scan) powershellCommand(launcher string, head word, args []word, depth int) []subject {
+	if len(args) == 0 {
+		return named(launcher, []subject{unknown(head.at, "no command follows -Command")})
+	}
+	var texts []string
+	for _, a := range args {
+		texts = append(texts, a.text)
+	}
+	all := strings.TrimSpace(strings.Join(texts, " "))
+	at := args[0].at
+	for {
+		first, rest, more := strings.Cut(all, ";")
+		first = strings.TrimSpace(first)
+		m := powershellAssign.FindStringSubmatch(first)
+		switch {
+		case m != nil && more:
+			s.variable(m[1], strings.Trim(m[2], `"'`), at)
+		case more && slices.Contains(set("cd set-location"), strings.ToLower(strings.SplitN(first, " ", 2)[0])):
+		default:
+			more = false
+		}
+		if !more {
+			break
+		}
+		all = strings.TrimSpace(rest)
+	}
+	all = strings.TrimSpace(strings.TrimPrefix(all, "& "))
+	words := fieldsOf(word{text: all, at: at})
+	s.words(words)
+	if strings.ContainsAny(all, ";|(){}`&<>$") {
+		return s.script(at, launcher, words, "it is more than one simple command for PowerShell", depth)
+	}
+	if len(words) == 0 {
+		return named(launcher, []subject{unknown(head.at, "no command follows -Command")})
+	}
+	return s.command(words, depth+1)
+}
+
+// script is a shell string that is more than one simple command. Its launchers
+// are named in the reason and analysed as far as they stand there plainly, so
+// that a known-bad package is not hidden by a semicolon.
+func (s *scan) script(at place, launcher string, words []word, reason string, depth int) []subject {
+	out := []subject{opaque(at, launcher, reason)}
+	var hints []string
+	for i, w := range words {
+		p := program(w.text)
+		if !slices.Contains(registryLaunchers, p) {
+			continue
+		}
+		end := i + 1
+		for end < len(words) && !operator(words[end].text) {
+			end++
+		}
+		hints = append(hints, p)
+		out = append(out, nested(worthNaming(s.command(words[i:end], depth+1)))...)
+	}
+	out[0].reason = withHints(reason, hints)
+	return out
+}
+
+func operator(text string) bool {
+	return slices.Contains(set("& && | || ; > >> < 2>&1"), text)
+}
+
+// registryLaunchers fetch what they run.
+var registryLaunchers = set("npx npm bunx bun pnpm pnpx yarn uvx uv pipx docker podman nerdctl deno dnx")
+
+func withHints(reason string, launchers []string) string {
+	slices.Sort(launchers)
+	launchers = slices.Compact(launchers)
+	if len(launchers) == 0 {
+		return reason
+	}
+	return reason + "; launchers in it: " + strings.Join(launchers, ", ")
+}
