@@ -1,0 +1,72 @@
+package main
+
+import (
+	"countermark/policy/catalog"
+
+	"github.com/spf13/cobra"
+)
+
+func (p *program) catalogCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "catalog [NAME]",
+		Short: "show the official sources that are known",
+		Long: `Shows the catalogue: for each well-known MCP server the repository that it
+officially comes from, the package under which it is published, if any, and the
+place that documents it. With NAME, those whose name, vendor or package holds it.
+
+The catalogue only tightens: it gives a source to what your policy names none for,
+and tells impostors by likeness; it never excuses a finding.
+
+Exit codes: 0 shown; 1 nothing of that name is known; 2 wrong usage.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			known, err := catalog.Embedded()
+			if err != nil {
+				return err
+			}
+			entries := known.Find("")
+			if len(args) == 1 {
+				entries = known.Find(args[0])
+			}
+			if len(entries) == 0 {
+				return &exitError{code: exitFail, message: "the catalogue knows nothing of the name " + args[0],
+					hints: []string{"run `countermark catalog` for everything that it knows"}}
+			}
+			switch format {
+			case "json":
+				return writeJSON(p.stdout, entries)
+			case "text":
+				return p.catalogText(entries)
+			default:
+				return badFormat(format, "text or json")
+			}
+		},
+	}
+	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	return cmd
+}
+
+func (p *program) catalogText(entries []catalog.Entry) error {
+	out := p.plainOut()
+	for i, e := range entries {
+		if i > 0 {
+			out.Printf("\n")
+		}
+		out.Printf("%s (%s)\n", e.Name, e.Vendor)
+		if e.Published() {
+			out.Printf("  package     %s:%s\n", e.Ecosystem, e.Package)
+		} else {
+			out.Printf("  package     not published\n")
+		}
+		out.Printf("  repository  %s", e.Repository)
+		if e.RepositoryID != "" {
+			out.Printf("  id %s", e.RepositoryID)
+		}
+		out.Printf("\n  documented  %s (%s)\n", e.Documented, e.Basis)
+		if e.Note != "" {
+			out.Printf("  note        %s\n", e.Note)
+		}
+	}
+	return out.Err()
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"countermark/policy"
+	"countermark/policy/advisory"
+	"countermark/policy/catalog"
+	"countermark/policy/report"
+	"countermark/provenance"
+	"countermark/provenance/trust"
+	"countermark/sbom"
+
+	"github.com/spf13/cobra"
+)
+
+// checkFlags are those of check alone.
+type checkFlags struct {
+	evidenceFlags
+
+	policy  string
+	format  string
+	verdict string
+	sarif   string
+	sbom    string
+	quiet   bool
+	verbose bool
+}
+
+func (p *program) checkCommand() *cobra.Command {
+	var flags checkFlags
+	cmd := &cobra.Command{
+		Use:   "check [PATH…]",
+		Short: "inventory, provenance and policy: pass or fail",
+		Long: `Reads lockfiles and MCP client configurations below each PATH (a folder or a
+file; the current folder by default), proves where each package was built,
+compares that with the source that the policy or the catalogue expects, and
+answers pass or fail.
+
+Exit codes: 0 pass; 1 the policy says no; 2 wrong usage, or an invalid file that
+steers us; 3 unknown: an input is unreadable, or evidence that the policy needs
+could not be had; 4 a PATH holds nothing that is read. Where several apply, 2 wins
+over 1 over 3 over 4 over 0.`,
+		Example: `  countermark check
+  countermark check --verdict verdict.json --sarif countermark.sarif path/to/project
+  countermark check --offline --attestations attestations .`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.check(cmd.Context(), flags, paths(args))
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&flags.policy, "policy", "", policyUsage)
+	flags.add(f)
+	f.StringVar(&flags.format, "format", "text", "text, json (the verdict) or sarif")
+	f.StringVar(&flags.verdict, "verdict", "", "write the verdict as JSON to `FILE`; - is standard output")
+	f.StringVar(&flags.sarif, "sarif", "", "write the findings as SARIF 2.1.0 to `FILE`; - is standard output")
+	f.StringVar(&flags.sbom, "sbom", "", "write the inventory as CycloneDX to `FILE`; - is standard output")
+	f.BoolVarP(&flags.quiet, "quiet", "q", false, "show only what is wrong")
+	f.BoolVarP(&flags.verbose, "verbose", "v", false, "show every finding and every check")
+	return cmd
+}
+
+// outputs are the files that check writes beside its text.
+func (f checkFlags) outputs() []string { return []string{f.verdict, f.sarif, f.sbom} }
+
+func (p *program) check(ctx context.Context, flags checkFlags, paths []string) (err error) {
+	toStdout := slices.DeleteFunc(flags.outputs(), func(name string) bool { return name != "-" })
+	switch {
+	case !slices.Contains([]string{"text", "json", "sarif"}, flags.format):
+		return badFormat(flags.format, "text, json or sarif")
+	case len(toStdout) > 1:
+		return usageError("write all but one to files", "%d outputs cannot share standard output", len(toStdout))
+	case len(toStdout) == 1 && flags.format != "text":
+		return usageError("leave --format out", "--format %s and - cannot share standard output", flags.format)
+	}
+	ctx, cancel := context.WithTimeout(ctx, flags.timeout)
+	defer cancel()
+
+	// The verdict is unknown until it is known, and gone where there is none: no
+	// crash, and no wrong usage, leaves an old pass behind.
+	if err := p.forgetVerdict(flags.verdict); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil && classify(err).code == exitUsage && isFile(flags.verdict) {
+			_ = os.Remove(flags.verdict) // the error in hand is the one to report
+		}
+	}()
+
+	verdict, inventory, err := p.judge(ctx, flags, paths)
+	if err != nil {
+		return err
+	}
+	if err := p.writeOutputs(flags, verdict, inventory); err != nil {
+		return err
+	}
+	return done(verdict.ExitCode)
+}
+
+func isFile(output string) bool { return output != "" && output != "-" }
+
+func (p *program) forgetVerdict(name string) error {
+	if !isFile(name) {
+		return nil
+	}
+	at, _, err := p.instant()
+	if err != nil {
+		return err
+	}
+	pending := policy.Pending(at, policy.Tool{Name: report.Program, Version: p.version})
+	return p.output(name, func(w io.Writer) error { return report.JSON(w, pending) })
+}
+
+// judge is the whole way: files → inventory → results → verdict.
+func (p *program) judge(ctx context.Context, flags checkFlags, paths []string) (*policy.Verdict, *sbom.Inventory, error) {
+	now, _, err := p.instant()
+	if err != nil {
+		return nil, nil, err
+	}
+	pol, err := policy.Locate(flags.policy, paths)
+	if err != nil {
+		return nil, nil, err
+	}
+	project, err := p.readProject(ctx, paths, pol)
+	if err != nil {
+		return nil, nil, err
+	}
+	ev, err := p.openEvidence(flags.evidenceFlags, pol, paths, project.inputs())
+	if err != nil {
+		return nil, nil, err
+	}
+	known, err := catalog.Embedded()
+	if err != nil {
+		return nil, nil, err
+	}
+	advisories, err := advisory.Embedded()
+	if err != nil {
+		return nil, nil, err
+	}
+	p.warnStale(ev.material, now)
+
+	results, err := provenance.Run(ctx, provenance.Subjects(project.inventory), flags.workers(), policy.Expect(pol.Policy, known), ev.source, ev.verifier)
+	if err != nil {
+		return nil, nil, err
+	}
+	verdict := policy.Evaluate(pol.Policy, policy.Facts{
+		Inventory: project.inventory, Provenance: results, Catalog: known, Advisories: advisories,
+		ConfigIssues: ev.issues, Registries: ev.trusted, Now: now, Offline: ev.offline,
+		Tool:  policy.Tool{Name: report.Program, Version: p.version},
+		Trust: trustFacts(ev.material, known, advisories),
+	})
+	p.judgeEmptyPaths(project, verdict)
+	return verdict, project.inventory, nil
+}
+
+// judgeEmptyPaths makes a pass unknown where a PATH holds nothing: a gate that
+// looked at nothing has no opinion.
+func (p *program) judgeEmptyPaths(project *project, verdict *policy.Verdict) {
+	for i, found := range project.found {
+		if found {
+			continue
+		}
+		p.message(nothing(project.paths[i]))
+		if verdict.ExitCode == exitPass {
+			verdict.Verdict, verdict.ExitCode = policy.Unknown, exitNothing
+		}
+	}
+}
+
+func (p *program) writeOutputs(flags checkFlags, verdict *policy.Verdict, inventory *sbom.Inventory) error {
+	timestamp, err := p.timestamp(false)
+	if err != nil {
+		return err
+	}
+	sarif := func(w io.Writer) error { return report.SARIF(w, verdict, ruleDocs()) }
+	asJSON := func(w io.Writer) error { return report.JSON(w, verdict) }
+	outputs := []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{flags.sbom, func(w io.Writer) error {
+			return sbom.WriteCycloneDX(w, inventory, sbom.Document{ToolVersion: p.version, Timestamp: timestamp})
+		}},
+		{flags.sarif, sarif},
+		{flags.verdict, asJSON}, // last: with it everything is there
+	}
+	for _, o := range outputs {
+		if o.name == "" {
+			continue
+		}
+		if err := p.output(o.name, o.write); err != nil {
+			return err
+		}
+	}
+	textOptions := report.TextOptions{Quiet: flags.quiet, Verbose: flags.verbose, Rules: ruleDocs()}
+	switch {
+	case flags.format == "json":
+		return asJSON(p.stdout)
+	case flags.format == "sarif":
+		return sarif(p.stdout)
+	case slices.Contains(flags.outputs(), "-"):
+		return report.Text(report.NewPlain(p.stderr, report.Options{}), verdict, textOptions)
+	default:
+		return report.Text(p.plainOut(), verdict, textOptions)
+	}
+}
+
+func ruleDocs() []report.RuleDoc {
+	var out []report.RuleDoc
+	for _, r := range policy.Rules() {
+		out = append(out, report.RuleDoc{Name: r.Name, Summary: r.Summary, Help: r.Help})
+	}
+	return out
+}
+
+func badFormat(format, expected string) error {
+	return usageError("use one of them", "--format is %q: expected %s", format, expected)
+}
+
+func trustFacts(m *trust.Material, known *catalog.Catalog, advisories *advisory.DB) policy.TrustFacts {
+	return policy.TrustFacts{
+		TrustedRoot: policy.TrustFact{SHA256: m.Root.SHA256, Source: m.Root.Source, AsOf: m.Root.AsOf},
+		NPMKeys:     policy.TrustFact{SHA256: m.Keys.SHA256, Source: m.Keys.Source, AsOf: m.Keys.AsOf},
+		Catalog:     policy.TrustFact{SHA256: known.SHA256(), Source: trust.SourceEmbedded, AsOf: known.AsOf().Format(time.DateOnly)},
+		Advisories:  policy.TrustFact{SHA256: advisories.SHA256(), Source: trust.SourceEmbedded, AsOf: advisories.AsOf().Format(time.DateOnly)},
+	}
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"runtime"
+	"time"
+
+	"countermark/policy/report"
+
+	"github.com/spf13/pflag"
+)
+
+const policyUsage = "policy `FILE` (default: countermark.yaml in PATH's folder, or in the nearest parent up to the git root)"
+
+// evidenceFlags say what proofs are made of. They mean the same in every command
+// that has them.
+type evidenceFlags struct {
+	offline      bool
+	registry     string
+	attestations []string
+	trustedRoot  string
+	npmKeys      string
+	jobs         int
+	timeout      time.Duration
+}
+
+func (f *evidenceFlags) add(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.offline, "offline", false, "ask no registry")
+	flags.StringVar(&f.registry, "registry", "", "npm registry `URL`, instead of what .npmrc says")
+	flags.StringArrayVar(&f.attestations, "attestations", nil, "local attestations in `PATH`: a bundle, JSONL, an npm answer, or a folder of these; may be given several times")
+	flags.StringVar(&f.trustedRoot, "trusted-root", "", "sigstore trusted root `FILE`, instead of the embedded one")
+	flags.StringVar(&f.npmKeys, "npm-keys", "", "npm keys `FILE`, instead of the embedded ones")
+	flags.IntVar(&f.jobs, "jobs", 0, "verify `N` packages at once (default: one for each processor)")
+	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "give up after this time")
+}
+
+// requestsPerProcessor is how many registry requests may wait at once for each
+// processor: they cost time, not work.
+const requestsPerProcessor = 8
+
+func (f *evidenceFlags) workers() int {
+	if f.jobs > 0 {
+		return f.jobs
+	}
+	if f.offline {
+		return runtime.GOMAXPROCS(0)
+	}
+	return requestsPerProcessor * runtime.GOMAXPROCS(0)
+}
+
+// paths are the PATH arguments, or the current folder.
+func paths(args []string) []string {
+	if len(args) == 0 {
+		return []string{"."}
+	}
+	return args
+}
+
+// place is the beginning of a message about a place in a file.
+func place(path string, line, column int) string {
+	switch {
+	case line == 0:
+		return path + ": "
+	case column == 0:
+		return fmt.Sprintf("%s:%d: ", path, line)
+	default:
+		return fmt.Sprintf("%s:%d:%d: ", path, line, column)
+	}
+}
+
+// output writes a result whole or not at all; "-" is standard output.
+func (p *program) output(name string, write func(io.Writer) error) error {
+	if name == "-" {
+		return write(p.stdout)
+	}
+	if err := report.WriteFile(name, write); err != nil {
+		return usageError("name a file in an existing folder that you may write to", "%s: cannot be written: %v", name, bare(err))
+	}
+	return nil
+}
+
+var errTooLarge = errors.New("it is too large")
+
+// bare takes the path out of an error of the operating system: our messages name
+// it as the user did.
+func bare(err error) error {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		return pe.Err
+	}
+	return err
+}

@@ -1,0 +1,53 @@
+// Countermark proves where the packages of a Node project, and the MCP servers
+// around it, come from, and says pass or fail.
+package main
+
+import (
+	"context"
+	"io"
+	"log"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+)
+
+// version is set by the linker in a release.
+var version string
+
+func main() {
+	os.Exit(realMain())
+}
+
+func realMain() int {
+	log.SetOutput(io.Discard) // net/http logs what a hostile server sends
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	p := &program{
+		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
+		environ: os.Environ(), home: os.UserHomeDir, here: os.Getwd, now: time.Now,
+		color:   terminal(os.Stdout) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
+		version: buildVersion(),
+	}
+	return p.run(ctx, os.Args[1:])
+}
+
+// terminal reports whether a person looks at the file. A character device that is
+// none (/dev/null) gets colours that nobody sees.
+func terminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// buildVersion is that of the release, else of the module as `go install` knows
+// it, else "dev".
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "dev"
+}

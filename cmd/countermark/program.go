@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"countermark/policy"
+	"countermark/policy/report"
+	"countermark/provenance"
+	"countermark/provenance/npm"
+	"countermark/provenance/trust"
+	"countermark/sbom"
+
+	"github.com/spf13/cobra"
+)
+
+// program is the whole of countermark with everything that it needs of the
+// outside, so that a test can run it in its own process.
+type program struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	environ        []string // as os.Environ gives it
+	home           func() (string, error)
+	here           func() (string, error) // the current folder
+	now            func() time.Time
+	transport      http.RoundTripper // nil: what npm's configuration asks for
+	color          bool              // standard output is a terminal that shows colour
+	version        string
+}
+
+// The exit codes of every command. Where several apply, usage wins over fail
+// over unknown over nothing over pass.
+const (
+	exitPass    = 0 // the policy is met
+	exitFail    = 1 // the policy says no
+	exitUsage   = 2 // wrong usage, or an invalid file that steers us
+	exitUnknown = 3 // an input is unreadable, or needed evidence could not be had
+	exitNothing = 4 // a named PATH holds nothing that we read
+)
+
+// run runs one command line and returns its exit code. It is the only place
+// where an error becomes a message and a code.
+func (p *program) run(ctx context.Context, args []string) int {
+	root := p.command() //nolint:contextcheck // cobra hands the context to the commands
+	root.SetArgs(args)
+	root.SetIn(p.stdin)
+	root.SetOut(p.stdout)
+	root.SetErr(report.NewPlain(p.stderr, report.Options{}).Lines())
+	parsed := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { parsed = true }
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitPass
+	}
+	exit := classify(err)
+	if !parsed && exit.code != exitUsage {
+		// Cobra's own errors (unknown commands, missing arguments) have no type.
+		exit = &exitError{code: exitUsage, message: lower(err.Error()), hints: []string{"run `countermark --help`"}}
+	}
+	p.message(exit)
+	return exit.code
+}
+
+// lower makes a library's message one of ours, which begin in lower case.
+func lower(s string) string { return strings.ToLower(s[:min(1, len(s))]) + s[min(1, len(s)):] }
+
+// exitError is an error with the code that the program ends with.
+type exitError struct {
+	code    int
+	message string // empty where the result itself has been shown
+	hints   []string
+}
+
+func (e *exitError) Error() string { return e.message }
+
+func usageError(hint, format string, args ...any) error {
+	return &exitError{code: exitUsage, message: fmt.Sprintf(format, args...), hints: []string{hint}}
+}
+
+// done ends a command that has shown its result.
+func done(code int) error {
+	if code == exitPass {
+		return nil
+	}
+	return &exitError{code: code}
+}
+
+// classify gives every error its exit code. What nobody classified is unknown,
+// which a gate never takes for a pass.
+func classify(err error) *exitError {
+	steering := func(hint string) *exitError {
+		return &exitError{code: exitUsage, message: err.Error(), hints: []string{hint}}
+	}
+	if e, ok := errors.AsType[*exitError](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*policy.FileError](err); ok {
+		return steering(e.Hint)
+	}
+	if e, ok := errors.AsType[*trust.FileError](err); ok {
+		return steering(e.Hint)
+	}
+	if e, ok := errors.AsType[*npm.ConfigError](err); ok {
+		return steering(e.Hint)
+	}
+	if e, ok := errors.AsType[*provenance.EvidenceError](err); ok {
+		return steering(e.Hint)
+	}
+	if e, ok := errors.AsType[*provenance.IdentityError](err); ok {
+		return steering(e.Hint)
+	}
+	if _, ok := errors.AsType[*sbom.PathError](err); ok {
+		return steering("name an existing folder or file")
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &exitError{code: exitUnknown, message: "it took longer than --timeout allows", hints: []string{"raise --timeout"}}
+	}
+	if errors.Is(err, context.Canceled) {
+		return &exitError{code: exitUnknown, message: "interrupted before there was an answer"}
+	}
+	return &exitError{code: exitUnknown, message: err.Error()}
+}
+
+// message says an error to the person at the terminal, or in the CI log.
+func (p *program) message(e *exitError) {
+	if e.message != "" {
+		report.NewPlain(p.stderr, report.Options{}).Error(e, e.hints...)
+	}
+}
+
+// warn says what does not change the answer.
+func (p *program) warn(hint, format string, args ...any) {
+	report.NewPlain(p.stderr, report.Options{}).Warning(fmt.Errorf(format, args...), hint)
+}
+
+// plainOut writes results for people.
+func (p *program) plainOut() *report.Plain {
+	return report.NewPlain(p.stdout, report.Options{Color: p.color})
+}
+
+// env looks a variable up in the environment that the program was given.
+func (p *program) env(name string) string {
+	for _, kv := range p.environ {
+		if value, ok := strings.CutPrefix(kv, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// instant is the time at which everything is judged: SOURCE_DATE_EPOCH
+// (https://reproducible-builds.org/specs/source-date-epoch/) where it is set.
+// fixed reports whether it is.
+func (p *program) instant() (at time.Time, fixed bool, err error) {
+	text := p.env("SOURCE_DATE_EPOCH")
+	if text == "" {
+		return p.now().UTC(), false, nil
+	}
+	seconds, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || seconds < 0 || seconds > maxEpoch {
+		return time.Time{}, false, usageError("set it to seconds since 1970, or unset it", "SOURCE_DATE_EPOCH is %q: expected a whole number of seconds", text)
+	}
+	return time.Unix(seconds, 0).UTC(), true, nil
+}
+
+// maxEpoch is the end of the year 9999, behind which RFC 3339 has no dates.
+const maxEpoch = 253402300799
+
+// command is the tree of all commands.
+func (p *program) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "countermark",
+		Short: "prove where packages and MCP servers come from, and say pass or fail",
+		Long: `countermark reads what a Node project and the AI agents around it would run
+(lockfiles and MCP client configurations), proves by npm provenance and sigstore
+attestations where each package was built, compares that with the source
+repository that you expect, and answers pass or fail.`,
+		Version:           p.version,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		DisableAutoGenTag: true,
+		Args:              cobra.NoArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetVersionTemplate("countermark {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError(fmt.Sprintf("run `%s --help` for its flags", cmd.CommandPath()), "%v", err)
+	})
+	root.AddCommand(p.checkCommand(), p.sbomCommand(), p.verifyCommand(), p.policyCommand(), p.catalogCommand(), p.trustCommand())
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		if cmd.Name() == "completion" {
+			needSubcommand(cmd)
+		}
+	}
+	return root
+}
+
+// parent makes a command that only holds others.
+func parent(use, short string, children ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short}
+	cmd.AddCommand(children...)
+	needSubcommand(cmd)
+	return cmd
+}
+
+// needSubcommand makes a wrong word after a command an error, where cobra would
+// show a help page and exit with 0.
+func needSubcommand(cmd *cobra.Command) {
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return usageError(fmt.Sprintf("run `%s --help`", cmd.CommandPath()), "%s needs a subcommand", cmd.CommandPath())
+	}
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"os"
+	"time"
+
+	"countermark/policy/report"
+	"countermark/provenance/trust"
+	"countermark/sbom"
+
+	"github.com/spf13/cobra"
+)
+
+func (p *program) trustCommand() *cobra.Command {
+	return parent("trust", "the trusted root and npm keys in use", p.trustShowCommand())
+}
+
+func (p *program) trustShowCommand() *cobra.Command {
+	var flags evidenceFlags
+	var format string
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "show the trusted root and npm keys in use",
+		Long: `Shows whom every proof rests on: the certificate authorities, transparency logs
+and timestamp authorities of the sigstore trusted root, and npm's keys, each with
+its validity. Without flags these are the embedded ones.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			material, err := loadTrust(flags.trustedRoot, flags.npmKeys)
+			if err != nil {
+				return err
+			}
+			now, _, err := p.instant()
+			if err != nil {
+				return err
+			}
+			p.warnStale(material, now)
+			switch format {
+			case "json":
+				return writeJSON(p.stdout, material.Summary())
+			case "text":
+				return trustText(p.plainOut(), material.Summary())
+			default:
+				return badFormat(format, "text or json")
+			}
+		},
+	}
+	cmd.Flags().StringVar(&flags.trustedRoot, "trusted-root", "", "show this trusted root `FILE`")
+	cmd.Flags().StringVar(&flags.npmKeys, "npm-keys", "", "show these npm keys `FILE`")
+	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	return cmd
+}
+
+// loadTrust takes the embedded material, with the files in place of it that are
+// named. The error is a *trust.FileError.
+func loadTrust(rootFile, keysFile string) (*trust.Material, error) {
+	material := &trust.Material{}
+	embedded, err := trust.Embedded()
+	if err != nil {
+		return nil, err
+	}
+	*material = *embedded
+	if rootFile != "" {
+		data, err := readNamed(rootFile, trust.MaxFileSize)
+		if err != nil {
+			return nil, usageError("name a readable trusted_root.json", "%s: cannot be read: %v", rootFile, err)
+		}
+		if material.Root, err = trust.LoadRoot(data, rootFile); err != nil {
+			return nil, err
+		}
+	}
+	if keysFile != "" {
+		data, err := readNamed(keysFile, trust.MaxFileSize)
+		if err != nil {
+			return nil, usageError("name a readable keys file", "%s: cannot be read: %v", keysFile, err)
+		}
+		if material.Keys, err = trust.LoadNPMKeys(data, keysFile); err != nil {
+			return nil, err
+		}
+	}
+	return material, nil
+}
+
+func (p *program) warnStale(m *trust.Material, now time.Time) {
+	for _, w := range m.Stale(now) {
+		p.warn(w.Hint, "%s", w.Message)
+	}
+}
+
+func trustText(out *report.Plain, s trust.Summary) error {
+	file := func(name string, f trust.File) {
+		asOf := ""
+		if f.AsOf != "" {
+			asOf = ", as of " + f.AsOf
+		}
+		out.Printf("%-13s %s%s\n              sha256 %s\n", name, f.Source, asOf, f.SHA256)
+	}
+	file("trusted root", s.TrustedRoot)
+	file("npm keys", s.NPMKeys)
+	group := func(title string, list []trust.Authority) {
+		out.Printf("\n%s\n", title)
+		for _, a := range list {
+			out.Printf("  %s  %s\n", validity(a.Start, a.End), a.URL)
+			if a.Name != "" {
+				out.Printf("  %24s %s\n", "", a.Name)
+			}
+			if a.ID != "" {
+				out.Printf("  %24s id %s\n", "", a.ID)
+			}
+		}
+		if len(list) == 0 {
+			out.Printf("  none\n")
+		}
+	}
+	group("certificate authorities", s.CertificateAuthorities)
+	group("transparency logs", s.TransparencyLogs)
+	group("certificate transparency logs", s.CertificateLogs)
+	group("timestamp authorities", s.TimestampAuthorities)
+	out.Printf("\nnpm keys\n")
+	for _, k := range s.Keys {
+		out.Printf("  %s  %s  %s\n", validity(k.Start, k.End), k.ID, k.Usage)
+	}
+	return out.Err()
+}
+
+func validity(start, end time.Time) string {
+	day := func(t time.Time) string {
+		if t.IsZero() {
+			return "…         "
+		}
+		return t.UTC().Format(time.DateOnly)
+	}
+	return day(start) + " – " + day(end)
+}
+
+// readNamed reads a file that the user named, which is regular and of bounded
+// size. The error does not name it again.
+func readNamed(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, bare(err)
+	}
+	defer func() { _ = f.Close() }() // it was only read from
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, bare(err)
+	}
+	if int64(len(data)) > limit {
+		return nil, errTooLarge
+	}
+	return data, nil
+}
+
+// writeJSON writes a result for programs, harmless where it ends on a terminal.
+func writeJSON(w io.Writer, value any) error {
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(sbom.EscapeJSON(text), '\n'))
+	return err
+}

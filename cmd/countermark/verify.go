@@ -1,0 +1,417 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"countermark/policy"
+	"countermark/policy/catalog"
+	"countermark/policy/report"
+	"countermark/provenance"
+	"countermark/provenance/npm"
+	"countermark/sbom"
+
+	"github.com/package-url/packageurl-go"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// verifyFlags are those of verify alone.
+type verifyFlags struct {
+	evidenceFlags
+
+	policy         string
+	bundle         string
+	key            string
+	packageName    string
+	packageVersion string
+	format         string
+	verbose        bool
+
+	identity provenance.Identity
+}
+
+func (p *program) verifyCommand() *cobra.Command {
+	var flags verifyFlags
+	cmd := &cobra.Command{
+		Use:   "verify SUBJECT…",
+		Short: "prove where packages, files or digests come from",
+		Long: `Verifies the provenance of each SUBJECT against an expected source.
+
+SUBJECT is one of
+  pkg:npm/%40scope/name@1.2.3, npm:@scope/name@1.2.3
+      a package: its attestations come from --attestations, then from the registry.
+      Without --source-uri the policy and the catalogue say where it should come
+      from; where they do not either, it is "unvouched".
+  FILE with --bundle, sha256:HEX or sha512:HEX with --bundle
+      any file or digest with its sigstore bundle, a message signature or a DSSE
+      envelope.
+  FILE.tgz with --attestations
+      an npm tarball with both of npm's attestations; what is not in the given
+      ones is absent.
+
+Who must have signed is a key (--key), a certificate's identity with its issuer
+(--certificate-identity and --certificate-oidc-issuer), or a source repository
+(--source-uri; the issuer is then that of its host).
+
+Exit codes: 0 every subject is verified; 1 one is not; 2 wrong usage, or a file
+that cannot be used; 3 the attestations of one could not be had.`,
+		Example: `  countermark verify npm:sigstore@1.3.0 --source-uri https://github.com/sigstore/sigstore-js
+  countermark verify app.tar.gz --bundle app.sigstore.json --source-uri https://github.com/acme/app
+  countermark verify sha256:… --bundle b.json --key release.pub`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), flags.timeout)
+			defer cancel()
+			return p.verify(ctx, &flags, args)
+		},
+	}
+	f := cmd.Flags()
+	flags.add(f)
+	flags.addIdentity(f)
+	f.StringVar(&flags.policy, "policy", "", "policy `FILE` (default: countermark.yaml in the current folder, or in the nearest parent up to the git root)")
+	f.StringVar(&flags.bundle, "bundle", "", "sigstore bundle `FILE` of a file or digest; JSONL may hold several")
+	f.StringVar(&flags.packageName, "package-name", "", "`NAME` of the package in an npm tarball")
+	f.StringVar(&flags.packageVersion, "package-version", "", "`VERSION` of the package in an npm tarball")
+	f.StringVar(&flags.format, "format", "text", "text or json")
+	f.BoolVarP(&flags.verbose, "verbose", "v", false, "show every check")
+	return cmd
+}
+
+func (f *verifyFlags) addIdentity(flags *pflag.FlagSet) {
+	id := &f.identity
+	flags.StringVar(&f.key, "key", "", "public key `FILE` in PEM that has to have signed")
+	flags.StringVar(&id.Certificate, "certificate-identity", "", "`IDENTITY` that the certificate has to name")
+	flags.StringVar(&id.CertificateRegexp, "certificate-identity-regexp", "", "`PATTERN` that the certificate's whole identity has to match")
+	flags.StringVar(&id.Issuer, "certificate-oidc-issuer", "", "`URL` of the OIDC issuer that has to have vouched for the identity")
+	flags.StringVar(&id.IssuerRegexp, "certificate-oidc-issuer-regexp", "", "`PATTERN` that the whole issuer has to match")
+	flags.StringVar(&id.Source.Repo, "source-uri", "", "`URL` of the source repository, https://host/owner/name")
+	flags.StringVar(&id.Source.Ref, "source-ref", "", "git `REF` of the source, refs/tags/v*")
+	flags.StringVar(&id.Source.Digest, "source-digest", "", "`COMMIT` of the source")
+	flags.StringVar(&id.SignerWorkflow, "signer-workflow", "", "`WORKFLOW` that signed, owner/name/.github/workflows/release.yml")
+	flags.StringVar(&id.Source.Builder, "builder-id", "", "`ID` of the builder")
+	flags.StringVar(&id.PredicateType, "predicate-type", "", "`TYPE` of the statement")
+	flags.BoolVar(&id.Source.DenySelfHosted, "deny-self-hosted-runners", false, "refuse builds on runners that are not the host's")
+}
+
+func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string) error {
+	if flags.format != "text" && flags.format != "json" {
+		return badFormat(flags.format, "text or json")
+	}
+	if flags.identity.Source != (provenance.Expectation{}) {
+		flags.identity.Source.From = "flag"
+	}
+	if flags.key != "" {
+		key, err := readNamed(flags.key, maxKeySize)
+		if err != nil {
+			return usageError("name a public key in PEM", "%s: cannot be read: %v", flags.key, err)
+		}
+		flags.identity.Key = key
+	}
+	var results []provenance.Result
+	for _, arg := range args {
+		result, err := p.verifyOne(ctx, flags, arg)
+		if err != nil {
+			return err
+		}
+		results = append(results, result)
+	}
+	if err := p.writeResults(flags, args, results); err != nil {
+		return err
+	}
+	return done(exitOf(results))
+}
+
+// maxKeySize bounds a public key file, in bytes.
+const maxKeySize = 64 << 10
+
+// exitOf is fail before unknown before pass.
+func exitOf(results []provenance.Result) int {
+	code := exitPass
+	for _, r := range results {
+		switch r.State {
+		case provenance.Verified:
+		case provenance.Unavailable, provenance.Stripped:
+			code = max(code, exitUnknown)
+		default:
+			return exitFail
+		}
+	}
+	return code
+}
+
+// verifyOne judges one subject by what it is.
+func (p *program) verifyOne(ctx context.Context, flags *verifyFlags, arg string) (provenance.Result, error) {
+	switch {
+	case strings.HasPrefix(arg, "pkg:"), strings.HasPrefix(arg, "npm:"):
+		return p.verifyPackage(ctx, flags, arg)
+	case flags.bundle != "":
+		return p.verifyArtifact(flags, arg)
+	case isDigest(arg):
+		return provenance.Result{}, usageError("give the sigstore bundle of the digest with --bundle", "%s has no attestations of its own", arg)
+	case len(flags.attestations) > 0:
+		return p.verifyTarball(ctx, flags, arg)
+	}
+	if _, err := os.Stat(arg); err != nil {
+		return provenance.Result{}, usageError("a package is written npm:name@1.2.3 or pkg:npm/name@1.2.3", "%s: there is no such file", arg)
+	}
+	return provenance.Result{}, usageError("give its sigstore bundle with --bundle, or an npm tarball's attestations with --attestations", "%s has no attestations of its own", arg)
+}
+
+func isDigest(s string) bool {
+	return strings.HasPrefix(s, "sha256:") || strings.HasPrefix(s, "sha384:") || strings.HasPrefix(s, "sha512:")
+}
+
+// verifyPackage asks local attestations, then the registry.
+func (p *program) verifyPackage(ctx context.Context, flags *verifyFlags, arg string) (provenance.Result, error) {
+	none := provenance.Result{}
+	if flags.bundle != "" {
+		return none, usageError("give a package's attestations with --attestations", "--bundle is for files and digests, and %s is a package", arg)
+	}
+	subject, err := parsePackage(arg)
+	if err != nil {
+		return none, err
+	}
+	pol, err := policy.Locate(flags.policy, []string{"."})
+	if err != nil {
+		return none, err
+	}
+	ev, err := p.openEvidence(flags.evidenceFlags, pol, []string{"."}, nil)
+	if err != nil {
+		return none, err
+	}
+	expected, err := flags.expectation(subject, pol)
+	if err != nil {
+		return none, err
+	}
+	results, err := provenance.Run(ctx, []provenance.Subject{subject}, 1,
+		func(provenance.Subject) provenance.Expectation { return expected }, ev.source, ev.verifier)
+	if err != nil {
+		return none, err
+	}
+	return results[0], nil
+}
+
+// expectation is what the flags name, else what policy and catalogue expect.
+func (f *verifyFlags) expectation(s provenance.Subject, pol policy.Located) (provenance.Expectation, error) {
+	if err := f.onlySource(); err != nil {
+		return provenance.Expectation{}, err
+	}
+	if f.identity.Source.Repo != "" {
+		return f.source(), nil
+	}
+	if f.identity.Source.From != "" || f.identity.SignerWorkflow != "" {
+		return provenance.Expectation{}, usageError("name the repository with --source-uri", "nobody is named who has to have signed")
+	}
+	known, err := catalog.Embedded()
+	if err != nil {
+		return provenance.Expectation{}, err
+	}
+	return policy.Expect(pol.Policy, known)(s), nil
+}
+
+// onlySource refuses flags that name a signer in a way that npm's attestations
+// do not know, rather than leave them out of account.
+func (f *verifyFlags) onlySource() error {
+	id := f.identity
+	for name, value := range map[string]string{
+		"--key": f.key, "--certificate-identity": id.Certificate, "--certificate-identity-regexp": id.CertificateRegexp,
+		"--certificate-oidc-issuer-regexp": id.IssuerRegexp, "--predicate-type": id.PredicateType,
+	} {
+		if value != "" {
+			return usageError("name the repository with --source-uri", "%s does not go with npm's attestations", name)
+		}
+	}
+	if id.Source.Repo != "" {
+		if _, err := provenance.ParseRepository(id.Source.Repo); err != nil {
+			return usageError("write it as https://host/owner/name", "--source-uri: %v", err)
+		}
+	}
+	return nil
+}
+
+// source is the expectation that the flags name for an npm package.
+func (f *verifyFlags) source() provenance.Expectation {
+	e := f.identity.Source
+	e.Issuer = f.identity.Issuer
+	e.Workflow = workflowPath(f.identity.SignerWorkflow)
+	return e
+}
+
+// workflowPath takes the path out of [host/]owner/name/.github/workflows/x.yml.
+func workflowPath(workflow string) string {
+	if i := strings.Index(workflow, ".github/workflows/"); i >= 0 {
+		return workflow[i:]
+	}
+	return workflow
+}
+
+// parsePackage parses a package URL or the shorthand npm:name@version.
+func parsePackage(arg string) (provenance.Subject, error) {
+	refuse := func(format string, args ...any) (provenance.Subject, error) {
+		return provenance.Subject{}, usageError("write npm:@scope/name@1.2.3 or pkg:npm/%40scope/name@1.2.3", "%s: %s", arg, fmt.Sprintf(format, args...))
+	}
+	name, version, err := splitPackage(arg)
+	if err != nil {
+		return refuse("%v", err)
+	}
+	if name == "" || version == "" {
+		return refuse("an exact version is needed")
+	}
+	return npmSubject(name, version), nil
+}
+
+func splitPackage(arg string) (name, version string, err error) {
+	if spec, ok := strings.CutPrefix(arg, "npm:"); ok {
+		at := strings.LastIndex(spec, "@")
+		if at <= 0 {
+			return "", "", nil
+		}
+		return spec[:at], spec[at+1:], nil
+	}
+	purl, err := packageurl.FromString(arg)
+	if err != nil {
+		return "", "", fmt.Errorf("no package URL: %w", err)
+	}
+	if purl.Type != packageurl.TypeNPM {
+		return "", "", errors.New("only npm packages are verified by name")
+	}
+	if purl.Namespace != "" {
+		return purl.Namespace + "/" + purl.Name, purl.Version, nil
+	}
+	return purl.Name, purl.Version, nil
+}
+
+// npmSubject is a package of which nothing but name and version is known.
+func npmSubject(name, version string) provenance.Subject {
+	namespace, base := "", name
+	if scope, bare, ok := strings.Cut(name, "/"); ok {
+		namespace, base = scope, bare
+	}
+	return provenance.Subject{
+		PURL:      packageurl.NewPackageURL(packageurl.TypeNPM, namespace, base, version, nil, "").ToString(),
+		Ecosystem: sbom.NPM, Name: name, Version: version,
+	}
+}
+
+// verifyArtifact judges a file or digest by its bundle.
+func (p *program) verifyArtifact(flags *verifyFlags, arg string) (provenance.Result, error) {
+	none := provenance.Result{}
+	artifact := provenance.Artifact{Name: arg}
+	if isDigest(arg) {
+		digest, err := provenance.ParseDigest(arg)
+		if err != nil {
+			return none, usageError("write sha256:<64 hex digits> or sha512:<128 hex digits>", "%s: %v", arg, err)
+		}
+		artifact.Digest = digest
+	} else {
+		artifact.Open = func() (io.ReadCloser, error) { return os.Open(arg) }
+		if info, err := os.Stat(arg); err != nil {
+			return none, usageError("name an existing file, or a digest", "%s: there is no such file", arg)
+		} else if info.IsDir() {
+			return none, usageError("name a file in it", "%s is a folder", arg)
+		}
+	}
+	data, err := readNamed(flags.bundle, provenance.MaxEvidenceFile)
+	if err != nil {
+		return none, usageError("name a sigstore bundle", "%s: cannot be read: %v", flags.bundle, err)
+	}
+	bundles, err := provenance.ReadBundles(bytes.NewReader(data), flags.bundle)
+	if err != nil {
+		return none, err
+	}
+	verifier, err := flags.verifier()
+	if err != nil {
+		return none, err
+	}
+	result, err := verifier.Artifact(artifact, bundles, flags.identity)
+	if err != nil {
+		return none, err
+	}
+	return result, nil
+}
+
+func (f *verifyFlags) verifier() (*provenance.Verifier, error) {
+	material, err := loadTrust(f.trustedRoot, f.npmKeys)
+	if err != nil {
+		return nil, err
+	}
+	return provenance.NewVerifier(material, provenance.Options{})
+}
+
+// verifyTarball judges an npm tarball by its bytes. The world is closed: nobody
+// is asked for what the given attestations do not hold.
+func (p *program) verifyTarball(ctx context.Context, flags *verifyFlags, arg string) (provenance.Result, error) {
+	none := provenance.Result{}
+	if err := flags.onlySource(); err != nil {
+		return none, err
+	}
+	if flags.identity.Source.Repo == "" {
+		return none, usageError("name the repository with --source-uri", "nobody is named from whom %s has to come", arg)
+	}
+	f, err := os.Open(arg)
+	if err != nil {
+		return none, usageError("name an existing npm tarball", "%s: cannot be read: %v", arg, bare(err))
+	}
+	defer func() { _ = f.Close() }() // it was only read from
+	tarball, err := npm.ReadTarball(f)
+	if err != nil {
+		return none, usageError("name an npm tarball", "%s: %v", arg, err)
+	}
+	subject := npmSubject(cmp.Or(flags.packageName, tarball.Name), cmp.Or(flags.packageVersion, tarball.Version))
+	subject.Digests = []provenance.Digest{{Algorithm: "sha512", Value: tarball.SHA512}}
+	subject.DigestFrom = "tarball"
+	local, warnings, err := provenance.OpenLocal(flags.attestations)
+	if err != nil {
+		return none, err
+	}
+	for _, w := range warnings {
+		p.warn("", "%v", w)
+	}
+	verifier, err := flags.verifier()
+	if err != nil {
+		return none, err
+	}
+	set, err := local.Attestations(ctx, subject)
+	if err != nil {
+		return none, err
+	}
+	if set.Availability == provenance.Unreachable {
+		set.Availability = provenance.None
+	}
+	return verifier.Package(subject, flags.source(), set), nil
+}
+
+// verifyReport is the JSON form of verify's results.
+type verifyReport struct {
+	SchemaVersion string                    `json:"schemaVersion"`
+	ExitCode      int                       `json:"exitCode"`
+	Tool          policy.Tool               `json:"tool"`
+	Results       []policy.ComponentVerdict `json:"results"`
+}
+
+func (p *program) writeResults(flags *verifyFlags, args []string, results []provenance.Result) error {
+	if flags.format == "text" {
+		out := p.plainOut()
+		for i := range results {
+			report.Provenance(out, args[i], policy.ProvenanceOf(&results[i]), results[i].Hint, flags.verbose)
+		}
+		return out.Err()
+	}
+	doc := verifyReport{
+		SchemaVersion: policy.SchemaVersion, ExitCode: exitOf(results),
+		Tool: policy.Tool{Name: report.Program, Version: p.version}, Results: []policy.ComponentVerdict{},
+	}
+	for i := range results {
+		doc.Results = append(doc.Results, policy.ComponentVerdict{
+			Ref: args[i], PURL: results[i].Subject.PURL, Provenance: policy.ProvenanceOf(&results[i]),
+		})
+	}
+	return writeJSON(p.stdout, doc)
+}
