@@ -406,6 +406,18 @@ func findRegistry(e *evaluation, _ *Rule, report func(hit)) {
 			message: fmt.Sprintf("%s comes from %s, which is no trusted registry", title(c), hostOf(c.Resolved)),
 		})
 	}
+	for _, s := range e.servers {
+		for _, r := range s.Server.Risks {
+			if r.Code != sbom.RiskRegistry || trusted.hold(r.URL) {
+				continue
+			}
+			report(hit{
+				server: s, at: riskPlace(s, r), detail: r.Where + " " + r.URL, expected: trusted.String(), actual: r.URL,
+				message: fmt.Sprintf("server %s fetches what it runs from a registry of its own choice, named in %s", named(s.Server.Name), r.Where),
+				fix:     "remove the registry from the launch, or add it to registries in " + FileName + " if you trust it",
+			})
+		}
+	}
 }
 
 type registries []*url.URL

@@ -101,6 +101,7 @@ func pinFix(l sbom.Launch, c *sbom.Component) string {
 }
 
 func findOpaque(e *evaluation, _ *Rule, report func(hit)) {
+	e.findRisks(sbom.RiskAltered, "changes what its launcher runs", report)
 	for _, s := range e.servers {
 		downloads := slices.ContainsFunc(s.Server.Risks, func(r sbom.Risk) bool { return r.Code == sbom.RiskDownload })
 		for i, l := range launches(s.Server) {
@@ -175,11 +176,18 @@ func (e *evaluation) findRisks(code sbom.RiskCode, what string, report func(hit)
 			if r.Code != code {
 				continue
 			}
-			h := hit{server: s, detail: r.Where, message: fmt.Sprintf("server %s %s in %s", named(s.Server.Name), what, r.Where)}
-			if r.Line > 0 {
-				h.at = &Location{Path: s.Server.File, Line: r.Line, Column: r.Column}
-			}
-			report(h)
+			report(hit{
+				server: s, at: riskPlace(s, r), detail: r.Where,
+				message: fmt.Sprintf("server %s %s in %s", named(s.Server.Name), what, r.Where),
+			})
 		}
 	}
+}
+
+// riskPlace is where the risk stands, nil where nobody knows.
+func riskPlace(s *sbom.Component, r sbom.Risk) *Location {
+	if r.Line == 0 {
+		return nil
+	}
+	return &Location{Path: s.Server.File, Line: r.Line, Column: r.Column}
 }

@@ -17,6 +17,7 @@ const Redacted = "REDACTED"
 // net/url refuses (templates, scp-like git remotes), and never returns more than
 // it was given.
 func RedactURL(raw string) string {
+	raw = PlainURL(raw)
 	head, fragment, _ := strings.Cut(raw, "#")
 	head, _, _ = strings.Cut(head, "?")
 	scheme, rest, ok := cutScheme(head)
@@ -36,6 +37,21 @@ func RedactURL(raw string) string {
 		path = "/" + redactPath(path)
 	}
 	return scheme + host + path + keepCommit(fragment)
+}
+
+var looseScheme = regexp.MustCompile(`(?i)^((?:git\+)?(?:https?|wss?|ssh|git|ftp)):[\\/]+`)
+
+// PlainURL writes a URL as the parsers of browsers and Node understand it: they
+// skip line breaks and tabs, and take "https:/host" and "https:\\host" as well.
+// A form that only they understand would hide a credential.
+func PlainURL(raw string) string {
+	raw = strings.Map(func(r rune) rune {
+		if r == '\t' || r == '\n' || r == '\r' {
+			return -1
+		}
+		return r
+	}, strings.TrimSpace(raw))
+	return looseScheme.ReplaceAllString(raw, "$1://")
 }
 
 // withoutUser takes the userinfo off what has no scheme: user@host:path, as scp

@@ -91,6 +91,8 @@ const (
 	RiskSecret         RiskCode = "secret"          // a literal credential stands in the file
 	RiskInsecureRemote RiskCode = "insecure-remote" // plain http to another machine, or a flag that allows it
 	RiskDownload       RiskCode = "download"        // a script is fetched and run at once, as in curl | sh
+	RiskRegistry       RiskCode = "registry"        // the launch itself chooses where packages come from
+	RiskAltered        RiskCode = "altered-launch"  // an option or variable changes what the launcher runs
 )
 
 // Risk is a dangerous detail of a server's configuration. It says where, never
@@ -100,4 +102,5 @@ type Risk struct {
 	Where  string // `env "API_KEY"`, "argument 3", `header "Authorization"`, "url"
 	Line   int
 	Column int
+	URL    string // of RiskRegistry: the registry, redacted
 }

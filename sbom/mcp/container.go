@@ -122,6 +122,7 @@ func (s *scan) containerEnv(p parsed) {
 		if tlsOff(name, value) {
 			s.risk(sbom.RiskInsecureRemote, v.at)
 		}
+		s.originVariable(name, value, v.at)
 	}
 }
 

@@ -82,6 +82,7 @@ func (s *scan) npmExec(launcher string, command word, p parsed, depth int) []sub
 	if p.unclear != nil {
 		return named(launcher, []subject{ambiguous(*p.unclear)})
 	}
+	s.origin(p)
 	packages := p.values("--package", "-p")
 	var out []subject
 	for _, spec := range packages {

@@ -61,6 +61,7 @@ func (s *scan) uvTool(launcher string, command word, args []word, depth int) []s
 	case len(p.rest) == 0:
 		return named(launcher, []subject{unknown(command.at, "no package is named")})
 	}
+	s.origin(p)
 	spec, rest := p.rest[0], p.rest[1:]
 	if from := p.values("--from"); len(from) > 0 {
 		spec = from[len(from)-1]
@@ -100,6 +101,7 @@ func (s *scan) uvRun(command word, args []word, depth int) []subject {
 	if p.unclear != nil {
 		return named(launcher, []subject{ambiguous(*p.unclear)})
 	}
+	s.origin(p)
 	more := s.with(launcher, p)
 	if modules := p.values("-m", "--module"); len(modules) > 0 {
 		out := local(modules[0], launcher)
@@ -135,6 +137,7 @@ func pipx(s *scan, _ string, command word, args []word, depth int) []subject {
 	case len(p.rest) == 0:
 		return named(launcher, []subject{unknown(command.at, "no package is named")})
 	}
+	s.origin(p)
 	spec := p.rest[0]
 	if given := p.values("--spec"); len(given) > 0 {
 		spec = given[len(given)-1]

@@ -72,7 +72,7 @@ var (
 // insecure reports whether a URL is plain text to another machine. A host that a
 // variable names is another machine until somebody shows that it is not.
 func insecure(raw string) bool {
-	raw = plainURL(raw)
+	raw = sbom.PlainURL(raw)
 	m := plainScheme.FindString(raw)
 	if m == "" {
 		return false

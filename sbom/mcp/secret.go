@@ -69,6 +69,7 @@ func (s *scan) variable(name, value string, at place) {
 	if tlsOff(name, value) {
 		s.risk(sbom.RiskInsecureRemote, at)
 	}
+	s.originVariable(name, value, at)
 }
 
 // words looks for credentials and dangerous flags among arguments.
@@ -277,7 +278,7 @@ var hostAndPort = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]*\]|[^:@]*):([0-9]*|[$%<{
 // urlSecret reports whether a URL holds a literal credential: as userinfo, in
 // the query, or as a part of the path that looks like one.
 func urlSecret(raw string) bool {
-	_, rest, ok := strings.Cut(plainURL(raw), "://")
+	_, rest, ok := strings.Cut(sbom.PlainURL(raw), "://")
 	if !ok {
 		return false
 	}
@@ -380,23 +381,10 @@ func looksSecretPart(text string) bool {
 // redactURL is sbom.RedactURL for URLs that may hold variables: what a variable
 // falls back to is a literal value.
 func redactURL(raw string) string {
-	return sbom.RedactURL(dropFallbacks(plainURL(raw)))
+	return sbom.RedactURL(dropFallbacks(raw))
 }
 
 var looseScheme = regexp.MustCompile(`(?i)^((?:git\+)?(?:https?|wss?|ssh)):[\\/]*`)
-
-// plainURL writes a URL as the parsers of browsers and Node understand it: they
-// skip line breaks and tabs, and take "https:/host" and "https:\\host" as well.
-// A form that only they understand would hide a credential from redaction.
-func plainURL(raw string) string {
-	raw = strings.Map(func(r rune) rune {
-		if r == '\t' || r == '\n' || r == '\r' {
-			return -1
-		}
-		return r
-	}, strings.TrimSpace(raw))
-	return looseScheme.ReplaceAllString(raw, "$1://")
-}
 
 // dropFallbacks turns ${NAME:-value} into ${NAME}.
 func dropFallbacks(text string) string { return fallback.ReplaceAllString(text, "$${$1}") }
