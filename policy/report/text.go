@@ -31,6 +31,8 @@ const (
 	maxFolds    = 20 // different findings of one rule
 	maxProven   = 20
 	maxInputs   = 10
+
+	shortAdvice = 120 // characters of a fix that is repeated all the same
 )
 
 // Text writes the verdict for people, as it stands in a CI log: the answer, then
@@ -38,7 +40,7 @@ const (
 // proven, and the figures. Findings that differ only in what they are about are
 // shown as one. An error is that of the Plain's writer.
 func Text(p *Plain, v *policy.Verdict, o TextOptions) error {
-	t := &text{p: p, v: v, o: o, summaries: map[string]string{}}
+	t := &text{p: p, v: v, o: o, summaries: map[string]string{}, advised: map[string]string{}}
 	for _, rule := range o.Rules {
 		t.summaries[rule.Name] = rule.Summary
 	}
@@ -48,11 +50,11 @@ func Text(p *Plain, v *policy.Verdict, o TextOptions) error {
 		return p.Err()
 	}
 	t.findings(policy.Warn)
-	t.infos()
+	t.proven()
 	t.excepted()
+	t.infos()
 	t.problems()
 	t.notEvaluated()
-	t.proven()
 	t.summary()
 	return p.Err()
 }
@@ -62,6 +64,7 @@ type text struct {
 	v         *policy.Verdict
 	o         TextOptions
 	summaries map[string]string
+	advised   map[string]string // fix → the rule for which it was written
 }
 
 func (t *text) headline() {
@@ -190,7 +193,18 @@ func (t *text) finding(f *fold, full bool) {
 		t.paragraph("expected: ", f.Expected)
 		t.paragraph("found:    ", f.Actual)
 	}
-	t.paragraph("-> ", f.Fix)
+	t.advice(f.Rule, f.Fix)
+}
+
+// advice writes what to do next, and the second time for which rule it was
+// written: one remedy often serves several findings.
+func (t *text) advice(rule, fix string) {
+	if first, ok := t.advised[fix]; ok && len(fix) > shortAdvice {
+		t.paragraph("-> ", "as for "+first)
+		return
+	}
+	t.advised[fix] = rule
+	t.paragraph("-> ", fix)
 }
 
 // more says that the list goes on.
