@@ -77,6 +77,9 @@ func (p *program) check(ctx context.Context, flags checkFlags, paths []string) (
 	case len(toStdout) == 1 && flags.format != "text":
 		return usageError("leave --format out", "--format %s and - cannot share standard output", flags.format)
 	}
+	if err := flags.validate(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, flags.timeout)
 	defer cancel()
 

@@ -37,6 +37,17 @@ func (f *evidenceFlags) add(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "give up after this time")
 }
 
+// validate refuses values that mean nothing.
+func (f *evidenceFlags) validate() error {
+	if f.jobs < 0 {
+		return usageError("give a number of at least 1, or leave it out", "--jobs is %d", f.jobs)
+	}
+	if f.timeout <= 0 {
+		return usageError("give a time such as 90s", "--timeout is %s", f.timeout)
+	}
+	return nil
+}
+
 // requestsPerProcessor is how many registry requests may wait at once for each
 // processor: they cost time, not work.
 const requestsPerProcessor = 8

@@ -67,6 +67,9 @@ that cannot be used; 3 the attestations of one could not be had.`,
   countermark verify sha256:… --bundle b.json --key release.pub`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := flags.validate(); err != nil {
+				return err
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), flags.timeout)
 			defer cancel()
 			return p.verify(ctx, &flags, args)
