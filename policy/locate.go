@@ -125,6 +125,21 @@ func upToGitRoot(dir string) []string {
 	}
 }
 
+// FromRepository returns what leads from the root of the git repository to the
+// folder of the one PATH, or to the current folder where there are several;
+// slash-separated, "" at the root and outside of a repository.
+func FromRepository(paths []string) string {
+	dir := "."
+	if len(paths) == 1 {
+		dir = paths[0]
+		if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+			dir = filepath.Dir(dir)
+		}
+	}
+	dirs := upToGitRoot(dir)
+	return strings.TrimSuffix(prefix(dirs[len(dirs)-1], dir), "/")
+}
+
 func same(a, b string) bool {
 	x, errX := os.Stat(a)
 	y, errY := os.Stat(b)

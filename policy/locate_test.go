@@ -101,3 +101,18 @@ func TestLocatedIsRelativeToItsFile(t *testing.T) {
 		t.Errorf("attestations in %q, want %q", a, want)
 	}
 }
+
+func TestFromRepository(t *testing.T) {
+	tree(t, map[string]string{"repo/.git": "", "repo/app/sub": "", "repo/app/.mcp.json": "{}", "loose/inner": ""})
+	for path, want := range map[string]string{
+		"repo": "", "repo/app": "app", "repo/app/sub": "app/sub", "repo/app/.mcp.json": "app", "loose/inner": "",
+	} {
+		if got := FromRepository([]string{path}); got != want {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
+	}
+	t.Chdir(filepath.Join("repo", "app"))
+	if got := FromRepository([]string{"sub", "."}); got != "app" {
+		t.Errorf("several: got %q", got)
+	}
+}

@@ -98,7 +98,7 @@ func (p *program) check(ctx context.Context, flags checkFlags, paths []string) (
 	if err != nil {
 		return err
 	}
-	if err := p.writeOutputs(flags, verdict, inventory); err != nil {
+	if err := p.writeOutputs(flags, policy.FromRepository(paths), verdict, inventory); err != nil {
 		return err
 	}
 	return done(verdict.ExitCode)
@@ -174,12 +174,12 @@ func (p *program) judgeEmptyPaths(project *project, verdict *policy.Verdict) {
 	}
 }
 
-func (p *program) writeOutputs(flags checkFlags, verdict *policy.Verdict, inventory *sbom.Inventory) error {
+func (p *program) writeOutputs(flags checkFlags, base string, verdict *policy.Verdict, inventory *sbom.Inventory) error {
 	timestamp, err := p.timestamp(false)
 	if err != nil {
 		return err
 	}
-	sarif := func(w io.Writer) error { return report.SARIF(w, verdict, ruleDocs()) }
+	sarif := func(w io.Writer) error { return report.SARIF(w, report.Below(base, verdict), ruleDocs()) }
 	asJSON := func(w io.Writer) error { return report.JSON(w, verdict) }
 	outputs := []struct {
 		name  string

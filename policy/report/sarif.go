@@ -14,8 +14,9 @@ package report
 //     one result without. It is the finding's own, else that of the first input,
 //     else that of the policy file, else ".": a finding about the whole project is
 //     shown beside the first file that says what the project is.
-//   - The uri is relative to %SRCROOT%, which is PATH: to see findings beside the
-//     code, check the repository's root. It is percent-encoded, section 3.4.4.
+//   - The uri is relative to %SRCROOT%, which readers take for the repository's
+//     root: [Below] makes it so where PATH is a folder in it. It is percent-encoded,
+//     section 3.4.4.
 //   - region.startLine is the finding's line, else 1: GitHub shows nothing without.
 //     There is no column: ours count bytes, SARIF's count characters.
 //   - logicalLocations: the package URL, and the server, where the finding has them.
@@ -171,6 +172,29 @@ func SARIF(w io.Writer, v *policy.Verdict, rules []RuleDoc) error {
 		return fmt.Errorf("write SARIF: %w", err)
 	}
 	return nil
+}
+
+// Below returns the verdict with its paths seen from a folder above PATH: base is
+// what leads from there to PATH. The verdict given stays as it is.
+func Below(base string, v *policy.Verdict) *policy.Verdict {
+	if base == "" || base == "." {
+		return v
+	}
+	moved := *v
+	moved.Policy.Name = path.Join(base, v.Policy.Name)
+	moved.Inputs = slices.Clone(v.Inputs)
+	for i := range moved.Inputs {
+		moved.Inputs[i].Path = path.Join(base, moved.Inputs[i].Path)
+	}
+	moved.Findings = slices.Clone(v.Findings)
+	for i, f := range moved.Findings {
+		if f.Location != nil {
+			at := *f.Location
+			at.Path = path.Join(base, at.Path)
+			moved.Findings[i].Location = &at
+		}
+	}
+	return &moved
 }
 
 // newSARIF returns the log with at most that many results.
