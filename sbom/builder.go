@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // ID is an instance in a Builder. It means nothing outside of it.
@@ -145,101 +146,124 @@ func (b *Builder) Inventory() *Inventory {
 type group struct {
 	ids      []ID
 	ref      string
-	conflict string // ref of the first group of the same purl
+	conflict string // ref of the first group of the same purl, where the two cannot be the same bytes
 }
 
-// group puts the instances of one purl together, except those that contradict
-// each other. Instances that say nothing of integrity or source come last, so
-// that they join whatever the others established. What has no purl (servers,
-// files, projects without a version) is never merged: two servers of one name
-// are two servers.
+// grouping puts the instances of one purl together, except those that record
+// different bytes or a different place to get them from: each of those has to be
+// judged for itself.
+type grouping struct {
+	b      *Builder
+	all    []*group
+	first  map[string]*group // of each purl, but for the user's own code
+	same   map[string]*group // by purl, source, place and bytes
+	taken  map[string]bool   // refs
+	counts map[string]int    // how often a ref was asked for
+}
+
+// group makes the groups. What has no purl (servers, files, projects without a
+// version) is never merged: two servers of one name are two servers. Neither is
+// the user's own code, or a project that calls itself like a package would hide
+// it.
 func (b *Builder) group() []*group {
-	var all []*group
-	variants := map[string][]*group{}
-	taken := map[string]bool{}
+	g := &grouping{b: b, first: map[string]*group{}, same: map[string]*group{}, taken: map[string]bool{}, counts: map[string]int{}}
 	for ref := range b.services {
-		taken[ref] = true
+		g.taken[ref] = true
 	}
-	place := func(id ID) {
-		in := &b.instances[id]
-		purl := in.c.PURL
-		for _, g := range variants[purl] {
-			if purl != "" && b.agrees(g, in) {
-				g.ids = append(g.ids, id)
-				return
-			}
-		}
-		g := &group{ids: []ID{id}, ref: unique(cmp.Or(in.c.Ref, purl, in.c.Name), taken)}
-		if first := variants[purl]; purl != "" && len(first) > 0 && !b.project(first[0]) && in.c.Source != FromProject {
-			g.conflict = first[0].ref
-		}
-		variants[purl] = append(variants[purl], g)
-		all = append(all, g)
-	}
-	// The root goes first, so that it keeps its ref and is never a variant.
-	place(Root)
-	for _, loud := range []bool{true, false} {
+	// The root goes first, so that it keeps its ref. Those that record nothing
+	// come last, so that they find whom to join.
+	g.place(Root)
+	for _, mention := range []bool{false, true} {
 		for id := 1; id < len(b.instances); id++ {
-			if in := &b.instances[id]; in.service == "" && in.says() == loud {
-				place(ID(id))
+			if in := &b.instances[id]; in.service == "" && in.mention() == mention {
+				g.place(ID(id))
 			}
 		}
 	}
-	return all
+	return g.all
 }
 
-// unique returns ref, with #2, #3, … where it is taken, and takes it.
-func unique(ref string, taken map[string]bool) string {
-	name := ref
-	for n := 2; taken[name]; n++ {
-		name = fmt.Sprintf("%s#%d", ref, n)
+func (g *grouping) place(id ID) {
+	in := &g.b.instances[id]
+	purl := in.c.PURL
+	if purl == "" || in.c.Source == FromProject {
+		g.add(id)
+		return
 	}
-	taken[name] = true
-	return name
+	if first := g.first[purl]; first != nil && in.mention() {
+		first.ids = append(first.ids, id)
+		return
+	}
+	key := in.identity()
+	if known := g.same[key]; known != nil {
+		known.ids = append(known.ids, id)
+		return
+	}
+	added := g.add(id)
+	g.same[key] = added
+	first := g.first[purl]
+	if first == nil {
+		g.first[purl] = added
+		return
+	}
+	if contradict(&g.b.instances[first.ids[0]].c, &in.c) {
+		added.conflict = first.ref
+	}
 }
 
-// says reports whether the instance itself records where its bytes come from.
-func (in *instance) says() bool {
-	return len(in.c.Hashes) > 0 || (in.c.Source != "" && in.c.Source != FromParent && in.c.Source != FromRegistry)
+// add makes a group of its own, with #2, #3, … behind its ref where that is
+// taken.
+func (g *grouping) add(id ID) *group {
+	c := &g.b.instances[id].c
+	base := cmp.Or(c.Ref, c.PURL, c.Name)
+	ref := base
+	for n := max(2, g.counts[base]); g.taken[ref]; n++ {
+		ref = fmt.Sprintf("%s#%d", base, n)
+		g.counts[base] = n + 1
+	}
+	g.taken[ref] = true
+	added := &group{ids: []ID{id}, ref: ref}
+	g.all = append(g.all, added)
+	return added
 }
 
-func (b *Builder) project(g *group) bool { return b.instances[g.ids[0]].c.Source == FromProject }
-
-// agrees reports whether the instance can be of the same bytes as the group. The
-// user's own code never is a package of the same name and version: otherwise a
-// project that calls itself like a package would hide it.
-func (b *Builder) agrees(g *group, in *instance) bool {
-	if b.project(g) || in.c.Source == FromProject {
+// mention reports whether the instance only names a package: a launch that
+// fetches it, or a copy inside another package's tarball. An installed copy of
+// which nothing is recorded is none: it would hide behind one that has a hash.
+func (in *instance) mention() bool {
+	if len(in.c.Hashes) > 0 || in.c.Resolved != "" {
 		return false
 	}
-	for _, id := range g.ids {
-		have := &b.instances[id]
-		if !have.says() || !in.says() {
-			continue
-		}
-		if have.c.Source != in.c.Source || contradict(have.c.Hashes, in.c.Hashes) {
-			return false
-		}
+	if in.c.Source == FromParent {
+		return true
 	}
-	return true
+	installed := slices.ContainsFunc(in.at, func(o Occurrence) bool { return o.Install != "" })
+	return !installed && (in.c.Source == "" || in.c.Source == FromRegistry)
 }
 
-// contradict reports whether two lists of hashes cannot be of the same bytes:
-// they share an algorithm, but no value in it.
-func contradict(x, y []Hash) bool {
-	shared := false
-	for _, a := range x {
-		for _, b := range y {
-			if a.Algorithm != b.Algorithm {
-				continue
-			}
-			if a.Value == b.Value {
-				return false
-			}
-			shared = true
-		}
+// identity is what two instances share that are the same bytes from the same
+// place.
+func (in *instance) identity() string {
+	parts := []string{in.c.PURL, string(in.c.Source), in.c.Resolved}
+	for _, h := range in.c.Hashes {
+		parts = append(parts, h.Algorithm+":"+h.Value)
 	}
-	return shared
+	slices.Sort(parts[3:])
+	return strings.Join(parts, "\x00")
+}
+
+// contradict reports whether two instances of one purl cannot be the same
+// bytes: they come in different ways, or have hashes of which none is common to
+// both. One without any hash contradicts nothing; that it has none is said
+// elsewhere.
+func contradict(x, y *Component) bool {
+	if x.Source != y.Source {
+		return true
+	}
+	if len(x.Hashes) == 0 || len(y.Hashes) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(x.Hashes, func(h Hash) bool { return slices.Contains(y.Hashes, h) })
 }
 
 func (b *Builder) merge(g *group) *Component {

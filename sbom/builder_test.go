@@ -1,6 +1,7 @@
 package sbom
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,6 +12,12 @@ func pkg(name, version string, hashes ...Hash) Component {
 		Type: Library, Ecosystem: NPM, Name: name, Version: version, PURL: "pkg:npm/" + name + "@" + version,
 		Source: FromRegistry, Hashes: hashes, Coverage: CompleteCoverage,
 	}
+}
+
+func from(url string, hashes ...Hash) Component {
+	c := pkg("a", "1.0.0", hashes...)
+	c.Resolved = url
+	return c
 }
 
 func sha512(v string) Hash { return Hash{Algorithm: "sha512", Value: v} }
@@ -39,8 +46,15 @@ func TestMergeOfInstances(t *testing.T) {
 		{"conflicting hash", []Component{pkg("a", "1.0.0", sha512("aa")), pkg("a", "1.0.0", sha512("bb"))},
 			[]string{"pkg:npm/a@1.0.0", "pkg:npm/a@1.0.0#2"}, []string{"", "pkg:npm/a@1.0.0"}},
 		{"bundled joins the one with a hash", []Component{bundled, pkg("a", "1.0.0", sha512("aa"))}, []string{"pkg:npm/a@1.0.0"}, []string{""}},
-		{"a hash in another algorithm contradicts nothing", []Component{pkg("a", "1.0.0", sha512("aa")), pkg("a", "1.0.0", Hash{"sha1", "cc"})}, []string{"pkg:npm/a@1.0.0"}, []string{""}},
-		{"one common value is enough", []Component{pkg("a", "1.0.0", sha512("aa")), pkg("a", "1.0.0", sha512("bb"), sha512("aa"))}, []string{"pkg:npm/a@1.0.0"}, []string{""}},
+		{"a hash in another algorithm proves nothing", []Component{pkg("a", "1.0.0", sha512("aa")), pkg("a", "1.0.0", Hash{"sha1", "cc"})},
+			[]string{"pkg:npm/a@1.0.0", "pkg:npm/a@1.0.0#2"}, []string{"", "pkg:npm/a@1.0.0"}},
+		{"one common value is no conflict", []Component{pkg("a", "1.0.0", sha512("aa")), pkg("a", "1.0.0", sha512("bb"), sha512("aa"))},
+			[]string{"pkg:npm/a@1.0.0", "pkg:npm/a@1.0.0#2"}, []string{"", ""}},
+		{"the same bytes from another place are judged apart", []Component{from("https://one.example/a.tgz", sha512("aa")), from("https://two.example/a.tgz", sha512("aa"))},
+			[]string{"pkg:npm/a@1.0.0", "pkg:npm/a@1.0.0#2"}, []string{"", ""}},
+		{"a copy without a hash does not hide behind one that has it", []Component{pkg("a", "1.0.0", sha512("aa")), from("https://two.example/a.tgz")},
+			[]string{"pkg:npm/a@1.0.0", "pkg:npm/a@1.0.0#2"}, []string{"", ""}},
+		{"a launch only mentions", []Component{pkg("a", "1.0.0"), pkg("a", "1.0.0", sha512("aa"))}, []string{"pkg:npm/a@1.0.0"}, []string{""}},
 		{"another source", []Component{pkg("a", "1.0.0", sha512("aa")), fromGit}, []string{"pkg:npm/a@1.0.0", "pkg:npm/a@1.0.0#2"}, []string{"", "pkg:npm/a@1.0.0"}},
 	}
 	for _, tt := range tests {
@@ -84,6 +98,30 @@ func TestProjectNeverHidesAPackage(t *testing.T) {
 	}
 	if got := inv.Component("mcp:x#a").Server.Launches[0].Ref; got != c.Ref {
 		t.Errorf("launch leads to %q", got)
+	}
+}
+
+// An installed copy of which nothing at all is recorded stays visible as such.
+func TestInstalledCopyWithoutAHash(t *testing.T) {
+	b := NewBuilder()
+	b.Add(pkg("a", "1.0.0", sha512("aa")), Use{}, Occurrence{Path: "lock", Install: "node_modules/a"})
+	b.Add(pkg("a", "1.0.0"), Use{}, Occurrence{Path: "lock", Install: "node_modules/b/node_modules/a"})
+	inv := b.Inventory()
+	if c := inv.Component("pkg:npm/a@1.0.0#2"); c == nil || len(c.Hashes) != 0 {
+		t.Errorf("got %v", refs(inv))
+	}
+}
+
+// TestManyInstances has to end soon, whatever they have in common.
+func TestManyInstances(t *testing.T) {
+	const n = 50_000
+	b := NewBuilder()
+	for i := range n {
+		b.Add(pkg("same", "1.0.0", sha512("aa")), Use{})
+		b.Add(pkg("other", "1.0.0", sha512(strconv.Itoa(i))), Use{})
+	}
+	if got := len(b.Inventory().Components); got != n+1 {
+		t.Errorf("got %d components", got)
 	}
 }
 

@@ -20,23 +20,29 @@ func RedactURL(raw string) string {
 	raw = PlainURL(raw)
 	head, fragment, _ := strings.Cut(raw, "#")
 	head, _, _ = strings.Cut(head, "?")
-	scheme, rest, ok := cutScheme(head)
-	if !ok {
+	scheme := authority.FindString(head)
+	if scheme == "" {
 		return redactPath(withoutUser(head)) + keepCommit(fragment)
 	}
-	host, path, slash := strings.Cut(rest, "/")
+	host, path := splitHost(head[len(scheme):])
 	// The userinfo ends at the last @: a password may hold more of them. One may
 	// also hold a slash unescaped, so look for an @ behind the first slash where
 	// the part before it has a colon but is no host:port.
 	if at := strings.LastIndex(host, "@"); at >= 0 {
 		host = host[at+1:]
 	} else if at := strings.LastIndex(path, "@"); at >= 0 && strings.Contains(host, ":") && !hostPort.MatchString(host) {
-		host, path, slash = strings.Cut(path[at+1:], "/")
+		host, path = splitHost(path[at+1:])
 	}
-	if slash {
-		path = "/" + redactPath(path)
+	return scheme + host + redactPath(path) + keepCommit(fragment)
+}
+
+// splitHost parts an authority from its path, which begins with a slash, or, as
+// browsers and Node read it, a backslash.
+func splitHost(s string) (host, path string) {
+	if i := strings.IndexAny(s, `/\`); i >= 0 {
+		return s[:i], s[i:]
 	}
-	return scheme + host + path + keepCommit(fragment)
+	return s, ""
 }
 
 var looseScheme = regexp.MustCompile(`(?i)^((?:git\+)?(?:https?|wss?|ssh|git|ftp)):[\\/]+`)
@@ -59,8 +65,14 @@ func PlainURL(raw string) string {
 // versions are left alone: @scope/name@1.0.0, npm:name@1.0.0.
 func withoutUser(s string) string {
 	first, _, _ := strings.Cut(s, "/")
+	if strings.HasPrefix(first, "npm:") || strings.Contains(first, "@npm:") {
+		return s
+	}
+	if word, rest, ok := strings.Cut(s, ":"); ok && hosted[word] {
+		return word + ":" + withoutUser(rest)
+	}
 	at := strings.LastIndex(first, "@")
-	if at < 0 || strings.HasPrefix(first, "npm:") || strings.Contains(first, "@npm:") {
+	if at < 0 {
 		return s
 	}
 	user, password, _ := strings.Cut(first[:at], ":")
@@ -72,26 +84,21 @@ func withoutUser(s string) string {
 	return s
 }
 
+// hosted are npm's shorthands for git hosts.
+var hosted = map[string]bool{"github": true, "gitlab": true, "bitbucket": true, "gist": true}
+
 // protocols are the words before a colon that are no user names.
 var protocols = map[string]bool{
 	"npm": true, "jsr": true, "file": true, "link": true, "workspace": true, "portal": true, "patch": true,
-	"github": true, "gitlab": true, "bitbucket": true, "gist": true,
 }
 
 var (
-	// Wider than RFC 3986 allows, so that no odd scheme hides what follows it.
-	schemePattern = regexp.MustCompile(`^[A-Za-z0-9+._-]*:(//)?`)
-	hostPort      = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]*\]|[^:@]*):([0-9]*|\$\{?[A-Za-z_][^/]*)$`)
-	commitID      = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+	// authority is what stands before user and host. It is wider than RFC 3986
+	// allows, so that no odd scheme hides what follows it.
+	authority = regexp.MustCompile(`^([A-Za-z0-9+._-]*:)?(//|\\\\)`)
+	hostPort  = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]*\]|[^:@]*):([0-9]*|\$\{?[A-Za-z_][^/]*)$`)
+	commitID  = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 )
-
-func cutScheme(s string) (scheme, rest string, ok bool) {
-	m := schemePattern.FindString(s)
-	if !strings.HasSuffix(m, "//") {
-		return "", "", false
-	}
-	return m, s[len(m):], true
-}
 
 func keepCommit(fragment string) string {
 	fragment = strings.TrimPrefix(fragment, "commit=")

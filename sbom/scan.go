@@ -9,6 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -156,13 +158,12 @@ func (c *collector) visit(name string, d fs.DirEntry, err error) error {
 		}
 		return nil
 	}
-	if c.entries++; c.entries > MaxTreeEntries {
-		c.broken(".", "folder", limit("more than %d files and folders", MaxTreeEntries))
+	if c.full() {
 		return fs.SkipAll
 	}
 	excluded := name != "." && c.Exclude != nil && c.Exclude(c.Prefix+name)
 	switch {
-	case d.IsDir() && (excluded || path.Base(name) == "node_modules" || path.Base(name) == ".git"):
+	case d.IsDir() && (excluded || hidden[path.Base(name)]):
 		return fs.SkipDir
 	case excluded:
 		return nil
@@ -171,12 +172,109 @@ func (c *collector) visit(name string, d fs.DirEntry, err error) error {
 		return fs.SkipDir
 	case d.IsDir():
 		return nil
+	case d.Type()&fs.ModeSymlink != 0 && c.folder(name):
+		return c.follow(name, name, nil)
 	}
 	if reader, kind := c.recognize(name); kind != "" {
 		data, err := readFile(c.FS, name)
 		c.take(reader, name, kind, data, err)
 	}
 	return nil
+}
+
+// hidden are the folders that are not entered.
+var hidden = map[string]bool{"node_modules": true, ".git": true}
+
+// full counts one more entry, and reports whether that was too many.
+func (c *collector) full() bool {
+	c.entries++
+	if c.entries > MaxTreeEntries {
+		c.broken(".", "folder", limit("more than %d files and folders", MaxTreeEntries))
+		return true
+	}
+	return false
+}
+
+// folder reports whether a link leads to a folder of the tree.
+func (c *collector) folder(name string) bool {
+	info, err := fs.Stat(c.FS, name)
+	return err == nil && info.IsDir()
+}
+
+// follow goes through a link to a folder, since a client does so too: a link
+// .vscode makes a configuration of conf/mcp.json. A file is taken only where its
+// name behind the link says more than its own name, which the walk has seen.
+// real is the folder's own name as far as known; through holds the folders on
+// the way, so that no circle is gone round.
+func (c *collector) follow(name, real string, through []string) error {
+	real, err := c.target(name, real)
+	if err != nil {
+		c.broken(name, "folder", unreadable(err))
+		return nil
+	}
+	if slices.Contains(through, real) {
+		return nil
+	}
+	return c.behind(name, real, append(slices.Clip(through), real))
+}
+
+// target resolves one link, without leaving the tree.
+func (c *collector) target(name, real string) (string, error) {
+	to, err := fs.ReadLink(c.FS, name)
+	if err != nil {
+		return "", err
+	}
+	target := path.Join(path.Dir(real), filepath.ToSlash(to))
+	if path.IsAbs(filepath.ToSlash(to)) || !fs.ValidPath(target) {
+		return name, nil // it is inside all the same, or it could not be read
+	}
+	return target, nil
+}
+
+func (c *collector) behind(name, real string, through []string) error {
+	entries, err := fs.ReadDir(c.FS, name)
+	if err != nil {
+		c.broken(name, "folder", unreadable(err))
+		return nil
+	}
+	for _, d := range entries {
+		if c.full() {
+			return fs.SkipAll
+		}
+		child, own := path.Join(name, d.Name()), path.Join(real, d.Name())
+		if hidden[d.Name()] || c.Exclude != nil && c.Exclude(c.Prefix+child) {
+			continue
+		}
+		switch {
+		case strings.Count(child, "/") >= MaxTreeDepth:
+			c.broken(child, "folder", limit("deeper than %d folders", MaxTreeDepth))
+			continue
+		case d.IsDir():
+			err = c.behind(child, own, through)
+		case d.Type()&fs.ModeSymlink != 0 && c.folder(child):
+			err = c.follow(child, own, through)
+		default:
+			c.takeBehind(child, own)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *collector) takeBehind(name, own string) {
+	reader, kind := c.recognize(name)
+	if kind == "" {
+		return
+	}
+	_, seen := c.recognize(own)
+	walked := !slices.ContainsFunc(strings.Split(own, "/"), func(s string) bool { return hidden[s] })
+	if seen == kind && walked {
+		return
+	}
+	data, err := readFile(c.FS, name)
+	c.take(reader, name, kind, data, err)
 }
 
 func (c *collector) recognize(name string) (reader int, kind string) {

@@ -84,14 +84,8 @@ func TestScanOfWhatCannotBeRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Mkdir(filepath.Join(dir, "dir.txt"), 0o700); err != nil {
-		t.Fatal(err)
-	}
 	if err := os.Symlink(outside, filepath.Join(dir, "link.txt")); err != nil {
 		t.Skip("no symbolic links here: " + err.Error())
-	}
-	if err := os.Symlink("dir.txt", filepath.Join(dir, "todir.txt")); err != nil {
-		t.Fatal(err)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -111,11 +105,66 @@ func TestScanOfWhatCannotBeRead(t *testing.T) {
 			}
 		}
 	}
-	if d := cmp.Diff(map[string]bool{"ok.txt": false, "link.txt": true, "todir.txt": true}, broken); d != "" {
+	if d := cmp.Diff(map[string]bool{"ok.txt": false, "link.txt": true}, broken); d != "" {
 		t.Error(d)
 	}
 	if !inv.Incomplete() {
 		t.Error("an unreadable file leaves the inventory incomplete")
+	}
+}
+
+// clientReader takes .client/x.txt only: what a file means depends on its folder.
+type clientReader struct{ textReader }
+
+func (clientReader) Recognize(p string) string {
+	if path.Base(p) == "x.txt" && path.Base(path.Dir(p)) == ".client" {
+		return "client"
+	}
+	return ""
+}
+
+// A folder of a client may be a link: the client follows it.
+func TestScanFollowsFolders(t *testing.T) {
+	dir := t.TempDir()
+	for _, d := range []string{"conf/deep", "node_modules/m/.client", "real/.client"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, d, "x.txt"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "conf", "x.txt"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	links := map[string]string{
+		".client": "conf", "conf/deep/.client": "..", "again": "real", "loop": ".", "conf/loop": "../conf",
+		"shown": "node_modules/m", "away": "/", "broken": "none",
+	}
+	for name, to := range links {
+		if err := os.Symlink(to, filepath.Join(dir, filepath.FromSlash(name))); err != nil {
+			t.Skip("no symbolic links here: " + err.Error())
+		}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = root.Close() })
+	var got []string
+	_, _, err = Scan(t.Context(), []Tree{{FS: root.FS()}}, Options{Readers: []Reader{clientReader{textReader{&got}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{".client/x.txt", "conf/deep/.client/x.txt", "real/.client/x.txt", "shown/.client/x.txt"} {
+		if !slices.Contains(got, want) {
+			t.Errorf("%s was not read; got %q", want, got)
+		}
+	}
+	for _, name := range got {
+		if strings.HasPrefix(name, "again/") || strings.Count(name, "loop") > 1 {
+			t.Errorf("%s was read once more", name)
+		}
 	}
 }
 
