@@ -33,13 +33,20 @@ type evaluation struct {
 	components map[string]*sbom.Component
 	results    map[string]*provenance.Result
 	launchers  map[string][]*sbom.Component // ref → the servers that launch it, by file and line
-	requests   map[string][]string          // ref → what is asked of the registry for it, where that is not one version
+	requests   map[string][]request         // ref → what is asked of the registry for it, where that is not one version
 	expect     func(provenance.Subject) provenance.Expectation
 	official   map[string]catalog.Entry // ref → what it looks like without being it
 	used       []bool                   // parallel to policy.exceptions
 }
 
-// hit is what a rule's function found. Only about and message are needed.
+// request is what is asked of a registry for a package.
+type request struct {
+	text   string          // "", "latest", "^1.0.0"
+	server *sbom.Component // that asks; nil for a manifest
+}
+
+// hit is what a rule's function found. Only a component, server or place, and
+// the message are needed.
 type hit struct {
 	component *sbom.Component // the package in question
 	server    *sbom.Component // the server in question, where it is not the package's first
@@ -109,7 +116,7 @@ func newEvaluation(p *Policy, f Facts) *evaluation {
 		components: map[string]*sbom.Component{},
 		results:    map[string]*provenance.Result{},
 		launchers:  map[string][]*sbom.Component{},
-		requests:   map[string][]string{},
+		requests:   map[string][]request{},
 		expect:     Expect(p, f.Catalog),
 		official:   map[string]catalog.Entry{},
 		used:       make([]bool, len(p.exceptions)),
@@ -131,16 +138,18 @@ func newEvaluation(p *Policy, f Facts) *evaluation {
 	})
 	for _, s := range e.servers {
 		for _, l := range s.Server.Launches {
-			if l.Ref != "" && !slices.Contains(e.launchers[l.Ref], s) {
-				e.launchers[l.Ref] = append(e.launchers[l.Ref], s)
+			if known := e.launchers[l.Ref]; l.Ref != "" && (len(known) == 0 || known[len(known)-1] != s) {
+				e.launchers[l.Ref] = append(known, s)
 			}
 			if c := e.components[l.Ref]; c != nil && c.Version == "" {
-				e.requests[l.Ref] = append(e.requests[l.Ref], l.Request)
+				e.requests[l.Ref] = append(e.requests[l.Ref], request{l.Request, s})
 			}
 		}
 	}
 	for _, c := range e.packages {
-		e.requests[c.Ref] = append(e.requests[c.Ref], manifestRequests(c)...)
+		for _, text := range manifestRequests(c) {
+			e.requests[c.Ref] = append(e.requests[c.Ref], request{text: text})
+		}
 	}
 	e.findOfficial()
 	return e

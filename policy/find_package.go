@@ -68,21 +68,28 @@ func findMalicious(e *evaluation, _ *Rule, report func(hit)) {
 			}
 			continue
 		}
-		requests := e.requests[c.Ref]
-		if len(requests) == 0 {
-			requests = []string{""}
+		e.findSelectable(c, report)
+	}
+}
+
+// findSelectable judges each request for a package of which no version is
+// pinned, where it stands.
+func (e *evaluation) findSelectable(c *sbom.Component, report func(hit)) {
+	requests := e.requests[c.Ref]
+	if len(requests) == 0 {
+		requests = []request{{}}
+	}
+	seen := map[string]bool{}
+	for _, r := range requests {
+		found := malicious(e.facts.Advisories.Selectable(c.Ecosystem, c.Name, r.text))
+		if len(found) == 0 || seen[r.text] {
+			continue
 		}
-		slices.Sort(requests)
-		for _, request := range slices.Compact(slices.Clone(requests)) {
-			found := malicious(e.facts.Advisories.Selectable(c.Ecosystem, c.Name, request))
-			if len(found) == 0 {
-				continue
-			}
-			report(hit{
-				component: c, first: revoke, detail: request,
-				message: fmt.Sprintf("%s could select a version of %s that is known to be malicious (%s)", requestWords(request), named(c.Name), advisoryIDs(found)),
-			})
-		}
+		seen[r.text] = true
+		report(hit{
+			component: c, server: r.server, first: revoke, detail: r.text,
+			message: fmt.Sprintf("%s could select a version of %s that is known to be malicious (%s)", requestWords(r.text), named(c.Name), advisoryIDs(found)),
+		})
 	}
 }
 
@@ -322,8 +329,12 @@ func findNoIntegrity(e *evaluation, _ *Rule, report func(hit)) {
 		}
 		h := hit{component: c, message: fmt.Sprintf("nothing records which bytes %s has", title(c))}
 		switch c.Source {
-		case sbom.FromFile, sbom.FromLink, sbom.FromParent:
-			continue // local folders have nothing to record; local tarballs are read themselves
+		case sbom.FromLink, sbom.FromParent:
+			continue // a folder has no bytes to record; what is in a tarball is covered by that one's hash
+		case sbom.FromFile:
+			if !tarballFile(c.Resolved) {
+				continue // a folder, too
+			}
 		case sbom.FromGit:
 			h.what = CaseGit
 			h.fix = "use a published version where there is one; a git dependency is held only by its commit"
@@ -334,6 +345,13 @@ func findNoIntegrity(e *evaluation, _ *Rule, report func(hit)) {
 		}
 		report(h)
 	}
+}
+
+// tarballFile reports whether a local dependency is a tarball, as npm tells by
+// its name.
+func tarballFile(resolved string) bool {
+	resolved = strings.ToLower(resolved)
+	return strings.HasSuffix(resolved, ".tgz") || strings.HasSuffix(resolved, ".tar.gz") || strings.HasSuffix(resolved, ".tar")
 }
 
 func findConflict(e *evaluation, _ *Rule, report func(hit)) {

@@ -101,7 +101,11 @@ func pinFix(l sbom.Launch, c *sbom.Component) string {
 }
 
 func findOpaque(e *evaluation, _ *Rule, report func(hit)) {
-	e.findRisks(sbom.RiskAltered, "changes what its launcher runs", report)
+	e.findRisks(sbom.RiskAltered, "changes what its launcher runs,", func(h hit) {
+		h.what = CaseAltered
+		h.fix = "remove the option or variable, and start the package as it was published"
+		report(h)
+	})
 	for _, s := range e.servers {
 		downloads := slices.ContainsFunc(s.Server.Risks, func(r sbom.Risk) bool { return r.Code == sbom.RiskDownload })
 		for i, l := range launches(s.Server) {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -25,21 +26,9 @@ type Located struct {
 func Locate(named string, paths []string) (Located, error) {
 	file := named
 	if named == "" {
-		for _, path := range paths {
-			nearest, err := nearest(path)
-			if err != nil {
-				return Located{}, err
-			}
-			if nearest == "" || file != "" && same(file, nearest) {
-				continue
-			}
-			if file != "" {
-				return Located{}, &FileError{
-					Path: nearest, Message: fmt.Sprintf("%s governs another of these paths: one answer has one policy", file),
-					Hint: "check the folders one by one, or name one policy with --policy",
-				}
-			}
-			file = nearest
+		var err error
+		if file, err = governing(paths); err != nil {
+			return Located{}, err
 		}
 	}
 	if file == "" {
@@ -62,6 +51,41 @@ func Locate(named string, paths []string) (Located, error) {
 	return l, nil
 }
 
+// governing is the one policy file that is nearest to all PATHs, or "". That one
+// has a policy and another none is a difference, too: the policy of a folder must
+// not govern its neighbours.
+func governing(paths []string) (string, error) {
+	file, ungoverned := "", ""
+	for _, path := range paths {
+		if _, err := os.Stat(path); err != nil {
+			continue // whoever opens the PATH says that it does not exist
+		}
+		near, err := nearest(path)
+		if err != nil {
+			return "", err
+		}
+		if near == "" {
+			ungoverned = path
+			continue
+		}
+		if file != "" && !same(file, near) {
+			return "", different(near, file+" governs another of these paths")
+		}
+		file = near
+	}
+	if file != "" && ungoverned != "" {
+		return "", different(file, fmt.Sprintf("it does not govern %s, which has no policy of its own", ungoverned))
+	}
+	return file, nil
+}
+
+func different(file, why string) *FileError {
+	return &FileError{
+		Path: file, Message: why + ": one answer has one policy",
+		Hint: "check the folders one by one, or name one policy with --policy",
+	}
+}
+
 // Excludes reports whether the policy takes a path below PATH out. Its globs are
 // relative to its own file.
 func (l Located) Excludes(path string) bool { return l.Policy.Excludes(l.prefix + path) }
@@ -82,15 +106,7 @@ func (l Located) LocalAttestations() []string {
 // git repository. Outside of a repository no parent is looked into: a file in a
 // folder that everybody can write to must not govern anything.
 func nearest(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", nil //nolint:nilerr // whoever opens the PATH says that it does not exist
-	}
-	dir := path
-	if !info.IsDir() {
-		dir = filepath.Dir(path)
-	}
-	for _, dir := range upToGitRoot(dir) {
+	for _, dir := range upToGitRoot(folderOf(path)) {
 		file := filepath.Join(dir, FileName)
 		_, err := os.Lstat(file)
 		if err == nil {
@@ -131,13 +147,59 @@ func upToGitRoot(dir string) []string {
 func FromRepository(paths []string) string {
 	dir := "."
 	if len(paths) == 1 {
-		dir = paths[0]
-		if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-			dir = filepath.Dir(dir)
-		}
+		dir = folderOf(paths[0])
 	}
 	dirs := upToGitRoot(dir)
 	return strings.TrimSuffix(prefix(dirs[len(dirs)-1], dir), "/")
+}
+
+// folderOf is the folder that a PATH is or stands in.
+func folderOf(path string) string {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return filepath.Dir(path)
+	}
+	return path
+}
+
+// Commit returns the commit that is checked out where PATH is, as the files of
+// git say, without asking git; "" where they do not say it plainly.
+func Commit(path string) string {
+	dirs := upToGitRoot(folderOf(path))
+	git, err := os.OpenRoot(filepath.Join(dirs[len(dirs)-1], ".git"))
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = git.Close() }() // it was only read from
+	head, err := git.ReadFile("HEAD")
+	if err != nil {
+		return ""
+	}
+	ref, symbolic := strings.CutPrefix(strings.TrimSpace(string(head)), "ref: ")
+	if !symbolic {
+		return plainCommit(ref)
+	}
+	if loose, err := git.ReadFile(filepath.FromSlash(ref)); err == nil {
+		return plainCommit(strings.TrimSpace(string(loose)))
+	}
+	packed, err := git.ReadFile("packed-refs")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(packed)) {
+		if id, name, ok := strings.Cut(strings.TrimSpace(line), " "); ok && name == ref {
+			return plainCommit(id)
+		}
+	}
+	return ""
+}
+
+var commitID = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+
+func plainCommit(s string) string {
+	if !commitID.MatchString(s) {
+		return ""
+	}
+	return s
 }
 
 func same(a, b string) bool {
@@ -170,9 +232,7 @@ func bare(err error) error {
 }
 
 func prefix(dir, path string) string {
-	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		path = filepath.Dir(path)
-	}
+	path = folderOf(path)
 	absDir, errD := filepath.Abs(dir)
 	absPath, errP := filepath.Abs(path)
 	if errD != nil || errP != nil {

@@ -64,6 +64,8 @@ func TestLocate(t *testing.T) {
 		{"named", "repo/countermark.yaml", []string{"loose"}, Strict, "countermark.yaml", ""},
 		{"one for both", "", []string{"repo/app", "repo/app/sub"}, Strict, "countermark.yaml", ""},
 		{"two different ones", "", []string{"repo", "repo/own"}, "", "", "one answer has one policy"},
+		{"one has none", "", []string{"repo", "loose/inner"}, "", "", "one answer has one policy"},
+		{"the other way round", "", []string{"loose/inner", "repo"}, "", "", "one answer has one policy"},
 		{"named, but not there", "none.yaml", []string{"repo"}, "", "", "none.yaml: cannot be read"},
 		{"a folder", "repo", []string{"repo"}, "", "", "not a regular file"},
 		{"a PATH that does not exist is somebody else's error", "", []string{"none"}, Baseline, BuiltIn, ""},
@@ -114,5 +116,41 @@ func TestFromRepository(t *testing.T) {
 	t.Chdir(filepath.Join("repo", "app"))
 	if got := FromRepository([]string{"sub", "."}); got != "app" {
 		t.Errorf("several: got %q", got)
+	}
+}
+
+func TestCommit(t *testing.T) {
+	const id, other = "0123456789abcdef0123456789abcdef01234567", "89abcdef0123456789abcdef0123456789abcdef"
+	tree(t, map[string]string{
+		"detached/.git/HEAD":         id + "\n",
+		"loose/.git/HEAD":            "ref: refs/heads/main\n",
+		"loose/.git/refs/heads/main": id + "\n",
+		"loose/sub":                  "",
+		"packed/.git/HEAD":           "ref: refs/heads/main\n",
+		"packed/.git/packed-refs":    "# pack-refs with: peeled\n" + other + " refs/heads/x\n" + id + " refs/heads/main\n",
+		"odd/.git/HEAD":              "ref: ../../outside\n",
+		"outside":                    "",
+		"empty/.git":                 "",
+		"none":                       "",
+	})
+	for path, want := range map[string]string{
+		"detached": id, "loose": id, "loose/sub": id, "packed": id, "odd": "", "empty": "", "none": "",
+	} {
+		if got := Commit(path); got != want {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
+	}
+}
+
+// An exclude takes out what it says and no more: only ** means the same twice.
+func TestExcludeRepeatedNames(t *testing.T) {
+	p, err := Parse("countermark.yaml", []byte("version: 1\nexclude: [\"fix/fix/**\", \"**/**/gen\"]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]bool{"fix/fix/a": true, "fix/real/a": false, "a/b/gen": true, "gen": true} {
+		if got := p.Excludes(path); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
 	}
 }

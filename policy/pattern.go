@@ -213,7 +213,8 @@ func parsePathGlob(text string) (pathGlob, error) {
 			return nil, fmt.Errorf("%q: %w", text, errBracket)
 		}
 	}
-	return slices.Compact(segments), nil
+	// Only ** means the same twice as once.
+	return slices.CompactFunc(segments, func(a, b string) bool { return a == "**" && b == "**" }), nil
 }
 
 var errBracket = errors.New("a [ is not closed")

@@ -53,6 +53,7 @@ type Case string
 const (
 	CaseGit      Case = "git dependency"
 	CaseDownload Case = "downloaded script" // fetched and run at once
+	CaseAltered  Case = "altered launch"    // an option or variable makes the launcher run something else
 	CaseEngine   Case = "engine socket"     // the container engine's socket is handed in
 )
 
@@ -162,7 +163,7 @@ var rules = []Rule{
 	},
 	{
 		Name: "launch-opaque", Target: Servers, find: findOpaque,
-		Levels:  Levels{MCP: we, Cases: map[Case]Level{CaseDownload: ee}},
+		Levels:  Levels{MCP: we, Cases: map[Case]Level{CaseDownload: ee, CaseAltered: ee}},
 		Summary: "the command of a server cannot be analysed",
 		Help:    "What the command starts cannot be told without running it, so nothing about it is checked.",
 		Fix:     "start the server with one plain command, such as npx with an exact version",
