@@ -67,16 +67,19 @@ type Digest struct {
 // Expectation is where a subject should come from. Empty fields demand nothing,
 // except that an empty Repo means that nobody named a source.
 type Expectation struct {
-	From         string // who expects it: "policy", "catalog", "flag"; empty where nobody does
-	Repo         string // https://host/owner/name; in a policy a * is one whole path segment
-	Ref          string // refs/tags/v*; * stops at /, ** does not
-	Workflow     string // path in the repository, .github/workflows/release.yml
-	Builder      string // builder id, exact
-	Issuer       string // OIDC issuer; by default that of Repo's host
-	Trigger      string // "push", "release", …
-	RepositoryID string // numeric, survives renames
-	OwnerID      string // numeric, survives renames
-	Digest       string // commit id of the source
+	From     string // who expects it: "policy", "catalog", "flag"; empty where nobody does
+	Repo     string // https://host/owner/name; in a policy a * is one whole path segment
+	Ref      string // refs/tags/v*; * stops at /, ** does not
+	Workflow string // path in the repository, .github/workflows/release.yml
+	Builder  string // builder id, exact
+	// SignerWorkflow is the workflow that has to have signed, as
+	// [https://][host/]owner/name/path, with @ref to pin that too.
+	SignerWorkflow string
+	Issuer         string // OIDC issuer; by default that of Repo's host
+	Trigger        string // "push", "release", …
+	RepositoryID   string // numeric, survives renames
+	OwnerID        string // numeric, survives renames
+	Digest         string // commit id of the source
 
 	DenySelfHosted bool
 }

@@ -13,7 +13,8 @@ func (p *program) catalogCommand() *cobra.Command {
 		Short: "show the official sources that are known",
 		Long: `Shows the catalogue: for each well-known MCP server the repository that it
 officially comes from, the package under which it is published, if any, and the
-place that documents it. With NAME, those whose name, vendor or package holds it.
+place that documents it. With NAME, those that hold it in
+their name, vendor, package, repository or brand.
 
 The catalogue only tightens: it gives a source to what your policy names none for,
 and tells impostors by likeness; it never excuses a finding.
@@ -21,6 +22,9 @@ and tells impostors by likeness; it never excuses a finding.
 Exit codes: 0 shown; 1 nothing of that name is known; 2 wrong usage.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if format != "text" && format != "json" {
+				return badFormat(format, "text or json")
+			}
 			known, err := catalog.Embedded()
 			if err != nil {
 				return err
@@ -33,14 +37,10 @@ Exit codes: 0 shown; 1 nothing of that name is known; 2 wrong usage.`,
 				return &exitError{code: exitFail, message: "the catalogue knows nothing of the name " + args[0],
 					hints: []string{"run `countermark catalog` for everything that it knows"}}
 			}
-			switch format {
-			case "json":
+			if format == "json" {
 				return writeJSON(p.stdout, entries)
-			case "text":
-				return p.catalogText(entries)
-			default:
-				return badFormat(format, "text or json")
 			}
+			return p.catalogText(entries)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
@@ -54,9 +54,12 @@ func (p *program) catalogText(entries []catalog.Entry) error {
 			out.Printf("\n")
 		}
 		out.Printf("%s (%s)\n", e.Name, e.Vendor)
-		if e.Published() {
+		switch {
+		case e.Published():
 			out.Printf("  package     %s:%s\n", e.Ecosystem, e.Package)
-		} else {
+		case e.Unreleased:
+			out.Printf("  package     not published; the vendor names %s:%s for it\n", e.Ecosystem, e.Package)
+		default:
 			out.Printf("  package     not published\n")
 		}
 		out.Printf("  repository  %s", e.Repository)

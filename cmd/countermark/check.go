@@ -1,9 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
-	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -67,7 +68,7 @@ over 1 over 3 over 4 over 0.`,
 // outputs are the files that check writes beside its text.
 func (f checkFlags) outputs() []string { return []string{f.verdict, f.sarif, f.sbom} }
 
-func (p *program) check(ctx context.Context, flags checkFlags, paths []string) (err error) {
+func (p *program) check(ctx context.Context, flags checkFlags, paths []string) error {
 	toStdout := slices.DeleteFunc(flags.outputs(), func(name string) bool { return name != "-" })
 	switch {
 	case !slices.Contains([]string{"text", "json", "sarif"}, flags.format):
@@ -77,23 +78,16 @@ func (p *program) check(ctx context.Context, flags checkFlags, paths []string) (
 	case len(toStdout) == 1 && flags.format != "text":
 		return usageError("leave --format out", "--format %s and - cannot share standard output", flags.format)
 	}
-	if err := flags.validate(); err != nil {
+	if err := cmp.Or(flags.validate(), flags.distinctOutputs(), noEmptyPaths(paths)); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, flags.timeout)
 	defer cancel()
 
-	// The verdict is unknown until it is known, and gone where there is none: no
-	// crash, and no wrong usage, leaves an old pass behind.
+	// The verdict is unknown until it is known: no crash leaves an old pass.
 	if err := p.forgetVerdict(flags.verdict); err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil && classify(err).code == exitUsage && isFile(flags.verdict) {
-			_ = os.Remove(flags.verdict) // the error in hand is the one to report
-		}
-	}()
-
 	verdict, inventory, err := p.judge(ctx, flags, paths)
 	if err != nil {
 		return err
@@ -102,6 +96,24 @@ func (p *program) check(ctx context.Context, flags checkFlags, paths []string) (
 		return err
 	}
 	return done(verdict.ExitCode)
+}
+
+// distinctOutputs refuses two outputs in one file.
+func (f checkFlags) distinctOutputs() error {
+	seen := map[string]bool{}
+	for _, name := range f.outputs() {
+		if !isFile(name) {
+			continue
+		}
+		if abs, err := filepath.Abs(name); err == nil {
+			name = abs
+		}
+		if seen[name] {
+			return usageError("write each output to a file of its own", "two outputs go to one file")
+		}
+		seen[name] = true
+	}
+	return nil
 }
 
 func isFile(output string) bool { return output != "" && output != "-" }
@@ -152,7 +164,7 @@ func (p *program) judge(ctx context.Context, flags checkFlags, paths []string) (
 	}
 	verdict := policy.Evaluate(pol.Policy, policy.Facts{
 		Inventory: project.inventory, Provenance: results, Catalog: known, Advisories: advisories,
-		ConfigIssues: ev.issues, Registries: ev.trusted, Now: now, Offline: ev.offline,
+		ConfigIssues: ev.issues, Registries: ev.trusted, Now: now, Offline: ev.offline, Commit: policy.Commit(paths[0]),
 		Tool:  policy.Tool{Name: report.Program, Version: p.version},
 		Trust: trustFacts(ev.material, known, advisories),
 	})

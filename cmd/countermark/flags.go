@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"runtime"
+	"slices"
 	"time"
 
 	"countermark/policy/report"
@@ -33,14 +34,14 @@ func (f *evidenceFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.attestations, "attestations", nil, "local attestations in `PATH`: a bundle, JSONL, an npm answer, or a folder of these; may be given several times")
 	flags.StringVar(&f.trustedRoot, "trusted-root", "", "sigstore trusted root `FILE`, instead of the embedded one")
 	flags.StringVar(&f.npmKeys, "npm-keys", "", "npm keys `FILE`, instead of the embedded ones")
-	flags.IntVar(&f.jobs, "jobs", 0, "verify `N` packages at once (default: one for each processor)")
+	flags.IntVar(&f.jobs, "jobs", 0, "verify `N` packages at once (0: as many as the processors allow)")
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "give up after this time")
 }
 
 // validate refuses values that mean nothing.
 func (f *evidenceFlags) validate() error {
 	if f.jobs < 0 {
-		return usageError("give a number of at least 1, or leave it out", "--jobs is %d", f.jobs)
+		return usageError("give a number, or leave it out", "--jobs is %d", f.jobs)
 	}
 	if f.timeout <= 0 {
 		return usageError("give a time such as 90s", "--timeout is %s", f.timeout)
@@ -68,6 +69,13 @@ func paths(args []string) []string {
 		return []string{"."}
 	}
 	return args
+}
+
+func noEmptyPaths(paths []string) error {
+	if slices.Contains(paths, "") {
+		return usageError("name an existing folder or file", "a PATH is empty")
+	}
+	return nil
 }
 
 // place is the beginning of a message about a place in a file.

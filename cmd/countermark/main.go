@@ -24,6 +24,7 @@ func realMain() int {
 	log.SetOutput(io.Discard) // net/http logs what a hostile server sends
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends us even where nothing listens
 	p := &program{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		environ: os.Environ(), home: os.UserHomeDir, here: os.Getwd, now: time.Now,

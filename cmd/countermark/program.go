@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +20,7 @@ import (
 	"countermark/sbom"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // program is the whole of countermark with everything that it needs of the
@@ -53,7 +56,10 @@ func (p *program) run(ctx context.Context, args []string) int {
 	root.SetOut(p.stdout)
 	root.SetErr(report.NewPlain(p.stderr, report.Options{}).Lines())
 	parsed := false
-	root.PersistentPreRun = func(*cobra.Command, []string) { parsed = true }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		parsed = true
+		return noEmptyValues(cmd.Flags())
+	}
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitPass
@@ -63,8 +69,46 @@ func (p *program) run(ctx context.Context, args []string) int {
 		// Cobra's own errors (unknown commands, missing arguments) have no type.
 		exit = &exitError{code: exitUsage, message: lower(err.Error()), hints: []string{"run `countermark --help`"}}
 	}
+	if exit.code == exitUsage {
+		dropVerdict(args)
+	}
 	p.message(exit)
 	return exit.code
+}
+
+// noEmptyValues refuses a flag with an empty value: most often it is a variable
+// of a script that was never set, and a demand that nobody makes.
+func noEmptyValues(flags *pflag.FlagSet) error {
+	var err error
+	flags.Visit(func(f *pflag.Flag) {
+		list, isList := f.Value.(pflag.SliceValue)
+		empty := f.Value.String() == "" || isList && slices.Contains(list.GetSlice(), "")
+		if err == nil && empty {
+			err = usageError("give it a value, or leave it out", "--%s is empty", f.Name)
+		}
+	})
+	return err
+}
+
+// dropVerdict removes the file that --verdict names. With wrong usage there is
+// no verdict, and an old one must not be taken for it. It looks at the words
+// themselves, since they may be what could not be parsed.
+func dropVerdict(args []string) {
+	if len(args) == 0 || args[0] != "check" {
+		return
+	}
+	for i, arg := range args {
+		name, ok := strings.CutPrefix(arg, "--verdict=")
+		if arg == "--verdict" && i+1 < len(args) {
+			name, ok = args[i+1], true
+		}
+		if !ok {
+			continue
+		}
+		if info, err := os.Lstat(name); err == nil && info.Mode().IsRegular() { //nolint:gosec // the user names the file that is to be written
+			_ = os.Remove(name) //nolint:gosec // as above; the error in hand is the one to report
+		}
+	}
 }
 
 // lower makes a library's message one of ours, which begin in lower case.

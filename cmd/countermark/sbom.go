@@ -16,7 +16,7 @@ import (
 
 func (p *program) sbomCommand() *cobra.Command {
 	var policyFile, output, specVersion, format string
-	var timestamp bool
+	var timestamp, quiet bool
 	cmd := &cobra.Command{
 		Use:   "sbom [PATH…]",
 		Short: "write what is there as a CycloneDX SBOM",
@@ -34,6 +34,9 @@ be read, which the document says too; 4 a PATH holds nothing that is read.`,
 			if doc.Timestamp, err = p.timestamp(timestamp); err != nil {
 				return err
 			}
+			if err := noEmptyPaths(paths(args)); err != nil {
+				return err
+			}
 			pol, err := policy.Locate(policyFile, paths(args))
 			if err != nil {
 				return err
@@ -49,7 +52,7 @@ be read, which the document says too; 4 a PATH holds nothing that is read.`,
 			if err := p.output(output, func(w io.Writer) error { _, err := w.Write(buf.Bytes()); return err }); err != nil {
 				return err
 			}
-			return p.reportInputs(project)
+			return p.reportInputs(project, quiet)
 		},
 	}
 	flags := cmd.Flags()
@@ -58,6 +61,7 @@ be read, which the document says too; 4 a PATH holds nothing that is read.`,
 	flags.StringVar(&specVersion, "spec-version", sbom.DefaultSpecVersion, "CycloneDX `VERSION`: 1.4, 1.5, 1.6 or 1.7")
 	flags.StringVar(&format, "format", "json", "json or xml")
 	flags.BoolVar(&timestamp, "timestamp", false, "write the time into the document (SOURCE_DATE_EPOCH does so too)")
+	flags.BoolVarP(&quiet, "quiet", "q", false, "do not show warnings")
 	return cmd
 }
 
@@ -108,13 +112,15 @@ func (pr *project) inputs() []string {
 
 // reportInputs says what was wrong with the inputs and ends the command with the
 // code that follows from it.
-func (p *program) reportInputs(pr *project) error {
+func (p *program) reportInputs(pr *project, quiet bool) error {
 	broken := false
 	for _, in := range pr.inventory.Inputs {
 		for _, problem := range in.Problems {
 			message := place(in.Path, problem.Line, problem.Column) + problem.Message
 			if problem.Code == sbom.Warning {
-				p.warn(problem.Hint, "%s", message)
+				if !quiet {
+					p.warn(problem.Hint, "%s", message)
+				}
 				continue
 			}
 			broken = true

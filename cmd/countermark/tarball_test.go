@@ -95,7 +95,7 @@ func TestVerifyTarball(t *testing.T) {
 				home: func() (string, error) { return filepath.Join(w.dir, "home"), nil }, here: os.Getwd,
 				now: func() time.Time { return provenancetest.Now }, version: "test",
 			}
-			args := append([]string{"verify", "--trusted-root", "root.json", "--npm-keys", "keys.json"}, tt.args...)
+			args := append([]string{"verify", "--registry", w.url, "--trusted-root", "root.json", "--npm-keys", "keys.json"}, tt.args...)
 			code := p.run(t.Context(), args)
 			if code != tt.code || !strings.Contains(stdout.String(), tt.shown) {
 				t.Errorf("exit code %d, want %d with %q\n%s%s", code, tt.code, tt.shown, &stdout, &stderr)

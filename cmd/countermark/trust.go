@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"time"
@@ -138,6 +139,12 @@ func validity(start, end time.Time) string {
 // readNamed reads a file that the user named, which is regular and of bounded
 // size. The error does not name it again.
 func readNamed(name string, limit int64) ([]byte, error) {
+	// A pipe to which nobody writes would be waited for without end.
+	if info, err := os.Stat(name); err != nil {
+		return nil, bare(err)
+	} else if !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, bare(err)

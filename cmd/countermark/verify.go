@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 
 	"countermark/policy"
@@ -32,9 +34,11 @@ type verifyFlags struct {
 	packageName    string
 	packageVersion string
 	format         string
+	quiet          bool
 	verbose        bool
 
 	identity provenance.Identity
+	given    []string // names of the flags that were given
 }
 
 func (p *program) verifyCommand() *cobra.Command {
@@ -70,6 +74,7 @@ that cannot be used; 3 the attestations of one could not be had.`,
 			if err := flags.validate(); err != nil {
 				return err
 			}
+			cmd.Flags().Visit(func(f *pflag.Flag) { flags.given = append(flags.given, f.Name) })
 			ctx, cancel := context.WithTimeout(cmd.Context(), flags.timeout)
 			defer cancel()
 			return p.verify(ctx, &flags, args)
@@ -83,6 +88,7 @@ that cannot be used; 3 the attestations of one could not be had.`,
 	f.StringVar(&flags.packageName, "package-name", "", "`NAME` of the package in an npm tarball")
 	f.StringVar(&flags.packageVersion, "package-version", "", "`VERSION` of the package in an npm tarball")
 	f.StringVar(&flags.format, "format", "text", "text or json")
+	f.BoolVarP(&flags.quiet, "quiet", "q", false, "show only what is not verified")
 	f.BoolVarP(&flags.verbose, "verbose", "v", false, "show every check")
 	return cmd
 }
@@ -151,20 +157,53 @@ func exitOf(results []provenance.Result) int {
 
 // verifyOne judges one subject by what it is.
 func (p *program) verifyOne(ctx context.Context, flags *verifyFlags, arg string) (provenance.Result, error) {
+	none := provenance.Result{}
 	switch {
 	case strings.HasPrefix(arg, "pkg:"), strings.HasPrefix(arg, "npm:"):
+		if err := flags.only("a package", packageFlags); err != nil {
+			return none, err
+		}
 		return p.verifyPackage(ctx, flags, arg)
 	case flags.bundle != "":
+		if err := flags.only("a file or digest with a bundle", artifactFlags); err != nil {
+			return none, err
+		}
 		return p.verifyArtifact(flags, arg)
 	case isDigest(arg):
-		return provenance.Result{}, usageError("give the sigstore bundle of the digest with --bundle", "%s has no attestations of its own", arg)
+		return none, usageError("give the sigstore bundle of the digest with --bundle", "%s has no attestations of its own", arg)
 	case len(flags.attestations) > 0:
+		if err := flags.only("an npm tarball", tarballFlags); err != nil {
+			return none, err
+		}
 		return p.verifyTarball(ctx, flags, arg)
 	}
 	if _, err := os.Stat(arg); err != nil {
-		return provenance.Result{}, usageError("a package is written npm:name@1.2.3 or pkg:npm/name@1.2.3", "%s: there is no such file", arg)
+		return none, usageError("a package is written npm:name@1.2.3 or pkg:npm/name@1.2.3", "%s: there is no such file", arg)
 	}
-	return provenance.Result{}, usageError("give its sigstore bundle with --bundle, or an npm tarball's attestations with --attestations", "%s has no attestations of its own", arg)
+	return none, usageError("give its sigstore bundle with --bundle, or an npm tarball's attestations with --attestations", "%s has no attestations of its own", arg)
+}
+
+// The flags that mean something for each kind of subject. One that means nothing
+// is refused: it is a demand that nobody would make good.
+var (
+	everywhereFlags = []string{
+		"source-uri", "source-ref", "source-digest", "signer-workflow", "builder-id", "deny-self-hosted-runners",
+		"certificate-oidc-issuer", "trusted-root", "npm-keys", "offline", "jobs", "timeout", "format", "quiet", "verbose",
+	}
+	packageFlags  = append([]string{"attestations", "registry", "policy"}, everywhereFlags...)
+	tarballFlags  = append([]string{"attestations", "registry", "package-name", "package-version"}, everywhereFlags...)
+	artifactFlags = append([]string{
+		"bundle", "key", "certificate-identity", "certificate-identity-regexp", "certificate-oidc-issuer-regexp", "predicate-type",
+	}, everywhereFlags...)
+)
+
+func (f *verifyFlags) only(kind string, known []string) error {
+	for _, name := range f.given {
+		if !slices.Contains(known, name) {
+			return usageError("leave it out, or run `countermark verify --help` for what goes together", "--%s means nothing for %s", name, kind)
+		}
+	}
+	return nil
 }
 
 func isDigest(s string) bool {
@@ -174,9 +213,6 @@ func isDigest(s string) bool {
 // verifyPackage asks local attestations, then the registry.
 func (p *program) verifyPackage(ctx context.Context, flags *verifyFlags, arg string) (provenance.Result, error) {
 	none := provenance.Result{}
-	if flags.bundle != "" {
-		return none, usageError("give a package's attestations with --attestations", "--bundle is for files and digests, and %s is a package", arg)
-	}
 	subject, err := parsePackage(arg)
 	if err != nil {
 		return none, err
@@ -188,6 +224,9 @@ func (p *program) verifyPackage(ctx context.Context, flags *verifyFlags, arg str
 	ev, err := p.openEvidence(flags.evidenceFlags, pol, []string{"."}, nil)
 	if err != nil {
 		return none, err
+	}
+	for _, issue := range ev.issues {
+		p.warn(issue.Fix, "%s%s", place(issue.Path, issue.Line, 0), issue.Message)
 	}
 	expected, err := flags.expectation(subject, pol)
 	if err != nil {
@@ -203,56 +242,35 @@ func (p *program) verifyPackage(ctx context.Context, flags *verifyFlags, arg str
 
 // expectation is what the flags name, else what policy and catalogue expect.
 func (f *verifyFlags) expectation(s provenance.Subject, pol policy.Located) (provenance.Expectation, error) {
-	if err := f.onlySource(); err != nil {
-		return provenance.Expectation{}, err
+	e, err := f.source()
+	if err != nil || e.Repo != "" {
+		return e, err
 	}
-	if f.identity.Source.Repo != "" {
-		return f.source(), nil
-	}
-	if f.identity.Source.From != "" || f.identity.SignerWorkflow != "" {
-		return provenance.Expectation{}, usageError("name the repository with --source-uri", "nobody is named who has to have signed")
+	if e != (provenance.Expectation{}) {
+		return e, usageError("name the repository with --source-uri", "nobody is named who has to have signed")
 	}
 	known, err := catalog.Embedded()
 	if err != nil {
-		return provenance.Expectation{}, err
+		return e, err
 	}
 	return policy.Expect(pol.Policy, known)(s), nil
 }
 
-// onlySource refuses flags that name a signer in a way that npm's attestations
-// do not know, rather than leave them out of account.
-func (f *verifyFlags) onlySource() error {
-	id := f.identity
-	for name, value := range map[string]string{
-		"--key": f.key, "--certificate-identity": id.Certificate, "--certificate-identity-regexp": id.CertificateRegexp,
-		"--certificate-oidc-issuer-regexp": id.IssuerRegexp, "--predicate-type": id.PredicateType,
-	} {
-		if value != "" {
-			return usageError("name the repository with --source-uri", "%s does not go with npm's attestations", name)
-		}
-	}
-	if id.Source.Repo != "" {
-		if _, err := provenance.ParseRepository(id.Source.Repo); err != nil {
-			return usageError("write it as https://host/owner/name", "--source-uri: %v", err)
-		}
-	}
-	return nil
-}
-
 // source is the expectation that the flags name for an npm package.
-func (f *verifyFlags) source() provenance.Expectation {
+func (f *verifyFlags) source() (provenance.Expectation, error) {
 	e := f.identity.Source
 	e.Issuer = f.identity.Issuer
-	e.Workflow = workflowPath(f.identity.SignerWorkflow)
-	return e
-}
-
-// workflowPath takes the path out of [host/]owner/name/.github/workflows/x.yml.
-func workflowPath(workflow string) string {
-	if i := strings.Index(workflow, ".github/workflows/"); i >= 0 {
-		return workflow[i:]
+	e.SignerWorkflow = f.identity.SignerWorkflow
+	if e != (provenance.Expectation{}) {
+		e.From = "flag"
 	}
-	return workflow
+	if e.Repo == "" {
+		return e, nil
+	}
+	if _, err := provenance.ParseRepository(e.Repo); err != nil {
+		return e, usageError("write it as https://host/owner/name", "--source-uri: %v", err)
+	}
+	return e, nil
 }
 
 // parsePackage parses a package URL or the shorthand npm:name@version.
@@ -264,11 +282,19 @@ func parsePackage(arg string) (provenance.Subject, error) {
 	if err != nil {
 		return refuse("%v", err)
 	}
-	if name == "" || version == "" {
+	if !exactVersion.MatchString(version) {
 		return refuse("an exact version is needed")
+	}
+	if !packageName.MatchString(name) || strings.Contains(name, "..") {
+		return refuse("no name of an npm package")
 	}
 	return npmSubject(name, version), nil
 }
+
+var (
+	exactVersion = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
+	packageName  = regexp.MustCompile(`^(@[A-Za-z0-9~][A-Za-z0-9._~-]*/)?[A-Za-z0-9~_!'()*-][A-Za-z0-9._~!'()*-]*$`)
+)
 
 func splitPackage(arg string) (name, version string, err error) {
 	if spec, ok := strings.CutPrefix(arg, "npm:"); ok {
@@ -284,6 +310,9 @@ func splitPackage(arg string) (name, version string, err error) {
 	}
 	if purl.Type != packageurl.TypeNPM {
 		return "", "", errors.New("only npm packages are verified by name")
+	}
+	if len(purl.Qualifiers) > 0 || purl.Subpath != "" {
+		return "", "", errors.New("qualifiers and paths of a package URL are not judged")
 	}
 	if purl.Namespace != "" {
 		return purl.Namespace + "/" + purl.Name, purl.Version, nil
@@ -352,10 +381,11 @@ func (f *verifyFlags) verifier() (*provenance.Verifier, error) {
 // is asked for what the given attestations do not hold.
 func (p *program) verifyTarball(ctx context.Context, flags *verifyFlags, arg string) (provenance.Result, error) {
 	none := provenance.Result{}
-	if err := flags.onlySource(); err != nil {
+	expected, err := flags.source()
+	if err != nil {
 		return none, err
 	}
-	if flags.identity.Source.Repo == "" {
+	if expected.Repo == "" {
 		return none, usageError("name the repository with --source-uri", "nobody is named from whom %s has to come", arg)
 	}
 	f, err := os.Open(arg)
@@ -385,10 +415,29 @@ func (p *program) verifyTarball(ctx context.Context, flags *verifyFlags, arg str
 	if err != nil {
 		return none, err
 	}
-	if set.Availability == provenance.Unreachable {
-		set.Availability = provenance.None
+	if set.Registry, err = p.registryOf(flags.registry, subject); err != nil {
+		return none, err
 	}
-	return verifier.Package(subject, flags.source(), set), nil
+	return verifier.Package(subject, expected, set), nil
+}
+
+// registryOf is the registry that the user's own configuration has for the
+// subject: a tarball belongs to no project.
+func (p *program) registryOf(flag string, s provenance.Subject) (string, error) {
+	sources, err := p.npmSources(nil)
+	if err != nil {
+		return "", err
+	}
+	sources.Registry = flag
+	config, err := npm.NewConfig(sources)
+	if err != nil {
+		return "", err
+	}
+	u, err := config.Registry(s.Name)
+	if err != nil {
+		return "", err
+	}
+	return u.String(), nil
 }
 
 // verifyReport is the JSON form of verify's results.
@@ -403,6 +452,9 @@ func (p *program) writeResults(flags *verifyFlags, args []string, results []prov
 	if flags.format == "text" {
 		out := p.plainOut()
 		for i := range results {
+			if flags.quiet && results[i].State == provenance.Verified {
+				continue
+			}
 			report.Provenance(out, args[i], policy.ProvenanceOf(&results[i]), results[i].Hint, flags.verbose)
 		}
 		return out.Err()
