@@ -25,12 +25,13 @@ func (e *PathError) Error() string {
 // Unwrap returns what the operating system said.
 func (e *PathError) Unwrap() error { return e.Err }
 
-// Open opens PATHs, each a folder or a file, for Scan. No tree can be left
-// through a link. The error is a *PathError; close releases the trees.
+// Open opens PATHs, each a folder or a file, for Scan; here is the current
+// folder. No tree can be left through a link. The error is a *PathError; closeAll
+// releases the trees.
 //
-// Where there is one PATH, what is found below it is named relative to it, so
-// that the inventory does not depend on where the tree stands. Several PATHs are
-// told apart by their place relative to here, the current folder.
+// What is found below one PATH is named relative to it, and below several
+// relative to the nearest folder that holds them all, so that the inventory does
+// not depend on where they stand or from where they are read.
 func Open(here string, paths []string) (trees []Tree, closeAll func(), err error) {
 	var roots []*os.Root
 	closeAll = func() {
@@ -38,28 +39,57 @@ func Open(here string, paths []string) (trees []Tree, closeAll func(), err error
 			_ = r.Close() // it was only read from
 		}
 	}
-	for _, p := range paths {
-		dir, file, err := split(p)
-		if err != nil {
-			closeAll()
-			return nil, nil, &PathError{Path: p, Err: bare(err)}
+	dirs := make([]string, len(paths))
+	trees = make([]Tree, len(paths))
+	for i, p := range paths {
+		if !filepath.IsAbs(p) {
+			p = filepath.Join(here, p)
 		}
-		root, err := os.OpenRoot(dir)
-		if err != nil {
-			closeAll()
-			return nil, nil, &PathError{Path: p, Err: bare(err)}
-		}
-		roots = append(roots, root)
-		t := Tree{FS: root.FS(), File: file}
-		if len(paths) > 1 {
-			if t.Prefix, err = prefix(here, p, file != ""); err != nil {
-				closeAll()
-				return nil, nil, &PathError{Path: p, Err: bare(err)}
+		dirs[i], trees[i].File, err = split(p)
+		if err == nil {
+			var root *os.Root
+			if root, err = os.OpenRoot(dirs[i]); err == nil {
+				roots = append(roots, root)
+				trees[i].FS, trees[i].Folder = root.FS(), filepath.Base(dirs[i])
 			}
 		}
-		trees = append(trees, t)
+		if err != nil {
+			closeAll()
+			return nil, nil, &PathError{Path: paths[i], Err: bare(err)}
+		}
+	}
+	for i, name := range fromCommon(dirs) {
+		trees[i].Prefix = name
 	}
 	return trees, closeAll, nil
+}
+
+// fromCommon names each folder relative to the nearest one that holds them all,
+// "" for that one itself, else ending in a slash. Folders that have nothing in
+// common (two volumes) keep their whole names.
+func fromCommon(dirs []string) []string {
+	common := dirs[0]
+	for _, dir := range dirs[1:] {
+		for !within(common, dir) && common != filepath.Dir(common) {
+			common = filepath.Dir(common)
+		}
+	}
+	names := make([]string, len(dirs))
+	for i, dir := range dirs {
+		rel, err := filepath.Rel(common, dir)
+		if err != nil {
+			rel = dir
+		}
+		if rel != "." {
+			names[i] = filepath.ToSlash(rel) + "/"
+		}
+	}
+	return names
+}
+
+func within(parent, dir string) bool {
+	rel, err := filepath.Rel(parent, dir)
+	return err == nil && filepath.IsLocal(rel)
 }
 
 // split returns the folder to open, and the file in it if PATH is one. A link
@@ -77,26 +107,6 @@ func split(p string) (dir, file string, err error) {
 		return resolved, "", nil
 	}
 	return filepath.Dir(resolved), filepath.Base(resolved), nil
-}
-
-// prefix names the folder of a PATH relative to the current one, so that two
-// different folders never have the same name.
-func prefix(here, p string, isFile bool) (string, error) {
-	dir := filepath.Clean(p)
-	if filepath.IsAbs(p) {
-		rel, err := filepath.Rel(here, p)
-		if err != nil {
-			return "", err
-		}
-		dir = rel
-	}
-	if isFile {
-		dir = filepath.Dir(dir)
-	}
-	if dir == "." {
-		return "", nil
-	}
-	return filepath.ToSlash(dir) + "/", nil
 }
 
 // bare takes the path out of an error: the caller names it as the user did.

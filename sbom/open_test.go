@@ -29,9 +29,11 @@ func TestOpen(t *testing.T) {
 	}{
 		{"one folder has no prefix", []string{"sub"}, []string{""}},
 		{"nor has one file", []string{filepath.Join(dir, "sub", "a.txt")}, []string{"a.txt"}},
-		{"several are told apart", []string{".", "sub", "../sub"}, []string{"", "sub/", "../sub/"}},
-		{"files too", []string{"sub/a.txt", "../sub/a.txt"}, []string{"sub/a.txt", "../sub/a.txt"}},
-		{"an absolute one is named from here", []string{filepath.Join(dir, "sub"), "sub"}, []string{"../sub/", "sub/"}},
+		{"several are named from the folder that holds them all", []string{".", "sub", "../sub"}, []string{"here/", "here/sub/", "sub/"}},
+		{"files too", []string{"sub/a.txt", "../sub/a.txt"}, []string{"here/sub/a.txt", "sub/a.txt"}},
+		{"one inside of the other", []string{"..", "sub"}, []string{"", "here/sub/"}},
+		{"however they are called", []string{filepath.Join(dir, "sub"), "sub"}, []string{"sub/", "here/sub/"}},
+		{"twice the same", []string{"sub", "sub"}, []string{"", ""}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -71,6 +71,7 @@ type Tree struct {
 	FS     fs.FS
 	Prefix string // put before every path, "" or ending in "/"
 	File   string // the one file to read, where PATH is a file; else the whole tree is searched
+	Folder string // name of the folder that the tree is, by which some files are known (.vscode/mcp.json)
 }
 
 // Options steer a scan. The zero value searches everything.
@@ -278,9 +279,11 @@ func (c *collector) takeBehind(name, own string) {
 }
 
 func (c *collector) recognize(name string) (reader int, kind string) {
-	for i, r := range c.Readers {
-		if kind := r.Recognize(name); kind != "" {
-			return i, kind
+	for _, name := range []string{name, path.Join(c.Folder, name)} {
+		for i, r := range c.Readers {
+			if kind := r.Recognize(name); kind != "" {
+				return i, kind
+			}
 		}
 	}
 	return 0, ""
