@@ -434,13 +434,14 @@ var (
 )
 
 // checkRepo accepts https://host/owner/name with GitLab's subgroups. Letters
-// outside of ASCII are refused: two of them can look the same.
+// outside of ASCII are refused: two of them can look the same. An owner alone is
+// accepted, and met by no repository.
 func checkRepo(s string) error {
 	hint := "write https://host/owner/name, as the browser shows it"
 	rest, ok := strings.CutPrefix(s, "https://")
 	segments := strings.Split(rest, "/")
 	switch {
-	case !ok || len(segments) < 3 || !repoHost.MatchString(segments[0]):
+	case !ok || len(segments) < 2 || !repoHost.MatchString(segments[0]):
 		return &hinted{fmt.Sprintf("%q is no https URL of a repository", sbom.RedactURL(s)), hint}
 	case strings.HasSuffix(s, ".git") || strings.HasSuffix(s, "/"):
 		return &hinted{fmt.Sprintf("%q has an ending that is not part of the repository's name", sbom.RedactURL(s)), "leave out the / or .git at the end"}

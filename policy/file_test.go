@@ -169,7 +169,6 @@ var bad = []struct {
 	{name: "duration without unit", in: "version: 1\nrules:\n  release-age: {minimum: 14}\n", at: "3:26", message: "is text, not a number"},
 	{name: "source without repo", in: "version: 1\nsources:\n  a: {ref: refs/tags/v1}\n", at: "3:6", message: `source "a" has no "repo"`},
 	{name: "repo over http", in: "version: 1\nsources:\n  a: {repo: http://github.com/a/b}\n", at: "3:13", message: "no https URL"},
-	{name: "repo without name", in: "version: 1\nsources:\n  a: {repo: https://github.com/a}\n", at: "3:13", message: "no https URL"},
 	{name: "repo with user", in: "version: 1\nsources:\n  a: {repo: \"https://github.com@evil.example/a/b\"}\n", at: "3:13", message: "no https URL"},
 	{name: "repo with query", in: "version: 1\nsources:\n  a: {repo: \"https://github.com/a/b?x\"}\n", at: "3:13", message: "no https URL"},
 	{name: "repo with .git", in: "version: 1\nsources:\n  a: {repo: https://github.com/a/b.git}\n", at: "3:13", message: "ending", hint: ".git"},

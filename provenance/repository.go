@@ -21,6 +21,10 @@ var issuers = map[string]string{
 	"gitlab.com": IssuerGitLab,
 }
 
+// ErrOwnerOnly means that a URL names an owner and no repository. As an
+// expectation it is well-formed, but no repository meets it.
+var ErrOwnerOnly = errors.New("a repository is owner and name: https://host/owner/name was expected")
+
 // Repository is a source repository in its normal form.
 type Repository struct {
 	Host string   // lower-case, with its port if it has one
@@ -72,7 +76,7 @@ func ParseRepository(raw string) (Repository, error) {
 		}
 	}
 	if len(r.Path) < 2 {
-		return Repository{}, errors.New("a repository is owner and name: https://host/owner/name was expected")
+		return Repository{}, ErrOwnerOnly
 	}
 	if r.Host == "github.com" && len(r.Path) != 2 {
 		return Repository{}, errors.New("a repository of github.com is https://github.com/owner/name, without more")

@@ -57,6 +57,29 @@ func TestDocs(t *testing.T) {
 	}
 }
 
+// TestReadmeShowsRealVerdicts holds every line of the README's verdicts to what
+// check says of the examples.
+func TestReadmeShowsRealVerdicts(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(readme), "\n## What a verdict looks like\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	blocks := strings.Split(section, "```")
+	if len(blocks) != 5 {
+		t.Fatalf("expected two blocks, got %d parts", len(blocks))
+	}
+	for block, example := range map[string]string{blocks[1]: "postmark-mcp", blocks[3]: "verified"} {
+		shown := runOffline(t, []string{"check", filepath.Join("..", "..", "examples", example)})
+		for line := range strings.Lines(block) {
+			if !strings.Contains(shown, "\n"+line) && !strings.HasPrefix(shown, line) {
+				t.Errorf("%s does not say %q", example, line)
+			}
+		}
+	}
+}
+
 func rewrite(t *testing.T, dir string, pages map[string][]byte) {
 	t.Helper()
 	if err := os.RemoveAll(dir); err != nil {

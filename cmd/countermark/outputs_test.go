@@ -71,7 +71,8 @@ func TestSameInputSameBytes(t *testing.T) {
 	}
 }
 
-func runOffline(t *testing.T, args []string) {
+// runOffline runs a command that asks nobody, and returns what it shows.
+func runOffline(t *testing.T, args []string) string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	p := &program{
@@ -81,6 +82,7 @@ func runOffline(t *testing.T, args []string) {
 	if code := p.run(t.Context(), args); code == exitUsage || code == exitUnknown {
 		t.Fatalf("exit code %d\n%s%s", code, &stdout, &stderr)
 	}
+	return stdout.String()
 }
 
 func read(t *testing.T, name string) []byte {

@@ -267,7 +267,7 @@ func (f *verifyFlags) source() (provenance.Expectation, error) {
 	if e.Repo == "" {
 		return e, nil
 	}
-	if _, err := provenance.ParseRepository(e.Repo); err != nil {
+	if _, err := provenance.ParseRepository(e.Repo); err != nil && !errors.Is(err, provenance.ErrOwnerOnly) {
 		return e, usageError("write it as https://host/owner/name", "--source-uri: %v", err)
 	}
 	return e, nil
