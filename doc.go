@@ -19,6 +19,7 @@
 //	sbom                the inventory, and CycloneDX
 //	  sbom/node         lockfiles → inventory
 //	  sbom/mcp          MCP client configurations → inventory
+//	  sbom/visible      foreign text → text that can be shown
 //	provenance          subjects, expectations, states: the verifier
 //	  provenance/npm    the npm registry, and where its attestations are found
 //	  provenance/trust  the trusted root and the npm keys

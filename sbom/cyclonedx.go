@@ -10,12 +10,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
 	"github.com/github/go-spdx/v2/spdxexp"
 	"github.com/google/uuid"
+
+	"countermark/sbom/visible"
 )
 
 // Document says how an inventory is written. The zero value is CycloneDX 1.6 in
@@ -50,16 +50,19 @@ var serialSpace = uuid.MustParse("6f0b1b52-38a5-4f4d-9c29-6f1a3c5de7c1")
 // there are none; Coverage becomes compositions. What a Server says are
 // properties named countermark:mcp:*, and npm's facts those of the official
 // taxonomy, cdx:npm:package:*.
+//
+// Names are foreign text: what a terminal or a CI log would obey, or a reader could
+// not see, stands as escapes of the format, which mean the same to a parser.
 func WriteCycloneDX(w io.Writer, inv *Inventory, doc Document) error {
 	version, ok := specVersions[cmp.Or(doc.SpecVersion, DefaultSpecVersion)]
 	if !ok {
 		return fmt.Errorf("cyclonedx %s is not supported: expected 1.4, 1.5, 1.6 or 1.7", doc.SpecVersion)
 	}
-	format := cdx.BOMFileFormatJSON
+	format, escape := cdx.BOMFileFormatJSON, visible.JSON
 	switch cmp.Or(doc.Format, "json") {
 	case "json":
 	case "xml":
-		format = cdx.BOMFileFormatXML
+		format, escape = cdx.BOMFileFormatXML, visible.XML
 	default:
 		return fmt.Errorf("format %q is not supported: expected json or xml", doc.Format)
 	}
@@ -86,10 +89,7 @@ func WriteCycloneDX(w io.Writer, inv *Inventory, doc Document) error {
 	if err != nil {
 		return err
 	}
-	if format == cdx.BOMFileFormatJSON {
-		content = EscapeJSON(content)
-	}
-	_, err = w.Write(content)
+	_, err = w.Write(escape(content))
 	return err
 }
 
@@ -335,38 +335,4 @@ func newCompositions(inv *Inventory) *[]cdx.Composition {
 
 func everything(inv *Inventory) []*Component {
 	return append([]*Component{inv.Root}, inv.Components...)
-}
-
-// EscapeJSON writes the characters of a JSON text that a terminal or a CI log
-// would obey, or that a reader could not see, as \u escapes: controls,
-// bidirectional and other format characters, and the second # of "##", with
-// which runners' log commands begin. The text means the same afterwards.
-func EscapeJSON(text []byte) []byte {
-	var out []byte
-	start := 0
-	for i := 0; i < len(text); {
-		r, size := rune(text[i]), 1
-		if r >= utf8.RuneSelf {
-			r, size = utf8.DecodeRune(text[i:])
-		}
-		command := r == '#' && i > 0 && text[i-1] == '#'
-		if command || r >= 0x7f && !visible(r) {
-			out = append(out, text[start:i]...)
-			if r > 0xffff {
-				hi, lo := (r-0x10000)>>10+0xd800, (r-0x10000)&0x3ff+0xdc00
-				out = fmt.Appendf(out, `\u%04x\u%04x`, hi, lo)
-			} else {
-				out = fmt.Appendf(out, `\u%04x`, r)
-			}
-			start = i + size
-		}
-		i += size
-	}
-	return append(out, text[start:]...)
-}
-
-// visible reports whether the rune shows itself and nothing else.
-func visible(r rune) bool {
-	return unicode.IsPrint(r) && !unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) &&
-		!unicode.Is(unicode.Variation_Selector, r)
 }

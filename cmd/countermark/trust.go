@@ -9,7 +9,7 @@ import (
 
 	"countermark/policy/report"
 	"countermark/provenance/trust"
-	"countermark/sbom"
+	"countermark/sbom/visible"
 
 	"github.com/spf13/cobra"
 )
@@ -166,6 +166,6 @@ func writeJSON(w io.Writer, value any) error {
 	if err != nil {
 		return err
 	}
-	_, err = w.Write(append(sbom.EscapeJSON(text), '\n'))
+	_, err = w.Write(append(visible.JSON(text), '\n'))
 	return err
 }

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"unicode/utf8"
 
 	"countermark/policy"
+	"countermark/sbom/visible"
 )
 
 // JSON writes the verdict in the form of schemas/verdict.schema.json, indented, with
@@ -55,38 +55,6 @@ func encodeJSON(w io.Writer, document any) error {
 	if err := encoder.Encode(document); err != nil {
 		return err
 	}
-	_, err := w.Write(escapeJSON(b.Bytes()))
+	_, err := w.Write(visible.JSON(b.Bytes()))
 	return err
-}
-
-// escapeJSON writes the characters of strings that cannot be seen, or that would
-// complete the beginning of a CI command, as \u escapes. The encoder writes none of
-// them outside of strings, and none as part of an escape sequence.
-func escapeJSON(document []byte) []byte {
-	out := make([]byte, 0, len(document))
-	var g guard
-	var m marks
-	for i := 0; i < len(document); {
-		r, size := utf8.DecodeRune(document[i:])
-		overpaints := m.next(r)
-		switch {
-		case r == '\n' || r < utf8.RuneSelf && seen(r) && !g.completes(document[i]):
-			out = g.append(out, string(r))
-		case r >= utf8.RuneSelf && seen(r) && !overpaints:
-			out = g.emit(out, string(r))
-		default:
-			out = g.emit(out, jsonEscape(r))
-		}
-		i += size
-	}
-	return out
-}
-
-func jsonEscape(r rune) string {
-	if r > 0xFFFF {
-		const surrogates, low = 0x10000, 0x3FF
-		r -= surrogates
-		return fmt.Sprintf(`\u%04x\u%04x`, 0xD800+r>>10, 0xDC00+r&low)
-	}
-	return fmt.Sprintf(`\u%04x`, r)
 }

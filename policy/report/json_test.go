@@ -11,11 +11,12 @@ import (
 
 	"countermark/policy"
 	"countermark/policy/report"
+	"countermark/sbom/visible/visibletest"
 )
 
 // What is escaped for the eye reads back as it was.
 func TestJSONRoundTrip(t *testing.T) {
-	for _, name := range hostile {
+	for _, name := range visibletest.Names() {
 		v := failing()
 		v.Subject.Name = name
 		v.Findings[0].Server = "<&>" + name + "\U0001F600\U000e0041"
@@ -96,6 +97,32 @@ func TestTextFolds(t *testing.T) {
 	full := write(t, text(report.TextOptions{Verbose: true}), v)
 	if strings.Contains(full, "more (-v") || strings.Count(full, "pkg:npm/p") < 50 {
 		t.Errorf("not in full:\n%s", full)
+	}
+}
+
+// A long remedy is written once, and then referred to.
+func TestTextAdvice(t *testing.T) {
+	long := strings.Repeat("do this and that, ", 10) + "and be done"
+	v := verdict(policy.Fail, 1)
+	for _, f := range []struct{ rule, message, fix string }{
+		{"a", "one", long}, {"a", "two", long}, {"a", "three", "pin it"}, {"a", "four", "pin it"}, {"b", "five", long},
+	} {
+		v.Findings = append(v.Findings, policy.Finding{Rule: f.rule, Severity: policy.Error, Message: f.message, Fix: f.fix, Fingerprint: sum})
+	}
+	got := write(t, text(report.TextOptions{}), v)
+	for _, want := range []string{
+		"    one\n    -> do this and that,",
+		"    two\n    -> as above\n",
+		"    three\n    -> pin it\n",
+		"    four\n    -> pin it\n",
+		"    five\n    -> as above, for a\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in:\n%s", want, got)
+		}
+	}
+	if n := strings.Count(got, "-> do this"); n != 1 {
+		t.Errorf("the long remedy is written %d times:\n%s", n, got)
 	}
 }
 

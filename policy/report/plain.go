@@ -12,7 +12,7 @@ package report
 //     \u202e), and a backslash is doubled, so that no two texts look the same.
 //   - No line begins a command of a CI system, not even one that is pieced
 //     together from several arguments or calls. The character that would complete
-//     it stands as its escape.
+//     it stands as its escape. Package visible does this and the above.
 //   - Long foreign text is cut, and says by how much.
 //   - Errors are lower-case, without a full stop: "countermark: error: …". What to
 //     do next follows as "hint: …". Further lines of an error stand behind a bar,
@@ -28,12 +28,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
-)
 
-// MaxForeign is how many characters of one foreign text are shown.
-const MaxForeign = 1000
+	"countermark/sbom/visible"
+)
 
 // Options say how a [Plain] writes.
 type Options struct {
@@ -45,7 +43,7 @@ type Options struct {
 type Plain struct {
 	w     io.Writer
 	color bool
-	guard guard
+	guard visible.Guard
 	err   error
 }
 
@@ -125,7 +123,7 @@ func (p *Plain) write(text string) {
 	if p.err != nil {
 		return
 	}
-	_, p.err = p.w.Write(p.guard.append(nil, text))
+	_, p.err = p.w.Write(p.guard.Append(nil, text))
 }
 
 // A style is a colour of ours: the parameters of an SGR sequence.
@@ -145,15 +143,6 @@ func (p *Plain) paint(s style, word string) clean {
 		return clean(word)
 	}
 	return clean("\x1b[" + string(s) + "m" + word + "\x1b[0m")
-}
-
-// Visible returns foreign text as [Plain] shows it: on one line, with everything
-// that cannot be seen as its escape, unable to begin a CI command, cut to
-// [MaxForeign] characters. Different texts of at most that length never look the
-// same.
-func Visible(s string) string {
-	var g guard
-	return string(g.append(nil, visible(s, MaxForeign)))
 }
 
 // clean is text that holds nothing foreign, or foreign text that was made visible.
@@ -202,153 +191,11 @@ func (f foreign) text(s fmt.State, verb rune) string {
 		format = strconv.AppendInt(append(format, '.'), int64(precision), 10)
 	}
 	format = utf8.AppendRune(format, verb)
-	text := visible(fmt.Sprintf(string(format), f.value), MaxForeign)
+	text := visible.Escape(fmt.Sprintf(string(format), f.value), visible.MaxText)
 	if quoted {
 		return `"` + strings.ReplaceAll(text, `"`, `\"`) + `"`
 	}
 	return text
-}
-
-// visible escapes all that cannot be seen; the guard does the rest.
-func visible(s string, limit int) string {
-	var b strings.Builder
-	shown := 0
-	m := marks{maxMarks} // a mark at the start would stand on our own text
-	for i, r := range s {
-		if shown == limit {
-			fmt.Fprintf(&b, "…[+%d bytes]", len(s)-i)
-			break
-		}
-		shown++
-		overpaints := m.next(r)
-		switch {
-		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
-			fmt.Fprintf(&b, `\x%02x`, s[i])
-		case r == '\\':
-			b.WriteString(`\\`)
-		case !seen(r) || overpaints:
-			b.WriteString(escape(r))
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
-}
-
-// maxMarks is how many combining marks may stand on one character: more would
-// paint over the lines above and below.
-const maxMarks = 3
-
-// marks counts the combining marks since the last character that is none.
-type marks struct{ n int }
-
-// next reports whether r is one mark too many.
-func (m *marks) next(r rune) bool {
-	if r < utf8.RuneSelf || !unicode.Is(unicode.M, r) {
-		m.n = 0
-		return false
-	}
-	m.n++
-	return m.n > maxMarks
-}
-
-// seen reports whether a reader sees the character for what it is.
-func seen(r rune) bool {
-	if r < utf8.RuneSelf {
-		return r >= ' ' && r != '\x7f'
-	}
-	switch r {
-	case '\u2800', // braille blank
-		'\U00016FE4', // Khitan filler
-		'\U0001D159': // musical null notehead
-		return false
-	}
-	return strconv.IsPrint(r) && !unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
-}
-
-func escape(r rune) string {
-	switch {
-	case r == '\n':
-		return `\n`
-	case r == '\r':
-		return `\r`
-	case r == '\t':
-		return `\t`
-	case r < utf8.RuneSelf:
-		return fmt.Sprintf(`\x%02x`, r)
-	case r <= 0xFFFF:
-		return fmt.Sprintf(`\u%04x`, r)
-	default:
-		return fmt.Sprintf(`\U%08x`, r)
-	}
-}
-
-// A guard watches what goes out, byte by byte and over all calls, and escapes the
-// character that would complete the beginning of a CI command:
-//
-//	::            first in a line, after any white space   GitHub Actions
-//	##            anywhere: ##[ ##vso[ ##teamcity[         GitHub, Azure, TeamCity
-//	section_start: section_end:  anywhere                  GitLab
-//	--- +++ ~~~ ^^^  first in a line                       Buildkite
-type guard struct {
-	head []byte // the first bytes of the line that are no white space, as many as matter
-	tail []byte // its last bytes, as many as matter
-}
-
-const (
-	headLength = len("---")
-	tailLength = len("section_start")
-)
-
-func (g *guard) append(dst []byte, text string) []byte {
-	for i := 0; i < len(text); i++ {
-		b := text[i]
-		switch {
-		case b == '\n':
-			g.head, g.tail = g.head[:0], g.tail[:0]
-			dst = append(dst, b)
-		case b == '\x1b': // a colour of ours: it is no text
-			end := strings.IndexByte(text[i:], 'm')
-			if end < 0 {
-				end = len(text) - i - 1
-			}
-			dst = append(dst, text[i:i+end+1]...)
-			i += end
-		case g.completes(b):
-			dst = g.emit(dst, fmt.Sprintf(`\x%02x`, b))
-		default:
-			dst = g.emit(dst, text[i:i+1])
-		}
-	}
-	return dst
-}
-
-func (g *guard) completes(b byte) bool {
-	switch b {
-	case ':':
-		return string(g.head) == ":" || bytes.HasSuffix(g.tail, []byte("section_start")) || bytes.HasSuffix(g.tail, []byte("section_end"))
-	case '#':
-		return bytes.HasSuffix(g.tail, []byte("#"))
-	case '-', '+', '~', '^':
-		return len(g.head) == 2 && g.head[0] == b && g.head[1] == b
-	default:
-		return false
-	}
-}
-
-func (g *guard) emit(dst []byte, text string) []byte {
-	for i := range len(text) {
-		b := text[i]
-		blank := len(g.head) == 0 && (b == ' ' || b == '\t')
-		if len(g.head) < headLength && !blank {
-			g.head = append(g.head, b)
-		}
-		if len(g.tail) == cap(g.tail) && len(g.tail) > tailLength { // forget, now and then
-			g.tail = append(g.tail[:0], g.tail[len(g.tail)-tailLength:]...)
-		}
-		g.tail = append(g.tail, b)
-	}
-	return append(dst, text...)
 }
 
 // lines splits text at its line breaks, and leaves out empty lines.

@@ -5,66 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
-	"strconv"
-	"strings"
 	"testing"
-	"unicode"
-	"unicode/utf8"
 
 	"countermark/policy/report"
+	"countermark/sbom/visible/visibletest"
 )
-
-func TestVisible(t *testing.T) {
-	for _, test := range []struct{ in, want string }{
-		{"", ""},
-		{"plain text, 1.2.3 (äöü 日本語 😀)", "plain text, 1.2.3 (äöü 日本語 😀)"},
-		{"a\x1b[31mb", `a\x1b[31mb`},
-		{"a\r\n\tb", `a\r\n\tb`},
-		{"\x00\x7f", `\x00\x7f`},
-		{"\u0085\u009b", `\u0085\u009b`},
-		{"\xff\xc3", `\xff\xc3`},
-		{"\ufffd", "\ufffd"},
-		{"\u202eabc\u2069", `\u202eabc\u2069`},
-		{"a\u200bb\u00adc\ufeff", `a\u200bb\u00adc\ufeff`},
-		{"\u2028\u2029", `\u2028\u2029`},
-		{"\u00a0\u3000", `\u00a0\u3000`},
-		{"\u115f\u1160\u3164\uffa0\u2800", `\u115f\u1160\u3164\uffa0\u2800`},
-		{"a\ufe0f\U000e0100\U000e0041", `a\ufe0f\U000e0100\U000e0041`},
-		{"\ufdd0\uffff\U0010ffff", `\ufdd0\uffff\U0010ffff`},
-		{"\ue000", `\ue000`},
-		{"e\u0301", "e\u0301"},
-		{"\u0301", `\u0301`},
-		{"e\u0301\u0301\u0301\u0301", "e\u0301\u0301\u0301" + `\u0301`},
-		{`C:\x1b`, `C:\\x1b`},
-		{"::error::x", `:\x3aerror::x`},
-		{"  ::error::x", `  :\x3aerror::x`},
-		{"std::string", "std::string"},
-		{"##[error]x", `#\x23[error]x`},
-		{"a ##vso[x]", `a #\x23vso[x]`},
-		{"###[x]", `#\x23#[x]`},
-		{"a#readme", "a#readme"},
-		{"section_start:1:x", `section_start\x3a1:x`},
-		{"x section_end:1:x", `x section_end\x3a1:x`},
-		{"--- x", `--\x2d x`},
-		{"a --- x", "a --- x"},
-		{"^^^ +++", `^^\x5e +++`},
-	} {
-		if got := report.Visible(test.in); got != test.want {
-			t.Errorf("Visible(%q) = %q, want %q", test.in, got, test.want)
-		}
-	}
-}
-
-func TestVisibleIsCut(t *testing.T) {
-	fits := strings.Repeat("ä", report.MaxForeign)
-	if got := report.Visible(fits); got != fits {
-		t.Errorf("text of the limit's length was changed")
-	}
-	if got, want := report.Visible(fits+"äöü"), fits+"…[+6 bytes]"; got != want {
-		t.Errorf("got … %q, want … %q", got[len(fits):], want[len(fits):])
-	}
-}
 
 func TestPrintf(t *testing.T) {
 	for _, test := range []struct {
@@ -193,74 +138,20 @@ func TestFirstErrorStays(t *testing.T) {
 	}
 }
 
-// What CI systems read in a log, written down apart from the code under test.
-// GitHub trims white space and reads "::" first in a line, and "##[" anywhere.
-var commands = regexp.MustCompile(`(?m)^\s*::|##\[|##vso\[|##teamcity\[|section_(start|end):|^(---|\+\+\+|~~~|\^\^\^)`)
-
 // requireHarmless fails where the text holds what a terminal, a reader or a CI
 // system would take for more than text.
 func requireHarmless(t *testing.T, text string) {
 	t.Helper()
-	if !utf8.ValidString(text) {
-		t.Errorf("invalid UTF-8 in %q", text)
-	}
-	for _, r := range text {
-		switch {
-		case r == '\n':
-		case unicode.In(r, unicode.C, unicode.Zl, unicode.Zp, unicode.Bidi_Control, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point),
-			unicode.Is(unicode.Zs, r) && r != ' ', !unicode.IsPrint(r), strings.ContainsRune("\u2800\u3164\u115f\u1160\uffa0\u034f", r):
-			t.Errorf("%U in %q", r, text)
-		}
-	}
-	if command := commands.FindString(text); command != "" {
-		t.Errorf("%q begins a command in:\n%s", command, text)
-	}
-	if strings.Contains(text, "\u0300\u0300\u0300\u0300") {
-		t.Errorf("too many combining marks in %q", text)
+	if err := visibletest.Check(text); err != nil {
+		t.Error(err)
 	}
 }
 
-// original undoes Visible, so that the fuzz test can show that nothing is lost.
-func original(t *testing.T, shown string) string {
-	t.Helper()
-	var b strings.Builder
-	for shown != "" {
-		// A byte that was no UTF-8 has the form of a control character's escape.
-		if strings.HasPrefix(shown, `\x`) && len(shown) >= 4 {
-			n, err := strconv.ParseUint(shown[2:4], 16, 8)
-			if err != nil {
-				t.Fatal(err)
-			}
-			b.WriteByte(byte(n))
-			shown = shown[4:]
-			continue
-		}
-		r, _, tail, err := strconv.UnquoteChar(shown, 0)
-		if err != nil {
-			t.Fatalf("%q: %v", shown, err)
-		}
-		b.WriteRune(r)
-		shown = tail
-	}
-	return b.String()
-}
-
-func FuzzVisible(f *testing.F) {
-	for _, s := range hostile {
+func FuzzPlain(f *testing.F) {
+	for _, s := range visibletest.Names() {
 		f.Add(s, 3)
 	}
 	f.Fuzz(func(t *testing.T, s string, cut int) {
-		shown := report.Visible(s)
-		requireHarmless(t, shown)
-		if strings.Contains(shown, "\n") {
-			t.Errorf("a line break in %q", shown)
-		}
-		if utf8.RuneCountInString(s) <= report.MaxForeign {
-			if back := original(t, shown); back != s {
-				t.Errorf("%q is shown as %q, which reads as %q", s, shown, back)
-			}
-		}
-
 		// In two arguments, behind our own text, and as lines.
 		cut = min(max(cut, 0), len(s))
 		var b bytes.Buffer

@@ -5,6 +5,7 @@ import (
 
 	"countermark/policy"
 	"countermark/provenance"
+	"countermark/sbom/visible"
 )
 
 // Provenance writes one result for people: the state, why, what to do next, and
@@ -17,7 +18,7 @@ func Provenance(p *Plain, subject string, v *policy.ProvenanceVerdict, hint stri
 	if !known {
 		style = styleBad
 	}
-	p.Printf("%s  %s\n", p.paint(style, strings.ToUpper(Visible(v.State))), name(subject))
+	p.Printf("%s  %s\n", p.paint(style, strings.ToUpper(visible.Text(v.State))), name(subject))
 	t.paragraph("", v.Reason)
 	t.paragraph("-> ", hint)
 	if source := v.Source; source != nil {

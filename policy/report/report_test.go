@@ -15,40 +15,12 @@ import (
 
 	"countermark/policy"
 	"countermark/policy/report"
+	"countermark/sbom/visible/visibletest"
 	"countermark/schemas"
 	"countermark/schemas/official"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
-
-// hostile are names that somebody else chose: each tries to get out of its place.
-var hostile = []string{
-	"\x1b[2J::error::x",
-	"::error file=a::b",
-	"  \t::set-output name=a::b",
-	"##[command]rm",
-	"#",
-	"##vso[task.setvariable variable=a]b",
-	"##teamcity[buildStatus status='SUCCESS']",
-	"section_start:1:a\r\x1b[0K",
-	"<script>alert(1)</script>",
-	"<img src=x onerror=alert(1)>",
-	"[click](http://evil.example)",
-	"![x](http://evil.example/a.png)",
-	"{0}",
-	"abc\u202ecba\u2066",
-	"two\nlines\r\n::error::three",
-	"\u2028::error::x",
-	"\u0085::error::x",
-	"zero\u200bwidth\u00ad\ufe0f\U000e0041\u3164\u115f\u2800",
-	"bytes\xff\xfe\x80",
-	"a\u0300\u0300\u0300\u0300\u0300\u0300\u0300\u0300",
-	"\u0336struck",
-	"--- group",
-	`\x1b[31m`,
-	"\x00\x7f\x9b31m",
-	strings.Repeat("long ", 400),
-}
 
 var rules = []report.RuleDoc{
 	{Name: "malicious", Summary: "the version is known to be malicious", Help: "An advisory lists this version.\nRemove it, and rotate what it could read."},
@@ -264,7 +236,7 @@ func verdictSchema(t *testing.T) *jsonschema.Schema {
 
 // Whatever others named their things, no format shows it as more than a name.
 func TestHostileNames(t *testing.T) {
-	for _, name := range hostile {
+	for _, name := range visibletest.Names() {
 		v := hostileVerdict(name)
 		for _, format := range formats {
 			t.Run(format.name, func(t *testing.T) {
@@ -279,7 +251,7 @@ func TestHostileNames(t *testing.T) {
 // A hostile name adds no line to the text: it has as many as with a harmless one.
 func TestHostileNamesStayOnTheirLine(t *testing.T) {
 	want := strings.Count(write(t, text(report.TextOptions{}), hostileVerdict("a")), "\n")
-	for _, name := range hostile {
+	for _, name := range visibletest.Names() {
 		if strings.Count(name, " ") > 0 {
 			continue // words may be wrapped
 		}

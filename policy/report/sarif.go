@@ -41,7 +41,7 @@ package report
 //
 // Encoding: viewers turn [text](target) in a message into a link, some read it as
 // Markdown or HTML, and {0} is a placeholder (3.11.5). All text is made visible as
-// everywhere (see Plain) and then escaped so that none of this can happen; see
+// everywhere (see package visible) and then escaped so that none of this can happen; see
 // sarifText.
 
 import (
@@ -56,6 +56,7 @@ import (
 
 	"countermark/policy"
 	"countermark/sbom"
+	"countermark/sbom/visible"
 )
 
 // MaxSARIFResults is how many results a SARIF file holds at most.
@@ -241,7 +242,7 @@ func sarifRuleOf(rule RuleDoc) sarifRule {
 	summary := cmp.Or(rule.Summary, "a rule of the policy")
 	help := cmp.Or(rule.Help, summary)
 	return sarifRule{
-		ID:               Visible(rule.Name),
+		ID:               visible.Text(rule.Name),
 		ShortDescription: sarifMessage{Text: sarifText(summary)},
 		Help:             sarifMessage{Text: eachLine(help, sarifText), Markdown: eachLine(help, markdown)},
 		Properties:       sarifProperties{Tags: []string{"security", "supply-chain"}},
@@ -291,7 +292,7 @@ func sarifResultOf(v *policy.Verdict, f policy.Finding, rule int) sarifResult {
 		location.Logical = append(location.Logical, sarifLogical{FullyQualifiedName: sarifText(f.Server), Kind: "server"})
 	}
 	return sarifResult{
-		RuleID:              Visible(f.Rule),
+		RuleID:              visible.Text(f.Rule),
 		RuleIndex:           rule,
 		Level:               level(f.Severity),
 		Message:             sarifMessage{Text: resultText(f)},
@@ -348,7 +349,7 @@ func physical(file string, line int) sarifLocation {
 // segment percent-encoded, with no scheme, host, query or fragment, whatever the
 // name of the file is.
 func relativeURI(file string) string {
-	segments := strings.Split(strings.TrimLeft(path.Clean(file), "/"), "/")
+	segments := strings.Split(cmp.Or(strings.TrimLeft(path.Clean(file), "/"), "."), "/")
 	for i, s := range segments {
 		// PathEscape leaves what may stand in a segment. But a colon in the first one
 		// would make it a scheme, and quotes and parentheses end links in Markdown.
@@ -375,13 +376,13 @@ func invocation(v *policy.Verdict, kept int, rules map[string]int) sarifInvocati
 	inv := sarifInvocation{
 		ExecutionSuccessful: v.Verdict != policy.Unknown,
 		ExitCode:            v.ExitCode,
-		ExitCodeDescription: Visible(string(v.Verdict)),
+		ExitCodeDescription: visible.Text(string(v.Verdict)),
 	}
 	for _, n := range v.NotEvaluated {
 		inv.ConfigurationNotifications = append(inv.ConfigurationNotifications, sarifNotification{
 			Level:          "note",
 			Message:        sarifMessage{Text: sarifText("not evaluated: " + n.Reason)},
-			AssociatedRule: &sarifDescriptor{ID: Visible(n.Rule), Index: rules[n.Rule]},
+			AssociatedRule: &sarifDescriptor{ID: visible.Text(n.Rule), Index: rules[n.Rule]},
 		})
 	}
 	if kept < len(v.Findings) {
@@ -421,7 +422,7 @@ var (
 // parenthesis of a link, the bracket of an HTML tag and the braces of a placeholder
 // stand as escapes too.
 func sarifText(s string) string {
-	s = Visible(s)
+	s = visible.Text(s)
 	s = strings.ReplaceAll(s, "](", `]\x28`)
 	s = brackets.Replace(s)
 	s = tag.ReplaceAllString(s, `\x3c$1`)
@@ -432,7 +433,7 @@ func sarifText(s string) string {
 // 2.4: any ASCII punctuation may be escaped).
 func markdown(line string) string {
 	var b strings.Builder
-	for _, r := range Visible(line) {
+	for _, r := range visible.Text(line) {
 		if strings.ContainsRune("\\`*_{}[]<>()#+-!|~&@:", r) {
 			b.WriteByte('\\')
 		}

@@ -9,6 +9,7 @@ import (
 
 	"countermark/policy"
 	"countermark/policy/report"
+	"countermark/sbom/visible/visibletest"
 )
 
 // sarifRun is what the tests read of a SARIF log, written down apart from the code
@@ -158,6 +159,7 @@ func TestSARIFPaths(t *testing.T) {
 		"ünïcode":             "%C3%BCn%C3%AFcode",
 		`c:\x`:                "c%3A%5Cx",
 		"\xff\n":              "%FF%0A",
+		"/":                   ".",
 	} {
 		v := passing()
 		v.Findings = []policy.Finding{{Rule: "x-a", Severity: policy.Error, Message: "m", Fix: "f", Fingerprint: sum, Location: &policy.Location{Path: path, Line: 1}}}
@@ -191,7 +193,7 @@ func TestSARIFText(t *testing.T) {
 // Nothing that a viewer could render as a link, an image or a tag is left.
 func TestSARIFHoldsNoMarkup(t *testing.T) {
 	markup := regexp.MustCompile(`\]\(|<[A-Za-z/!]`)
-	for _, name := range hostile {
+	for _, name := range visibletest.Names() {
 		if found := markup.FindString(write(t, sarif, hostileVerdict(name))); found != "" {
 			t.Errorf("%q leaves %q", name, found)
 		}

@@ -12,6 +12,7 @@ import (
 	"countermark/policy"
 	"countermark/provenance"
 	"countermark/sbom"
+	"countermark/sbom/visible"
 )
 
 // TextOptions say how much [Text] shows.
@@ -83,7 +84,7 @@ func (t *text) headline() {
 	if rules := len(t.v.NotEvaluated); rules > 0 {
 		counts = append(counts, count(rules, "rule")+" not evaluated")
 	}
-	answer := strings.ToUpper(Visible(string(t.v.Verdict)))
+	answer := strings.ToUpper(visible.Text(string(t.v.Verdict)))
 	t.p.Printf("%s  %s\n", t.p.paint(style, answer), clean(strings.Join(counts, ", ")))
 	if t.v.Summary.Components > 0 {
 		t.p.Printf("provenance is verified for %d of %s\n", t.v.Summary.Provenance[string(provenance.Verified)], clean(count(t.v.Summary.Components, "component")))
@@ -196,15 +197,19 @@ func (t *text) finding(f *fold, full bool) {
 	t.advice(f.Rule, f.Fix)
 }
 
-// advice writes what to do next, and the second time for which rule it was
-// written: one remedy often serves several findings.
+// advice writes what to do next, and the second time that it stands above: one
+// remedy often serves several findings.
 func (t *text) advice(rule, fix string) {
-	if first, ok := t.advised[fix]; ok && len(fix) > shortAdvice {
-		t.paragraph("-> ", "as for "+first)
-		return
+	first, written := t.advised[fix]
+	switch {
+	case !written || len(fix) <= shortAdvice:
+		t.advised[fix] = rule
+		t.paragraph("-> ", fix)
+	case first == rule:
+		t.paragraph("-> ", "as above")
+	default:
+		t.paragraph("-> ", "as above, for "+first)
 	}
-	t.advised[fix] = rule
-	t.paragraph("-> ", fix)
 }
 
 // more says that the list goes on.
@@ -224,7 +229,7 @@ func (t *text) paragraph(label clean, text string) {
 	flush := func() {
 		t.p.Printf("%s\n", clean(line))
 	}
-	for word := range strings.FieldsSeq(visible(text, MaxForeign)) {
+	for word := range strings.FieldsSeq(visible.Escape(text, visible.MaxText)) {
 		switch {
 		case line == "":
 			line = indent + string(label) + word
@@ -525,7 +530,7 @@ func packageName(c policy.ComponentVerdict) clean {
 }
 
 // name makes a foreign name, path or URL visible, and cuts it to a name's length.
-func name(s string) clean { return clean(visible(s, maxName)) }
+func name(s string) clean { return clean(visible.Escape(s, maxName)) }
 
 func quoted(s string) clean {
 	return `"` + clean(strings.ReplaceAll(string(name(s)), `"`, `\"`)) + `"`
