@@ -228,12 +228,21 @@ func (m *model) compareBrand(brand string, s *shape, launched bool) int {
 		if l := spells(s.rest); l == brandOnly || l == nearBrand && s.scope == "" {
 			return bareBrand
 		}
-		return unlike
 	}
-	if s.hasRun(brand) {
+	// Shorter brands are parts of ordinary names.
+	if (s.mcp || len(brand) >= ownWord) && (s.hasRun(brand) || s.extends(brand)) {
 		return brandAmongWords
 	}
 	return unlike
+}
+
+// ownWord is how many letters a brand has that is no ordinary word.
+const ownWord = 7
+
+// extends reports whether a word of the name begins with the brand, where that
+// is long: postmarkapp.
+func (s *shape) extends(brand string) bool {
+	return s.mcp && len(brand) >= ownWord && slices.ContainsFunc(s.words, func(w string) bool { return strings.HasPrefix(w, brand) })
 }
 
 // shape is a package name, prepared for comparisons.
@@ -384,6 +393,7 @@ var empty = map[string]bool{
 }
 
 func isMCP(w string) bool {
+	w = strings.TrimRight(w, "0123456789")
 	return w == "mcp" || w == "mpc" || w == "cmp" || w == "mcps" || distance(w, "modelcontextprotocol", 2) <= 2
 }
 
@@ -397,8 +407,13 @@ func words(text string) []string {
 		return (r < 'a' || r > 'z') && (r < '0' || r > '9')
 	})
 	var out []string
-	for _, f := range fields {
-		out = append(out, unglue(f)...)
+	for i := 0; i < len(fields); i++ {
+		if i+2 < len(fields) && fields[i] == "model" && fields[i+1] == "context" && fields[i+2] == "protocol" {
+			out = append(out, "mcp")
+			i += 2
+			continue
+		}
+		out = append(out, unglue(fields[i])...)
 	}
 	return out
 }

@@ -49,6 +49,11 @@ func TestLookalikes(t *testing.T) {
 		{sbom.NPM, "@activecampaign/postmark-mcp", "", ""},
 		{sbom.NPM, "postmark", "Postmark", ""},
 		{sbom.PyPI, "postmark-mcp", "Postmark", "Postmark"},
+		{sbom.NPM, "postmarkapp-mcp", "Postmark", ""},
+		{sbom.NPM, "postmark-mcp2", "Postmark", "Postmark"},
+		{sbom.NPM, "postmark-tools", "Postmark", ""},
+		{sbom.NPM, "postmark-agent", "Postmark", ""},
+		{sbom.NPM, "postmark-model-context-protocol", "Postmark", "Postmark"},
 		{sbom.NPM, "bookmark-mcp", "", ""},
 
 		// Another vendor's name with a hyphen or a word moved.
