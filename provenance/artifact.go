@@ -126,7 +126,7 @@ func (id Identity) parse() (*identity, error) {
 		return fail(fmt.Errorf("the pattern of the issuer: %w", err))
 	}
 	if id.Source.Repo != "" {
-		if _, err := ParseRepository(id.Source.Repo); err != nil {
+		if _, err := ParseRepository(id.Source.Repo); err != nil && !errors.Is(err, ErrOwnerOnly) {
 			return fail(fmt.Errorf("the source repository: %w", err))
 		}
 	}
@@ -183,8 +183,12 @@ func (v *Verifier) Artifact(a Artifact, bundles []Attestation, id Identity) (Res
 		r := &verdict{Result: newResult(s, id.Source)}
 		return r.end(Absent, "there are no attestations for it", "give its bundle with --bundle"), nil
 	}
+	if len(bundles) > MaxArtifactBundles {
+		r := &verdict{Result: newResult(s, id.Source)}
+		return r.end(Unavailable, fmt.Sprintf("there are %d bundles, and no more than %d are tried", len(bundles), MaxArtifactBundles), "give only the bundles of this file with --bundle"), nil
+	}
 	var nearest Result
-	for i, b := range bundles[:min(len(bundles), MaxAttestations)] {
+	for i, b := range bundles {
 		r := v.artifact(a, s, b, who)
 		r.Evidence = clip(b.From)
 		if r.State == Verified {
@@ -269,9 +273,6 @@ func (v *verdict) compareIdentity(o *opened, c certified, who *identity) {
 	if who.issuer != nil {
 		v.demand(check{name: checkIssuer, ok: who.issuer.MatchString(c.issuer), expected: who.IssuerRegexp, actual: c.issuer, what: "the certificate's issuer", hint: hint})
 	}
-	if want := who.SignerWorkflow; want != "" {
-		v.demand(check{name: checkSigner, ok: signedBy(c.signer, want), expected: want, actual: c.signer, what: "the workflow that signed", hint: hint})
-	}
 	var builders []string
 	if t := o.types.predicate; t == typeSLSA02 || t == typeSLSA1 {
 		claims := readPredicate(t, o.predicate)
@@ -285,21 +286,8 @@ func (v *verdict) compareIdentity(o *opened, c certified, who *identity) {
 	if e.Repo != "" && e.Issuer == "" {
 		e.Issuer = who.Issuer // the user names it once, for both
 	}
+	e.SignerWorkflow = cmp.Or(e.SignerWorkflow, who.SignerWorkflow)
 	v.compare(e, c, builders)
-}
-
-// signedBy compares a workflow as people write it with a certificate's signer,
-// whose ref it need not name.
-func signedBy(signer, want string) bool {
-	want = strings.TrimPrefix(want, "https://")
-	if strings.Count(strings.SplitN(want, "/.", 2)[0], "/") == 1 { // owner/name/.github/…
-		want = "github.com/" + want
-	}
-	signer = strings.TrimPrefix(signer, "https://")
-	if !strings.Contains(want, "@") {
-		signer, _, _ = strings.Cut(signer, "@")
-	}
-	return signer == want
 }
 
 // verifyArtifact verifies signature, log and time over the artifact.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
@@ -137,6 +138,23 @@ func TestArtifactSeveralBundles(t *testing.T) {
 	}
 	if got := must(v.Artifact(a, nil, id)); got.State != Absent || got.Hint == "" {
 		t.Errorf("no bundle: got %s", got.State)
+	}
+}
+
+// TestArtifactTriesAllBundles: the right one may be the last, and where not all
+// are tried nobody knows.
+func TestArtifactTriesAllBundles(t *testing.T) {
+	v := verifier(t, embedded(t))
+	right := Attestation{Bundle: read(t, "sigstore-2.0.0", "bundle-provenance.json"), From: "b.jsonl:last"}
+	wrong := Attestation{Bundle: []byte("{}"), From: "b.jsonl:1"}
+	a := Artifact{Digest: Digest{"sha512", real200SHA512}}
+	id := Identity{Source: Expectation{Repo: realRepo}}
+	many := append(slices.Repeat([]Attestation{wrong}, MaxArtifactBundles-1), right)
+	if got := must(v.Artifact(a, many, id)); got.State != Verified || got.Evidence != right.From {
+		t.Errorf("the last of many: %s (%s)", got.State, got.Reason)
+	}
+	if got := must(v.Artifact(a, append(many, wrong), id)); got.State != Unavailable || got.Reason == "" || got.Hint == "" {
+		t.Errorf("too many: %s (%s)", got.State, got.Reason)
 	}
 }
 

@@ -13,9 +13,13 @@ import (
 // read in part.
 const (
 	MaxBundleSize   = 16 << 20 // bytes of one bundle's JSON
-	MaxAttestations = 64       // bundles of one subject
+	MaxAttestations = 64       // of one package
 	MaxSubjects     = 1024     // subjects of one statement
 )
+
+// MaxArtifactBundles is how many bundles are tried for one file or digest. With
+// more it is Unavailable: the right one might be among those that were not.
+const MaxArtifactBundles = 10_000
 
 // payloadInToto is the DSSE payload type of in-toto statements
 // (https://github.com/in-toto/attestation/blob/main/spec/v1/envelope.md).

@@ -1,6 +1,7 @@
 package provenance
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
@@ -22,6 +23,7 @@ type certified struct {
 	trigger      string // 1.20, else 1.2
 	runner       string // 1.11
 	run          string // 1.21
+	early        bool   // only the extensions of early 2023 are there
 }
 
 // readCertificate brings a certificate's extensions into one form. Certificates
@@ -41,6 +43,7 @@ func readCertificate(s *certificate.Summary) certified {
 		run:          s.RunInvocationURI,
 	}
 	if c.repository == "" && s.GithubWorkflowRepository != "" && c.issuer == IssuerGitHub {
+		c.early = true
 		c.repository = "https://github.com/" + s.GithubWorkflowRepository
 		c.ref = s.GithubWorkflowRef
 		c.commit = s.GithubWorkflowSHA
@@ -67,9 +70,31 @@ func workflowOf(uri, repository string) (path string, ok bool) {
 	if !ok {
 		return "", false
 	}
-	path, _, _ = strings.Cut(strings.TrimPrefix(rest, "/"), "@")
-	return path, path != ""
+	path, _, ok = splitWorkflow(strings.TrimPrefix(rest, "/"))
+	return path, ok
 }
+
+// splitWorkflow splits a workflow's URI or path from the ref behind it:
+// PATH@refs/tags/v1, or PATH@ and a commit. Whoever signs chooses the names of
+// his files and refs, and both may hold an @. So what could be split in two ways
+// is refused.
+func splitWorkflow(uri string) (path, ref string, ok bool) {
+	const mark = "@refs/"
+	at := strings.Index(uri, mark)
+	if at < 0 {
+		at = strings.LastIndex(uri, "@")
+		if at < 0 || !commitID.MatchString(uri[at+1:]) {
+			return "", "", false
+		}
+	}
+	if at == 0 || strings.Contains(uri[at+1:], mark) {
+		return "", "", false
+	}
+	return uri[:at], uri[at+1:], true
+}
+
+// commitID is a git commit's name, in SHA-1 or SHA-256.
+var commitID = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
 // claimed is what a provenance predicate says of the build. The workflow wrote
 // it, so it is worth less than the certificate: where both say something, they
@@ -92,6 +117,16 @@ const (
 	typeSLSA02  = "https://slsa.dev/provenance/v0.2"
 	typeSLSA1   = "https://slsa.dev/provenance/v1"
 )
+
+// OfNPMSet reports whether a predicate type is one of npm's set: a publish
+// attestation or a provenance.
+func OfNPMSet(predicateType string) bool {
+	switch predicateType {
+	case typePublish, typeSLSA02, typeSLSA1:
+		return true
+	}
+	return false
+}
 
 // readPredicate reads a SLSA provenance predicate of either version
 // (https://slsa.dev/spec/v0.2/provenance, https://slsa.dev/spec/v1.0/provenance)

@@ -44,18 +44,19 @@ const (
 	checkPredicateType = "predicate-type"
 
 	// What somebody expects; a failure is Mismatch.
-	checkIdentity     = "certificate-identity"
-	checkIssuer       = "issuer"
-	checkRepository   = "source-repository"
-	checkRepositoryID = "repository-id"
-	checkOwnerID      = "owner-id"
-	checkRef          = "source-ref"
-	checkCommit       = "source-digest"
-	checkWorkflow     = "workflow"
-	checkSigner       = "signer-workflow"
-	checkBuilder      = "builder"
-	checkTrigger      = "trigger"
-	checkRunner       = "runner"
+	checkIdentity      = "certificate-identity"
+	checkIssuer        = "issuer"
+	checkRepository    = "source-repository"
+	checkRepositoryID  = "repository-id"
+	checkOwnerID       = "owner-id"
+	checkRef           = "source-ref"
+	checkCommit        = "source-digest"
+	checkWorkflow      = "workflow"
+	checkSigner        = "signer-workflow"
+	checkBuilder       = "builder"
+	checkBuilderRunner = "builder-runner" // that the certificate confirms the builder
+	checkTrigger       = "trigger"
+	checkRunner        = "runner"
 )
 
 // verdict collects the checks of one subject into its result.

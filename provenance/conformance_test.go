@@ -68,17 +68,7 @@ func TestConformance(t *testing.T) {
 func conformanceCase(t *testing.T, dir, c string) {
 	t.Helper()
 	fails := strings.HasSuffix(c, "_fail")
-	artifact := filepath.Join(c, "artifact")
-	if _, err := os.Stat(artifact); err != nil {
-		artifact = filepath.Join(dir, "a.txt")
-		if _, err := os.Stat(filepath.Join(dir, "bundle-verify", "a.txt")); err == nil {
-			artifact = filepath.Join(dir, "bundle-verify", "a.txt")
-		}
-	}
-	content, err := os.ReadFile(artifact)
-	if err != nil {
-		t.Fatal(err)
-	}
+	content := conformanceContent(t, dir, c)
 	rootFile := filepath.Join(c, "trusted_root.json")
 	rootJSON := optional(t, rootFile)
 	if rootJSON == nil {
@@ -120,6 +110,23 @@ func conformanceCase(t *testing.T, dir, c string) {
 		}
 		t.Logf("%s: %s %s %v", what, got.State, got.Reason, err)
 	}
+}
+
+// conformanceContent returns the file that a case is about.
+func conformanceContent(t *testing.T, dir, c string) []byte {
+	t.Helper()
+	artifact := filepath.Join(c, "artifact")
+	if _, err := os.Stat(artifact); err != nil {
+		artifact = filepath.Join(dir, "a.txt")
+		if _, err := os.Stat(filepath.Join(dir, "bundle-verify", "a.txt")); err == nil {
+			artifact = filepath.Join(dir, "bundle-verify", "a.txt")
+		}
+	}
+	content, err := os.ReadFile(artifact)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
 }
 
 func embedded(t testing.TB) *trust.Material {

@@ -76,15 +76,19 @@ func (v *verdict) compareRepository(e Expectation, c certified) {
 	v.demand(found)
 }
 
-// compareWorkflow compares the workflow that was started. One that is expected
-// has to have signed by itself: a reusable workflow of somebody else signs only
-// where the expectation names it as the builder.
+// compareWorkflow compares the workflow that was started, and the one that
+// signed. A workflow that is expected has to have signed by itself: a reusable
+// one of somebody else signs only where the expectation names it, as the signer
+// or as the builder.
 func (v *verdict) compareWorkflow(e Expectation, c certified) {
+	if want := e.SignerWorkflow; want != "" {
+		v.demand(check{name: checkSigner, ok: signedBy(c.signer, want), expected: want, actual: c.signer, what: "the workflow that signed", hint: hintSource})
+	}
 	if e.Workflow == "" {
 		return
 	}
 	v.demand(check{name: checkWorkflow, ok: c.workflow == e.Workflow, expected: e.Workflow, actual: c.workflow, what: "the build's workflow", hint: hintSource})
-	if e.Builder != "" {
+	if _, signs := workflowRepository(e.Builder); signs || e.SignerWorkflow != "" {
 		return
 	}
 	path, _ := workflowOf(c.signer, c.repository)
@@ -92,6 +96,21 @@ func (v *verdict) compareWorkflow(e Expectation, c certified) {
 		name: checkSigner, ok: path == e.Workflow, expected: e.Workflow, actual: cmp.Or(path, c.signer), what: "the workflow that signed",
 		hint: "if a reusable workflow may sign for it, name that as the builder",
 	})
+}
+
+// signedBy compares a workflow as people write it with a certificate's signer,
+// whose ref it need not name.
+func signedBy(signer, want string) bool {
+	want = strings.TrimPrefix(want, "https://")
+	if strings.Count(strings.SplitN(want, "/.", 2)[0], "/") == 1 { // owner/name/.github/…
+		want = "github.com/" + want
+	}
+	signer = strings.TrimPrefix(signer, "https://")
+	if strings.Contains(want, "@") {
+		return signer == want
+	}
+	path, _, ok := splitWorkflow(signer)
+	return ok && path == want
 }
 
 // The builder ids of GitHub's runners. SLSA v0.2 provenance of npm's command
@@ -124,17 +143,38 @@ func (v *verdict) compareBuilder(e Expectation, c certified, names []string) {
 		found.ok = found.ok || name == e.Builder
 	}
 	v.demand(found)
-	// The predicate's builder is the build's own word. A workflow as builder is
-	// believed because a certificate says that this repository's workflow signed.
-	// A builder may sign by another workflow of its repository, at the same tag.
+	// The predicate's builder is the build's own word, so it counts only as far as
+	// the certificate confirms it.
 	if repository, ok := workflowRepository(e.Builder); ok {
-		_, tag, _ := strings.Cut(e.Builder, "@")
-		_, signedAt, _ := strings.Cut(c.signer, "@")
+		// A builder may sign by another workflow of its repository, at the same tag.
+		_, tag, tagged := splitWorkflow(e.Builder)
+		_, signedAt, _ := splitWorkflow(c.signer)
 		v.demand(check{
-			name: checkSigner, ok: strings.HasPrefix(c.signer, repository+"/") && signedAt == tag,
-			expected: "a workflow of " + repository + " at " + tag, actual: c.signer, what: "the workflow that signed", hint: hintSource,
+			name: checkSigner, ok: tagged && strings.HasPrefix(c.signer, repository+"/") && signedAt == tag,
+			expected: "a workflow of " + repository + " at " + cmp.Or(tag, "its ref"), actual: c.signer, what: "the workflow that signed", hint: hintSource,
 		})
+		return
 	}
+	runner, known := builderRunners[e.Builder]
+	if !known {
+		v.demand(check{
+			name: checkBuilderRunner, expected: e.Builder, what: "the builder", note: "a certificate confirms GitHub's runners and reusable workflows only",
+			hint: "name the workflow that has to have signed in place of the builder",
+		})
+		return
+	}
+	v.demand(check{
+		name: checkBuilderRunner, ok: c.runner == runner || c.runner == "" && c.early && runner == "github-hosted",
+		expected: runner, actual: c.runner, what: "the runner of the builder", hint: hintSource,
+	})
+}
+
+// builderRunners says which runner a certificate has to name for a builder id.
+// Early certificates name none, and their builds nothing but the short id.
+var builderRunners = map[string]string{
+	builderRunner:       "github-hosted",
+	builderGitHubHosted: "github-hosted",
+	builderSelfHosted:   "self-hosted",
 }
 
 // workflowRepository returns the repository of a GitHub workflow's URI.

@@ -12,6 +12,13 @@ import (
 // predicate. Real ones stay below 10.
 const MaxJSONDepth = 64
 
+// Limits of how many values one JSON document may hold: each costs many times
+// its one byte in memory. Real bundles and statements have some hundreds.
+const (
+	maxJSONValues     = 100_000
+	maxEvidenceValues = 2_000_000 // of a registry's answer in a file, around its bundles
+)
+
 // object is a JSON object with its keys as they were written. encoding/json's
 // structs take keys of any case and keep the last of several, so that two
 // readers can read two things in one signed document; this form does neither.
@@ -19,14 +26,16 @@ type object map[string]any
 
 // parseObject parses one JSON object, and nothing behind it. It refuses repeated
 // keys at any depth.
-func parseObject(data []byte) (object, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	v, err := parseValue(d, 0)
+func parseObject(data []byte) (object, error) { return parseBounded(data, maxJSONValues) }
+
+func parseBounded(data []byte, values int) (object, error) {
+	p := &parser{Decoder: json.NewDecoder(bytes.NewReader(data)), max: values}
+	p.UseNumber()
+	v, err := p.value(0)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+	if _, err := p.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("something follows the JSON value")
 	}
 	o, ok := v.(object)
@@ -36,37 +45,46 @@ func parseObject(data []byte) (object, error) {
 	return o, nil
 }
 
-func parseValue(d *json.Decoder, depth int) (any, error) {
+type parser struct {
+	*json.Decoder
+
+	values, max int
+}
+
+func (p *parser) value(depth int) (any, error) {
 	if depth > MaxJSONDepth {
 		return nil, fmt.Errorf("JSON is nested deeper than %d", MaxJSONDepth)
 	}
-	t, err := d.Token()
+	if p.values++; p.values > p.max {
+		return nil, fmt.Errorf("JSON has more than %d values", p.max)
+	}
+	t, err := p.Token()
 	if err != nil {
 		return nil, fmt.Errorf("no JSON: %w", err)
 	}
 	switch t {
 	case json.Delim('{'):
-		return parseMembers(d, depth)
+		return p.members(depth)
 	case json.Delim('['):
 		var list []any
-		for d.More() {
-			v, err := parseValue(d, depth+1)
+		for p.More() {
+			v, err := p.value(depth + 1)
 			if err != nil {
 				return nil, err
 			}
 			list = append(list, v)
 		}
-		_, err := d.Token()
+		_, err := p.Token()
 		return list, err
 	default:
 		return t, nil
 	}
 }
 
-func parseMembers(d *json.Decoder, depth int) (object, error) {
+func (p *parser) members(depth int) (object, error) {
 	o := object{}
-	for d.More() {
-		t, err := d.Token()
+	for p.More() {
+		t, err := p.Token()
 		if err != nil {
 			return nil, fmt.Errorf("no JSON: %w", err)
 		}
@@ -74,11 +92,11 @@ func parseMembers(d *json.Decoder, depth int) (object, error) {
 		if _, repeated := o[key]; repeated {
 			return nil, fmt.Errorf("the JSON key %q is repeated", clip(key))
 		}
-		if o[key], err = parseValue(d, depth+1); err != nil {
+		if o[key], err = p.value(depth + 1); err != nil {
 			return nil, err
 		}
 	}
-	_, err := d.Token()
+	_, err := p.Token()
 	return o, err
 }
 

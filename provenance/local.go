@@ -3,7 +3,10 @@ package provenance
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +15,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -68,13 +73,31 @@ type Local struct {
 type local struct {
 	Attestation
 
+	id     [sha256.Size]byte
 	signed string // predicate type
+	broken bool   // it cannot be opened; the package only stands in it
 }
+
+// contentError is about what stands in a file. Its brief form quotes nothing of
+// it: a project can name any file, and what is in one is not always its own.
+type contentError struct {
+	brief string
+	err   error
+}
+
+func (e *contentError) Error() string { return e.err.Error() }
+
+func (e *contentError) Unwrap() error { return e.err }
 
 // ReadBundles reads the bundles of one file: a sigstore bundle, JSON lines of
 // bundles, or the answer of a registry. It believes nothing of them, and does
 // not look into the bundles. Errors are an [*EvidenceError].
 func ReadBundles(r io.Reader, file string) ([]Attestation, error) {
+	return readBundles(context.Background(), r, file)
+}
+
+// readBundles also returns the context's error.
+func readBundles(ctx context.Context, r io.Reader, file string) ([]Attestation, error) {
 	data, err := io.ReadAll(io.LimitReader(r, MaxEvidenceFile+1))
 	if err == nil && len(data) > MaxEvidenceFile {
 		err = fmt.Errorf("larger than %d bytes", MaxEvidenceFile)
@@ -83,29 +106,24 @@ func ReadBundles(r io.Reader, file string) ([]Attestation, error) {
 		return nil, &EvidenceError{File: file, Err: pathless(err), Hint: hintEvidence}
 	}
 	var out []Attestation
-	d := json.NewDecoder(bytes.NewReader(data))
+	values := evidenceValues{data: data, d: json.NewDecoder(bytes.NewReader(data)), line: 1}
 	for {
-		start := d.InputOffset()
-		var raw json.RawMessage
-		err := d.Decode(&raw)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		found, err := values.next()
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		start += int64(len(data[start:]) - len(bytes.TrimLeft(data[start:], " \t\r\n")))
-		at := 1 + bytes.Count(data[:start], []byte("\n"))
-		if err == nil {
-			var found []Attestation
-			found, err = readValue(raw)
-			for i := range found {
-				found[i].From = fmt.Sprintf("%s:%d", file, at)
-			}
-			out = append(out, found...)
+		for i := range found {
+			found[i].From = fmt.Sprintf("%s:%d", file, values.line)
 		}
+		out = append(out, found...)
 		if err == nil && len(out) > MaxEvidenceBundles {
 			err = fmt.Errorf("more than %d bundles", MaxEvidenceBundles)
 		}
 		if err != nil {
-			return nil, &EvidenceError{File: file, Line: at, Err: fmt.Errorf("no attestations: %w", err), Hint: hintEvidence}
+			return nil, &EvidenceError{File: file, Line: values.line, Err: fmt.Errorf("no attestations: %w", err), Hint: hintEvidence}
 		}
 	}
 	if len(out) == 0 {
@@ -114,9 +132,41 @@ func ReadBundles(r io.Reader, file string) ([]Attestation, error) {
 	return out, nil
 }
 
+// evidenceValues reads the JSON values of a file.
+type evidenceValues struct {
+	data    []byte
+	d       *json.Decoder
+	n       int
+	counted int // bytes, up to which the lines are counted
+	line    int // on which the current value begins, from 1
+}
+
+// next returns the bundles of the next value; io.EOF after the last one.
+func (v *evidenceValues) next() ([]Attestation, error) {
+	if v.n++; v.n > MaxEvidenceBundles+1 {
+		return nil, fmt.Errorf("more than %d values", MaxEvidenceBundles)
+	}
+	rest := v.data[v.d.InputOffset():]
+	start := len(v.data) - len(bytes.TrimLeft(rest, " \t\r\n"))
+	v.line += bytes.Count(v.data[v.counted:start], []byte("\n"))
+	v.counted = start
+	var raw json.RawMessage
+	if err := v.d.Decode(&raw); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, io.EOF
+		}
+		return nil, &contentError{brief: "it is no JSON", err: err}
+	}
+	found, err := readValue(raw)
+	if err != nil {
+		return nil, &contentError{brief: "it is no bundle, and no registry's answer", err: err}
+	}
+	return found, nil
+}
+
 // readValue takes one JSON value apart: a bundle, or an answer around several.
 func readValue(raw json.RawMessage) ([]Attestation, error) {
-	o, err := parseObject(raw)
+	o, err := parseBounded(raw, maxEvidenceValues)
 	if err != nil {
 		return nil, err
 	}
@@ -139,30 +189,95 @@ func readValue(raw json.RawMessage) ([]Attestation, error) {
 	return out, nil
 }
 
-// OpenLocal reads local evidence once: files, and folders with everything in
+// EvidencePath is a file or folder of local evidence.
+type EvidencePath struct {
+	Path string
+	// Within is the folder to which Path is relative, and out of which neither
+	// Path nor a symbolic link may lead: for a path that a project names. Empty
+	// where the user names Path, who may follow links of his own.
+	Within string
+}
+
+// OpenLocal is [OpenEvidence] for paths that the user names.
+func OpenLocal(paths []string) (*Local, []Warning, error) {
+	var list []EvidencePath
+	for _, p := range paths {
+		list = append(list, EvidencePath{Path: p})
+	}
+	return OpenEvidence(context.Background(), list)
+}
+
+// OpenEvidence reads local evidence once: files, and folders with everything in
 // them that ends in .json, .jsonl, .sigstore or .intoto. A path that cannot be
 // read, or that is a file without attestations, is an [*EvidenceError]; such a
-// file in a folder is a warning. Symbolic links do not lead out of a folder.
-func OpenLocal(paths []string) (*Local, []Warning, error) {
-	l := &Local{byName: map[string][]local{}}
-	reader := evidenceReader{local: l, seen: map[string]bool{}}
+// file in a folder is a warning that quotes nothing of it. Symbolic links do not
+// lead out of a folder. A bundle that cannot be read, but names packages, is
+// evidence that does not hold for them, and a warning. Any other error is the
+// context's.
+func OpenEvidence(ctx context.Context, paths []EvidencePath) (*Local, []Warning, error) {
+	reader := evidenceReader{local: &Local{byName: map[string][]local{}}, seen: map[string]bool{}}
 	for _, p := range paths {
-		info, err := os.Stat(p)
-		switch {
-		case err != nil:
-			err = &EvidenceError{File: p, Err: pathless(err), Hint: hintEvidence}
-		case info.IsDir():
-			err = reader.folder(p)
-		case !info.Mode().IsRegular():
-			err = &EvidenceError{File: p, Err: errors.New("not a regular file"), Hint: hintEvidence}
-		default:
-			err = reader.named(p)
-		}
-		if err != nil {
+		before := len(reader.warnings)
+		if err := reader.open(ctx, p); err != nil {
 			return nil, nil, err
 		}
+		if more := len(reader.warnings) - before - maxWarnings; more > 0 {
+			summary := Warning{File: filepath.Join(p.Within, p.Path), Message: fmt.Sprintf("%d more warnings about it are not shown", more)}
+			reader.warnings = append(reader.warnings[:before+maxWarnings], summary)
+		}
 	}
-	return l, reader.warnings, nil
+	return reader.local, reader.warnings, nil
+}
+
+// maxWarnings is how many warnings about one path are worded.
+const maxWarnings = 20
+
+func (r *evidenceReader) open(ctx context.Context, p EvidencePath) error {
+	if p.Within != "" {
+		return r.within(ctx, p)
+	}
+	info, err := os.Stat(p.Path)
+	switch {
+	case err != nil:
+		return &EvidenceError{File: p.Path, Err: pathless(err), Hint: hintEvidence}
+	case info.IsDir():
+		root, err := os.OpenRoot(p.Path)
+		if err != nil {
+			return &EvidenceError{File: p.Path, Err: pathless(err), Hint: hintEvidence}
+		}
+		defer func() { _ = root.Close() }() // it was only read from
+		return r.folder(ctx, root, p.Path)
+	case !info.Mode().IsRegular():
+		return &EvidenceError{File: p.Path, Err: errors.New("not a regular file"), Hint: hintEvidence}
+	default:
+		return r.named(ctx, p.Path)
+	}
+}
+
+// within opens a path that a project names.
+func (r *evidenceReader) within(ctx context.Context, p EvidencePath) error {
+	shown := filepath.Join(p.Within, p.Path)
+	fail := func(err error) error {
+		return &EvidenceError{File: shown, Err: pathless(err), Hint: "name a file or folder inside of " + p.Within}
+	}
+	root, err := os.OpenRoot(p.Within)
+	if err != nil {
+		return fail(err)
+	}
+	defer func() { _ = root.Close() }() // it was only read from
+	info, err := root.Stat(p.Path)
+	if err != nil {
+		return fail(err)
+	}
+	if !info.IsDir() {
+		return r.inside(ctx, root, p.Path, shown)
+	}
+	folder, err := root.OpenRoot(p.Path)
+	if err != nil {
+		return fail(err)
+	}
+	defer func() { _ = folder.Close() }() // it was only read from
+	return r.folder(ctx, folder, shown)
 }
 
 // pathless words an error without the path that the operating system put in it.
@@ -180,7 +295,7 @@ type evidenceReader struct {
 	warnings []Warning
 }
 
-func (r *evidenceReader) named(name string) error {
+func (r *evidenceReader) named(ctx context.Context, name string) error {
 	f, err := os.Open(name)
 	if err != nil {
 		return &EvidenceError{File: name, Err: pathless(err), Hint: hintEvidence}
@@ -190,36 +305,105 @@ func (r *evidenceReader) named(name string) error {
 		return nil
 	}
 	r.seen[filepath.Clean(name)] = true
-	return r.add(f, name)
+	return r.add(ctx, f, name)
 }
 
 // add reads one file into the index.
-func (r *evidenceReader) add(f io.Reader, name string) error {
-	found, err := ReadBundles(f, name)
+func (r *evidenceReader) add(ctx context.Context, f io.Reader, name string) error {
+	found, err := readBundles(ctx, f, name)
 	if err != nil {
 		return err
 	}
 	for _, a := range found {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if r.total += int64(len(a.Bundle)); r.total > MaxEvidenceTotal {
 			return &EvidenceError{File: name, Err: fmt.Errorf("all attestations together are larger than %d bytes", MaxEvidenceTotal), Hint: "give fewer with --attestations"}
 		}
-		o, err := open(a.Bundle)
-		if err == nil && len(o.subjects) == 0 {
-			err = errors.New("it names no package")
-		}
+		entry := local{Attestation: a, id: bundleID(a.Bundle)}
+		names, err := r.index(&entry)
 		if err != nil {
 			file, line := position(a.From)
 			return &EvidenceError{File: file, Line: line, Err: err, Hint: hintEvidence}
 		}
-		indexed := map[string]bool{}
-		for _, s := range o.subjects {
-			if !indexed[s.name] {
-				indexed[s.name] = true
-				r.local.byName[s.name] = append(r.local.byName[s.name], local{Attestation: a, signed: o.types.predicate})
-			}
+		for _, n := range names {
+			r.local.byName[n] = append(r.local.byName[n], entry)
 		}
 	}
 	return nil
+}
+
+// index opens a bundle and returns the packages that it names. One that cannot
+// be opened may name some all the same: what was signed for them and then
+// changed must not be as if it were not there.
+func (r *evidenceReader) index(entry *local) ([]string, error) {
+	o, err := open(entry.Bundle)
+	if err == nil && len(o.subjects) == 0 {
+		err = errors.New("it names no package")
+	}
+	if err != nil {
+		names := mentioned(entry.Bundle)
+		if len(names) == 0 {
+			return nil, &contentError{brief: "it is no sigstore bundle of a package", err: err}
+		}
+		entry.broken = true
+		file, line := position(entry.From)
+		r.warnings = append(r.warnings, Warning{File: file, Line: line, Message: "it cannot be read, so it does not hold for the package that it names"})
+		return names, nil
+	}
+	entry.signed = o.types.predicate
+	var names []string
+	for _, s := range o.subjects {
+		if !slices.Contains(names, s.name) {
+			names = append(names, s.name)
+		}
+	}
+	return names, nil
+}
+
+// mentioned returns the npm packages whose package URLs stand in the payload of
+// something like a bundle, whatever else is in it.
+func mentioned(bundle []byte) []string {
+	var b struct {
+		Envelope struct {
+			Payload string `json:"payload"`
+		} `json:"dsseEnvelope"`
+	}
+	if json.Unmarshal(bundle, &b) != nil {
+		return nil
+	}
+	payload, _ := base64.RawStdEncoding.DecodeString(strings.Map(asBase64, b.Envelope.Payload)) // up to where it breaks
+	var names []string
+	for _, match := range quotedPackage.FindAllSubmatch(payload, MaxSubjects) {
+		if name := string(match[1]); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// asBase64 puts a digit where there is none, so that the others keep their places.
+func asBase64(r rune) rune {
+	switch {
+	case r >= 'A' && r <= 'Z', r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '+', r == '/':
+		return r
+	default:
+		return 'A'
+	}
+}
+
+// quotedPackage is a subject's name. Other package URLs in a statement are of
+// what went into the build.
+var quotedPackage = regexp.MustCompile(`"name"\s*:\s*"(pkg:npm/[^"\\]+)"`)
+
+// bundleID tells bundles apart, whatever blanks are between their parts.
+func bundleID(bundle []byte) [sha256.Size]byte {
+	var b bytes.Buffer
+	if json.Compact(&b, bundle) != nil {
+		return sha256.Sum256(bundle)
+	}
+	return sha256.Sum256(b.Bytes())
 }
 
 func position(from string) (file string, line int) {
@@ -236,12 +420,7 @@ func position(from string) (file string, line int) {
 var evidenceNames = map[string]bool{".json": true, ".jsonl": true, ".sigstore": true, ".intoto": true}
 
 // folder reads a folder. os.Root keeps symbolic links from leading out of it.
-func (r *evidenceReader) folder(dir string) error {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return &EvidenceError{File: dir, Err: pathless(err), Hint: hintEvidence}
-	}
-	defer func() { _ = root.Close() }() // it was only read from
+func (r *evidenceReader) folder(ctx context.Context, root *os.Root, dir string) error {
 	warn := func(name, message string) {
 		r.warnings = append(r.warnings, Warning{File: filepath.Join(dir, name), Message: message})
 	}
@@ -265,23 +444,31 @@ func (r *evidenceReader) folder(dir string) error {
 			warn(name, fmt.Sprintf("more than %d files", MaxEvidenceFiles))
 			return fs.SkipAll
 		}
-		err = r.inside(root, name, filepath.Join(dir, name))
+		err = r.inside(ctx, root, name, filepath.Join(dir, name))
 		if e, ok := errors.AsType[*EvidenceError](err); ok {
-			r.warnings = append(r.warnings, Warning{File: e.File, Line: e.Line, Message: e.Err.Error()})
+			r.warnings = append(r.warnings, Warning{File: e.File, Line: e.Line, Message: e.brief()})
 			return nil
 		}
 		return err
 	})
 }
 
-func (r *evidenceReader) inside(root *os.Root, name, shown string) error {
+// brief returns what is wrong without a word of what stands in the file.
+func (e *EvidenceError) brief() string {
+	if c, ok := errors.AsType[*contentError](e.Err); ok {
+		return c.brief
+	}
+	return e.Err.Error()
+}
+
+func (r *evidenceReader) inside(ctx context.Context, root *os.Root, name, shown string) error {
 	// Ask for the type first: opening a pipe would wait for somebody to write.
 	info, err := root.Stat(name)
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New("not a regular file")
 	}
 	if err != nil {
-		return &EvidenceError{File: shown, Err: pathless(err)}
+		return &EvidenceError{File: shown, Err: pathless(err), Hint: hintEvidence}
 	}
 	if r.seen[filepath.Clean(shown)] {
 		return nil
@@ -289,10 +476,10 @@ func (r *evidenceReader) inside(root *os.Root, name, shown string) error {
 	r.seen[filepath.Clean(shown)] = true
 	f, err := root.Open(name)
 	if err != nil {
-		return &EvidenceError{File: shown, Err: pathless(err)}
+		return &EvidenceError{File: shown, Err: pathless(err), Hint: hintEvidence}
 	}
 	defer f.Close()
-	return r.add(bufio.NewReader(f), shown)
+	return r.add(ctx, bufio.NewReader(f), shown)
 }
 
 // Len returns how many packages have evidence.
@@ -315,11 +502,30 @@ func (l *Local) Attestations(ctx context.Context, s Subject) (Set, error) {
 	return set, nil
 }
 
+// find returns the evidence for a subject. The same bundle given twice is one
+// bundle, and a broken one counts only where the others are not complete: with
+// them it would not have been missed.
 func (l *Local) find(s Subject) []local {
 	if l == nil || s.Name == "" || s.Version == "" {
 		return nil
 	}
-	return l.byName[packageURL(s)]
+	list := l.byName[packageURL(s)]
+	enough := complete(list)
+	var out []local
+	at := map[[sha256.Size]byte]int{}
+	for _, a := range list {
+		if a.broken && enough {
+			continue
+		}
+		i, again := at[a.id]
+		if again && (a.ClaimedType == "" || out[i].ClaimedType == "" || a.ClaimedType == out[i].ClaimedType) {
+			out[i].ClaimedType = cmp.Or(out[i].ClaimedType, a.ClaimedType)
+			continue
+		}
+		at[a.id] = len(out)
+		out = append(out, a)
+	}
+	return out
 }
 
 // complete reports whether both of npm's attestations are there.
@@ -338,32 +544,60 @@ func complete(list []local) bool {
 
 // Offline is the source that nobody may ask.
 type Offline struct {
-	// Registry returns the URL of the registry that is configured for a subject;
-	// local evidence has to agree with it. Nil where none is known.
-	Registry func(Subject) string
+	// Registry returns what [Registrar] does; local evidence has to agree with
+	// it. Nil where no registry is known.
+	Registry func(Subject) (string, error)
 }
 
 // Attestations returns that nobody could be asked.
 func (o Offline) Attestations(ctx context.Context, s Subject) (Set, error) {
+	registry, err := o.ConfiguredRegistry(s)
+	if err != nil {
+		return unregistered(err), ctx.Err()
+	}
 	return Set{
 		Availability: Unreachable,
 		Reason:       "its attestations are not at hand, and the registry may not be asked",
 		Hint:         "give them with --attestations, or run without --offline",
-		Registry:     o.ConfiguredRegistry(s),
+		Registry:     registry,
 	}, ctx.Err()
 }
 
 // ConfiguredRegistry returns what Registry returns.
-func (o Offline) ConfiguredRegistry(s Subject) string {
+func (o Offline) ConfiguredRegistry(s Subject) (string, error) {
 	if o.Registry == nil {
-		return ""
+		return "", nil
 	}
 	return o.Registry(s)
 }
 
-// Registrar is a source that knows which registry is configured for a subject
-// without asking anybody, as a URL; "" where none is.
-type Registrar interface{ ConfiguredRegistry(s Subject) string }
+// Registrar is a source that knows which registry is configured for a subject,
+// as a URL, without asking anybody; "" where none is known. An error says that
+// one is configured which must not be used, so that no attestation can be
+// compared with it: best a [*RegistryError].
+type Registrar interface {
+	ConfiguredRegistry(s Subject) (string, error)
+}
+
+// RegistryError says why the registry that is configured for a subject must not
+// be used.
+type RegistryError struct {
+	Reason string // a sentence without secrets
+	Hint   string // what to do next
+}
+
+// Error returns the reason.
+func (e *RegistryError) Error() string { return e.Reason }
+
+// unregistered is what there is for a subject whose registry must not be used.
+// Even evidence at hand cannot be compared with it.
+func unregistered(err error) Set {
+	set := Set{Availability: Unreachable, Reason: oneLine(err), Hint: "correct the registry in .npmrc, or name it with --registry"}
+	if e, ok := errors.AsType[*RegistryError](err); ok && e.Hint != "" {
+		set.Hint = e.Hint
+	}
+	return set
+}
 
 // Chain asks local evidence first. A complete local set, one publish attestation
 // and one provenance, ends the search; otherwise next is asked and its answer
@@ -383,17 +617,19 @@ func (c chain) Attestations(ctx context.Context, s Subject) (Set, error) {
 	if len(found) == 0 || !complete(found) && !offline {
 		return c.next.Attestations(ctx, s)
 	}
-	set, err := c.local.Attestations(ctx, s)
-	if r, ok := c.next.(Registrar); ok {
-		set.Registry = r.ConfiguredRegistry(s)
+	registry, err := c.ConfiguredRegistry(s)
+	if err != nil {
+		return unregistered(err), ctx.Err()
 	}
+	set, err := c.local.Attestations(ctx, s)
+	set.Registry = registry
 	return set, err
 }
 
 // ConfiguredRegistry returns the registry of next, where that knows it.
-func (c chain) ConfiguredRegistry(s Subject) string {
+func (c chain) ConfiguredRegistry(s Subject) (string, error) {
 	if r, ok := c.next.(Registrar); ok {
 		return r.ConfiguredRegistry(s)
 	}
-	return ""
+	return "", nil
 }

@@ -5,12 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"countermark/provenance/provenancetest"
+	"countermark/sbom"
 )
 
 // write puts files into a new folder.
@@ -142,7 +144,8 @@ func TestChain(t *testing.T) {
 	registry := sourceFunc(func(context.Context, Subject) (Set, error) {
 		return Set{Availability: None, Registry: "https://registry.example/"}, nil
 	})
-	offline := Offline{Registry: func(Subject) string { return "https://registry.example/" }}
+	offline := Offline{Registry: func(Subject) (string, error) { return "https://registry.example/", nil }}
+	refused := Offline{Registry: func(Subject) (string, error) { return "", &RegistryError{Reason: "refused", Hint: "correct it"} }}
 	for _, c := range []struct {
 		name  string
 		local *Local
@@ -152,6 +155,8 @@ func TestChain(t *testing.T) {
 		{"complete, registry", both, registry, Verified},
 		{"complete, offline", both, Offline{}, Verified},
 		{"complete, offline, other registry configured", both, offline, Invalid},
+		{"complete, offline, the configured registry is refused", both, refused, Unavailable},
+		{"nothing, offline, the configured registry is refused", nil, refused, Unavailable},
 		{"half, registry", half, registry, Absent},
 		{"half, offline", half, Offline{}, Invalid},
 		{"nothing, registry", &Local{}, registry, Absent},
@@ -165,6 +170,174 @@ func TestChain(t *testing.T) {
 				t.Errorf("got %s (%s; %s), want %s", got.State, got.Reason, got.Hint, c.state)
 			}
 		})
+	}
+}
+
+// TestBrokenEvidence changes what keeps a bundle from being opened: it must not
+// be as if the bundle were not there.
+func TestBrokenEvidence(t *testing.T) {
+	b := honest()
+	publish, provenance := must(ours(t).Publish(b)), must(ours(t).Provenance(b))
+	v := verifier(t, ours(t).material)
+	broken := map[string][]byte{
+		"payload's first bit": flips(t, provenance, "dsseEnvelope.payload", 1)[0],
+		"payload's type":      alter(provenance, func(tree map[string]any) { as[map[string]any](tree["dsseEnvelope"])["payloadType"] = "text/plain" }),
+		"payload's encoding": alter(provenance, func(tree map[string]any) {
+			envelope := as[map[string]any](tree["dsseEnvelope"])
+			payload := as[string](envelope["payload"])
+			envelope["payload"] = payload[:100] + "*" + payload[101:]
+		}),
+		"no subject":  must(ours(t).Sign([]byte(swap(`"subject":`, `"Subject":`)(string(must(b.ProvenanceStatement())))), b.Identity())),
+		"log's start": flips(t, provenance, "verificationMaterial.tlogEntries.0.canonicalizedBody", 1)[0],
+	}
+	for name, bundle := range broken {
+		t.Run(name, func(t *testing.T) {
+			for what, c := range map[string]struct {
+				files map[string][]byte
+				s     Subject
+				state State
+			}{
+				"alone":                        {map[string][]byte{"q.json": bundle}, honestSubject(), Invalid},
+				"beside its other half":        {map[string][]byte{"p.json": publish, "q.json": bundle}, honestSubject(), Invalid},
+				"beside all that is needed":    {map[string][]byte{"p.json": publish, "q.json": provenance, "r.json": bundle}, honestSubject(), Verified},
+				"for a package that is not in": {map[string][]byte{"q.json": bundle}, Subject{Ecosystem: sbom.NPM, Name: "@acme/other", Version: "1.2.3"}, Unavailable},
+			} {
+				dir := write(t, c.files)
+				var named []string
+				for file := range c.files {
+					named = append(named, filepath.Join(dir, file))
+				}
+				for how, paths := range map[string][]string{"named": named, "in a folder": {dir}} {
+					l, warnings, err := OpenLocal(paths)
+					if err != nil {
+						t.Fatalf("%s, %s: %v", what, how, err)
+					}
+					got := v.Package(c.s, honestExpectation(), must(Chain(l, Offline{}).Attestations(t.Context(), c.s)))
+					if got.State != c.state || len(warnings) != 1 {
+						t.Errorf("%s, %s: %s (%s), warnings %v; want %s", what, how, got.State, got.Reason, warnings, c.state)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestSameBundleTwice gives the same evidence in several files and forms.
+func TestSameBundleTwice(t *testing.T) {
+	b := honest()
+	publish, provenance := must(ours(t).Publish(b)), must(ours(t).Provenance(b))
+	answer := must(provenancetest.Answer(publish, provenance))
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, provenance, "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	v := verifier(t, ours(t).material)
+	for name, c := range map[string]struct {
+		files map[string][]byte
+		found int
+		state State
+	}{
+		"twice":                 {map[string][]byte{"a.json": publish, "b.json": provenance, "c.json": provenance, "d.json": publish}, 2, Verified},
+		"with other blanks":     {map[string][]byte{"a.json": publish, "b.json": provenance, "c.json": pretty.Bytes()}, 2, Verified},
+		"and in an answer":      {map[string][]byte{"a.json": publish, "b.json": answer}, 2, Verified},
+		"two answers":           {map[string][]byte{"a.json": answer, "b.json": answer}, 2, Verified},
+		"signed twice":          {map[string][]byte{"a.json": answer, "b.json": must(ours(t).Provenance(b))}, 3, Invalid},
+		"called something else": {map[string][]byte{"a.json": answer, "b.json": bytes.ReplaceAll(answer, []byte(`"predicateType":"`+typeSLSA1), []byte(`"predicateType":"`+typeSLSA02))}, 3, Invalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, _, err := OpenLocal([]string{write(t, c.files)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			set := must(l.Attestations(t.Context(), honestSubject()))
+			got := v.Package(honestSubject(), honestExpectation(), set)
+			if len(set.Attestations) != c.found || got.State != c.state {
+				t.Errorf("%d attestations, %s (%s); want %d, %s", len(set.Attestations), got.State, got.Reason, c.found, c.state)
+			}
+		})
+	}
+}
+
+// TestEvidenceWithin opens paths that a project names.
+func TestEvidenceWithin(t *testing.T) {
+	b := honest()
+	files := map[string][]byte{"set/p.json": must(ours(t).Publish(b)), "set/q.json": must(ours(t).Provenance(b))}
+	outside, project := write(t, files), write(t, files)
+	for link, to := range map[string]string{"out": outside, "out.json": filepath.Join(outside, "set", "p.json"), "root": "/"} {
+		if err := os.Symlink(to, filepath.Join(project, link)); err != nil {
+			t.Skipf("no symbolic links here: %v", err)
+		}
+	}
+	if err := os.Symlink("set", filepath.Join(project, "inside")); err != nil {
+		t.Fatal(err)
+	}
+	for path, ok := range map[string]bool{
+		"set": true, "inside": true, ".": true, "set/p.json": true, "./set/../set": true,
+		"out": false, "out/set": false, "out.json": false, "root": false, "..": false, "missing": false,
+		"../" + filepath.Base(outside): false, outside: false,
+	} {
+		l, _, err := OpenEvidence(t.Context(), []EvidencePath{{Path: path, Within: project}})
+		if e, refused := errors.AsType[*EvidenceError](err); ok != (err == nil) || !ok && (!refused || e.Hint == "") {
+			t.Errorf("%s: got %v, want it opened: %t", path, err, ok)
+		}
+		if ok && l.Len() != 1 {
+			t.Errorf("%s: %d packages", path, l.Len())
+		}
+	}
+	// The user may follow links of his own.
+	if l, _, err := OpenLocal([]string{filepath.Join(project, "out")}); err != nil || l.Len() != 1 {
+		t.Errorf("named by the user: %v", err)
+	}
+}
+
+// TestWarningsAreBrief: a folder of foreign files is not read out.
+func TestWarningsAreBrief(t *testing.T) {
+	files := map[string][]byte{}
+	for i := range 50 {
+		files[fmt.Sprintf("a%d.json", i)] = []byte(`topsecret`)
+		files[fmt.Sprintf("b%d.json", i)] = []byte(`{"topsecret":1}`)
+		files[fmt.Sprintf("c%d.json", i)] = []byte(`{"attestations":["topsecret"]}`)
+		files[fmt.Sprintf("d%d.json", i)] = []byte(`{"a":{"topsecret":1,"topsecret":2}}`)
+	}
+	_, warnings, err := OpenLocal([]string{write(t, files)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(warnings) != maxWarnings+1 || !strings.Contains(warnings[maxWarnings].Message, "180 more") {
+		t.Errorf("%d warnings, the last %v", len(warnings), warnings[len(warnings)-1])
+	}
+	for name, content := range files {
+		_, warnings, err := OpenLocal([]string{write(t, map[string][]byte{name: content})})
+		if err != nil || len(warnings) != 1 || warnings[0].Message == "" || strings.Contains(warnings[0].Message, "secret") {
+			t.Errorf("%s: %v, %v", name, warnings, err)
+		}
+	}
+}
+
+// TestEvidenceIsBounded: answers that hold nothing count too, and counting lines
+// takes no longer with every line.
+func TestEvidenceIsBounded(t *testing.T) {
+	empty := strings.Repeat("{\"attestations\":[]}\n", MaxEvidenceBundles+2)
+	_, err := ReadBundles(strings.NewReader(empty), "f")
+	e, ok := errors.AsType[*EvidenceError](err)
+	if !ok || !strings.Contains(err.Error(), "more than 100000 values") || e.Line < MaxEvidenceBundles {
+		t.Errorf("got %v", err)
+	}
+	for name, content := range map[string]string{
+		"numbers": `{"x":[` + strings.Repeat("1,", maxJSONValues) + `1]}`,
+		"objects": `{"x":[` + strings.Repeat("{},", maxJSONValues) + `{}]}`,
+	} {
+		if _, err := parseObject([]byte(content)); err == nil || !strings.Contains(err.Error(), "values") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	dir := write(t, map[string][]byte{"a.json": []byte(empty)})
+	for _, path := range []string{dir, filepath.Join(dir, "a.json")} {
+		if _, _, err := OpenEvidence(ctx, []EvidencePath{{Path: path}}); !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled: got %v", err)
+		}
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 // Package judges npm's set of attestations for one subject: exactly one publish
 // attestation, signed with a key of the registry, and exactly one SLSA
 // provenance, signed with a certificate; both for exactly this package, version
-// and tarball; and built from the source that e expects.
+// and tarball; and built from the source that e expects. A subject with digests of other kinds
+// only is Unsupported at best.
 //
 // The types of other attestations in the set are recorded, nothing of them is
 // believed. Nothing in the set is an error: what does not hold is in the result.
@@ -54,7 +55,12 @@ func (v *Verifier) Package(s Subject, e Expectation, set Set) Result {
 	r.Builder = clip(claims.builder)
 	r.agree(claims, certificate)
 	r.compare(e, certificate, builderNames(provenance.types.predicate, claims, certificate))
-	return r.conclude(e.Repo != "")
+	result := r.conclude(e.Repo != "")
+	if reason, hint := unbindable(s); reason != "" && (result.State == Verified || result.State == Unvouched) {
+		// What was found wrong stays wrong; only what was found right is in doubt.
+		return r.end(Unsupported, reason, hint)
+	}
+	return result
 }
 
 func newResult(s Subject, e Expectation) Result {
@@ -67,21 +73,27 @@ func (v *verdict) end(state State, reason, hint string) Result {
 	return v.Result
 }
 
-// unsupported says why a subject cannot be looked up or bound, though its
-// reader found nothing wrong with it.
+// unsupported says why a subject cannot be looked up, though its reader found
+// nothing wrong with it.
 func unsupported(s Subject) (reason, hint string) {
 	switch {
 	case s.Ecosystem != sbom.NPM:
 		return fmt.Sprintf("attestations of %s packages are not read yet", cmp.Or(s.Ecosystem, "such")), "pin it by digest meanwhile"
 	case s.Name == "" || s.Version == "":
 		return "no version is named, so there is nothing to look up", "pin an exact version"
-	case len(s.Digests) > 0 && digest(s.Digests, "sha512") == "":
-		// npm's attestations bind SHA-512 only. Taking theirs instead would call
-		// a package verified whose bytes nobody compared.
-		return "its integrity is no sha512, and attestations bind no other", "write the lockfile anew with a current npm"
 	default:
 		return "", ""
 	}
+}
+
+// unbindable says why the bytes of a subject cannot be compared with what is
+// attested: npm's attestations bind SHA-512 only. Taking theirs instead would
+// call a package verified whose bytes nobody compared.
+func unbindable(s Subject) (reason, hint string) {
+	if len(s.Digests) == 0 || digest(s.Digests, "sha512") != "" {
+		return "", ""
+	}
+	return "its integrity is no sha512, and attestations bind no other", "write the lockfile anew with a current npm"
 }
 
 func digest(list []Digest, algorithm string) string {

@@ -336,8 +336,50 @@ func attacks() []attack {
 		{name: "foreign reusable workflow", state: Mismatch, check: checkSigner, set: build(func(b *provenancetest.Build) {
 			b.Signer = "https://github.com/evil/ci/.github/workflows/release.yml@refs/heads/main"
 		})},
+		{name: "foreign reusable workflow, hosted builder", state: Mismatch, check: checkSigner, set: build(func(b *provenancetest.Build) {
+			b.Signer = "https://github.com/evil/ci/.github/workflows/release.yml@refs/heads/main"
+		}), expect: func(e *Expectation) { e.Builder = builderGitHubHosted }},
+		{name: "other signer workflow", state: Mismatch, check: checkSigner, expect: func(e *Expectation) {
+			e.SignerWorkflow = "evil/evil/.github/workflows/release.yml"
+		}},
+		{name: "signer workflow at another tag", state: Mismatch, check: checkSigner, expect: func(e *Expectation) {
+			e.SignerWorkflow = "acme/tool/.github/workflows/release.yml@refs/tags/v1.2.4"
+		}},
+		{name: "foreign reusable workflow, own one expected to sign", state: Mismatch, check: checkSigner, set: build(func(b *provenancetest.Build) {
+			b.Signer = "https://github.com/evil/ci/.github/workflows/release.yml@refs/heads/main"
+		}), expect: func(e *Expectation) {
+			e.Workflow, e.SignerWorkflow = "", "acme/tool/.github/workflows/release.yml"
+		}},
+		{name: "workflow's file name goes on behind an @", state: Mismatch, check: checkWorkflow, others: true, set: build(func(b *provenancetest.Build) {
+			b.Workflow = ".github/workflows/release.yml@evil.yml"
+		})},
+		{name: "workflow's file name and the predicate's differ behind an @", state: Invalid, check: checkClaimWorkflow, others: true, set: build(func(b *provenancetest.Build) {
+			b.Workflow = ".github/workflows/release.yml@evil.yml"
+			b.Claim = func(b *provenancetest.Build) { b.Workflow = ".github/workflows/release.yml" }
+		})},
+		{name: "signer's file name goes on behind an @", state: Mismatch, check: checkSigner, set: build(func(b *provenancetest.Build) {
+			b.Signer = "https://github.com/acme/tool/.github/workflows/release.yml@evil.yml@refs/tags/v1.2.3"
+		}), expect: func(e *Expectation) {
+			e.Workflow, e.SignerWorkflow = "", "acme/tool/.github/workflows/release.yml"
+		}},
+		{name: "workflow's ref can be read in two ways", state: Mismatch, check: checkWorkflow, others: true, expect: func(e *Expectation) { e.Ref = "" }, set: build(func(b *provenancetest.Build) {
+			b.Ref = "refs/heads/x@refs/tags/v1"
+		})},
+		{name: "reusable builder's tag goes on behind an @", state: Mismatch, check: checkSigner, set: build(func(b *provenancetest.Build) {
+			reusable(b)
+			b.Signer = "https://github.com/builders/generator/.github/workflows/delegator.yml@refs/tags/v1.6.0@refs/heads/x"
+		}), expect: func(e *Expectation) { e.Builder = reusableBuilder }},
+		{name: "self-hosted under the short builder id, v0.2", state: Mismatch, check: checkBuilderRunner, set: build(func(b *provenancetest.Build) {
+			b.SLSA02, b.Runner, b.Builder = true, "self-hosted", builderRunner
+		}), expect: func(e *Expectation) { e.Builder, e.DenySelfHosted = builderRunner, false }},
+		{name: "self-hosted under the short builder id, v1", state: Mismatch, check: checkBuilderRunner, set: build(func(b *provenancetest.Build) {
+			b.Runner, b.Builder = "self-hosted", builderRunner
+		}), expect: func(e *Expectation) { e.Builder, e.DenySelfHosted = builderRunner, false }},
+		{name: "builder that no certificate confirms", state: Mismatch, check: checkBuilderRunner, set: build(func(b *provenancetest.Build) {
+			b.Builder = "https://github.com/npm/cli@9.x"
+		}), expect: func(e *Expectation) { e.Builder = "https://github.com/npm/cli@9.x" }},
 		{name: "other commit", state: Mismatch, check: checkCommit, expect: func(e *Expectation) { e.Digest = strings.Repeat("2", 40) }},
-		{name: "other builder", state: Mismatch, check: checkBuilder, expect: func(e *Expectation) { e.Builder = "https://github.com/actions/runner/other" }},
+		{name: "other builder", state: Mismatch, check: checkBuilder, others: true, expect: func(e *Expectation) { e.Builder = "https://github.com/actions/runner/other" }},
 		{name: "other issuer for the host", state: Mismatch, check: checkIssuer, set: build(func(b *provenancetest.Build) { b.Issuer = "https://token.example" })},
 		{name: "host without a known issuer", state: Mismatch, check: checkIssuer, set: build(func(b *provenancetest.Build) { b.Repository = "https://git.example/acme/tool" }), expect: func(e *Expectation) { e.Repo = "https://git.example/acme/tool" }},
 		{name: "ids that an early certificate does not have", state: Mismatch, check: checkRepositoryID, note: "not certified", others: true, set: build(func(b *provenancetest.Build) { b.Early = true })},
@@ -389,15 +431,32 @@ func TestHonest(t *testing.T) {
 		expect func(e *Expectation)
 		state  State
 	}{
-		"as it should be":        {state: Verified},
-		"SLSA v0.2":              {build: func(b *provenancetest.Build) { b.SLSA02 = true }, state: Verified},
-		"nobody vouches":         {expect: func(e *Expectation) { *e = Expectation{} }, state: Unvouched},
-		"git address":            {expect: func(e *Expectation) { e.Repo = "git+ssh://git@GitHub.com/acme/tool.git" }, state: Verified},
-		"scp-like address":       {expect: func(e *Expectation) { e.Repo = "git@github.com:acme/tool.git" }, state: Verified},
-		"any repository":         {expect: func(e *Expectation) { e.Repo = "https://github.com/acme/*" }, state: Verified},
-		"ref over slashes":       {build: func(b *provenancetest.Build) { b.Ref = "refs/tags/v1/x" }, expect: func(e *Expectation) { e.Ref = "refs/**" }, state: Verified},
-		"builder":                {expect: func(e *Expectation) { e.Builder = builderGitHubHosted }, state: Verified},
-		"early certificate":      {build: func(b *provenancetest.Build) { b.Early, b.SLSA02 = true, true }, expect: func(e *Expectation) { e.RepositoryID, e.OwnerID, e.DenySelfHosted = "", "", false }, state: Verified},
+		"as it should be":   {state: Verified},
+		"SLSA v0.2":         {build: func(b *provenancetest.Build) { b.SLSA02 = true }, state: Verified},
+		"nobody vouches":    {expect: func(e *Expectation) { *e = Expectation{} }, state: Unvouched},
+		"git address":       {expect: func(e *Expectation) { e.Repo = "git+ssh://git@GitHub.com/acme/tool.git" }, state: Verified},
+		"scp-like address":  {expect: func(e *Expectation) { e.Repo = "git@github.com:acme/tool.git" }, state: Verified},
+		"any repository":    {expect: func(e *Expectation) { e.Repo = "https://github.com/acme/*" }, state: Verified},
+		"ref over slashes":  {build: func(b *provenancetest.Build) { b.Ref = "refs/tags/v1/x" }, expect: func(e *Expectation) { e.Ref = "refs/**" }, state: Verified},
+		"builder":           {expect: func(e *Expectation) { e.Builder = builderGitHubHosted }, state: Verified},
+		"early certificate": {build: func(b *provenancetest.Build) { b.Early, b.SLSA02 = true, true }, expect: func(e *Expectation) { e.RepositoryID, e.OwnerID, e.DenySelfHosted = "", "", false }, state: Verified},
+		"early, short builder": {build: func(b *provenancetest.Build) { b.Early, b.SLSA02, b.Builder = true, true, builderRunner }, expect: func(e *Expectation) {
+			e.RepositoryID, e.OwnerID, e.DenySelfHosted, e.Builder = "", "", false, builderGitHubHosted
+		}, state: Verified},
+		"self-hosted builder": {build: func(b *provenancetest.Build) { b.Runner = "self-hosted" }, expect: func(e *Expectation) {
+			e.DenySelfHosted, e.Builder = false, builderSelfHosted
+		}, state: Verified},
+		"signer workflow": {expect: func(e *Expectation) { e.SignerWorkflow = "acme/tool/.github/workflows/release.yml" }, state: Verified},
+		"signer workflow with ref": {expect: func(e *Expectation) {
+			e.SignerWorkflow = "github.com/acme/tool/.github/workflows/release.yml@refs/tags/v1.2.3"
+		}, state: Verified},
+		"reusable signer workflow": {build: reusable, expect: func(e *Expectation) {
+			e.SignerWorkflow = "https://github.com/builders/generator/.github/workflows/delegator.yml"
+		}, state: Verified},
+		"reusable, pinned by commit": {build: func(b *provenancetest.Build) {
+			b.Signer = "https://github.com/acme/ci/.github/workflows/x.yml@" + strings.Repeat("0a", 20)
+		}, expect: func(e *Expectation) { e.SignerWorkflow = "acme/ci/.github/workflows/x.yml" }, state: Verified},
+		"tag with @":             {build: func(b *provenancetest.Build) { b.Ref = "refs/tags/@acme/tool@1.2.3" }, expect: func(e *Expectation) { e.Ref = "refs/tags/@acme/tool@*" }, state: Verified},
 		"short builder, v0.2":    {build: func(b *provenancetest.Build) { b.SLSA02, b.Builder = true, builderRunner }, expect: func(e *Expectation) { e.Builder = builderGitHubHosted }, state: Verified},
 		"GitHub builder, v0.2":   {build: func(b *provenancetest.Build) { b.SLSA02 = true }, expect: func(e *Expectation) { e.Builder = builderRunner }, state: Verified},
 		"short builder, v1":      {build: func(b *provenancetest.Build) { b.Builder = builderRunner }, expect: func(e *Expectation) { e.Builder = builderGitHubHosted }, state: Mismatch},
@@ -484,6 +543,9 @@ func TestWithoutAttestations(t *testing.T) {
 	v := verifier(t, ours(t).material)
 	nothing := statements(nil, swap(typeSLSA1, "https://example.com/review/v1"))(t)
 	nothing.Attestations = nothing.Attestations[1:]
+	half := signed(t, honest())
+	half.Attestations = half.Attestations[:1]
+	weak := func(s *Subject) { s.Digests = []Digest{{Algorithm: "sha1", Value: "00"}} }
 	for _, c := range []struct {
 		name  string
 		s     func(*Subject)
@@ -500,7 +562,11 @@ func TestWithoutAttestations(t *testing.T) {
 		{"unsupported", func(s *Subject) { s.Unsupported = "a local path" }, Set{Availability: Found}, Unsupported},
 		{"other ecosystem", func(s *Subject) { s.Ecosystem = sbom.PyPI }, signed(t, honest()), Unsupported},
 		{"no version", func(s *Subject) { s.Version = "" }, signed(t, honest()), Unsupported},
-		{"sha1 only", func(s *Subject) { s.Digests = []Digest{{Algorithm: "sha1", Value: "00"}} }, signed(t, honest()), Unsupported},
+		{"sha1 only", weak, signed(t, honest()), Unsupported},
+		{"sha1 only, other source", weak, build(func(b *provenancetest.Build) { b.Repository = "https://github.com/evil/tool" })(t), Mismatch},
+		{"sha1 only, half a set", weak, half, Invalid},
+		{"sha1 only, unreachable", weak, Set{Availability: Unreachable}, Unavailable},
+		{"sha1 only, none", weak, Set{Availability: None}, Absent},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := honestSubject()

@@ -73,7 +73,8 @@ type Expectation struct {
 	Workflow string // path in the repository, .github/workflows/release.yml
 	Builder  string // builder id, exact
 	// SignerWorkflow is the workflow that has to have signed, as
-	// [https://][host/]owner/name/path, with @ref to pin that too.
+	// [https://][host/]owner/name/path, with @ref to pin that too. It may be one of
+	// another repository; Workflow then says only which workflow was started.
 	SignerWorkflow string
 	Issuer         string // OIDC issuer; by default that of Repo's host
 	Trigger        string // "push", "release", …

@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 )
@@ -9,46 +10,73 @@ import (
 // Run judges the subjects in parallel, at most jobs at a time (as many as there
 // are processors where jobs is not positive), and returns their results in the
 // order of the subjects. A subject of which nothing can be attested is not asked
-// about. The error is that of the context.
+// about. Once the context's deadline is over, what is not yet judged is
+// Unavailable: what was found until then stays found. The error is that of a
+// cancelled context.
 func Run(ctx context.Context, subjects []Subject, jobs int, expect func(Subject) Expectation, src Source, v *Verifier) ([]Result, error) {
 	if jobs <= 0 {
 		jobs = runtime.GOMAXPROCS(0)
 	}
 	results := make([]Result, len(subjects))
+	fill := func(i int) { results[i] = judge(ctx, subjects[i], expect(subjects[i]), src, v) }
 	next := make(chan int)
 	var workers sync.WaitGroup
 	for range min(jobs, len(subjects)) {
 		workers.Go(func() {
 			for i := range next {
-				results[i] = judge(ctx, subjects[i], expect(subjects[i]), src, v)
+				fill(i)
 			}
 		})
 	}
-feed:
-	for i := range subjects {
+	fed := feed(ctx, len(subjects), next)
+	close(next)
+	workers.Wait()
+	if err := ctx.Err(); errors.Is(err, context.Canceled) {
+		return nil, err
+	}
+	for i := fed; i < len(subjects); i++ {
+		fill(i)
+	}
+	return results, nil
+}
+
+// feed sends the numbers up to n until the context ends, and returns how many.
+func feed(ctx context.Context, n int, next chan<- int) int {
+	for i := range n {
+		if ctx.Err() != nil {
+			return i
+		}
 		select {
 		case next <- i:
 		case <-ctx.Done():
-			break feed
+			return i
 		}
 	}
-	close(next)
-	workers.Wait()
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	return results, nil
+	return n
 }
 
 func judge(ctx context.Context, s Subject, e Expectation, src Source, v *Verifier) Result {
 	if reason, _ := unsupported(s); s.Unsupported != "" || reason != "" {
 		return v.Package(s, e, Set{})
 	}
+	if ctx.Err() != nil {
+		return v.Package(s, e, late)
+	}
 	set, err := src.Attestations(ctx, s)
-	if err != nil {
-		// After a cancelled context the results are dropped anyway; for any other
-		// error this subject's answer is unknown, and the others go on.
+	switch {
+	case err != nil && ctx.Err() != nil:
+		set = late
+	case err != nil:
+		// This subject's answer is unknown, and the others go on.
 		set = Set{Availability: Unreachable, Reason: oneLine(err)}
 	}
 	return v.Package(s, e, set)
+}
+
+// late is what there is after the deadline. After an interrupt the results are
+// dropped anyway.
+var late = Set{
+	Availability: Unreachable,
+	Reason:       "it took longer than --timeout allows",
+	Hint:         "allow more time with --timeout, or give its attestations with --attestations",
 }

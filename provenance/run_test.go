@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"countermark/sbom"
 )
@@ -75,7 +78,45 @@ func TestRunStops(t *testing.T) {
 	if _, err := Run(ctx, subjects, 2, nobody, src, verifier(t, embedded(t))); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
+	subjects = subjects[:1]
+	if _, err := Run(ctx, subjects, 1, nobody, src, verifier(t, embedded(t))); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled before it began: %v", err)
+	}
 	if results, err := Run(t.Context(), nil, 0, nobody, src, nil); err != nil || len(results) != 0 {
 		t.Errorf("nothing to do: %v, %v", results, err)
 	}
+}
+
+// TestRunAfterDeadline: a registry that is slow for one package must not make
+// what is known of the others unknown.
+func TestRunAfterDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		src := sourceFunc(func(ctx context.Context, s Subject) (Set, error) {
+			if s.Name == "slow" {
+				<-ctx.Done()
+				return Set{}, ctx.Err()
+			}
+			return Set{Availability: None}, nil
+		})
+		var subjects []Subject
+		for _, name := range []string{"first", "slow", "never asked", "local"} {
+			subjects = append(subjects, Subject{Ecosystem: sbom.NPM, Name: name, Version: "1.0.0"})
+		}
+		subjects[3].Unsupported = "a local path"
+		results, err := Run(ctx, subjects, 1, nobody, src, verifier(t, embedded(t)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []State{Absent, Unavailable, Unavailable, Unsupported} {
+			got := results[i]
+			if got.State != want || got.Subject.Name != subjects[i].Name || got.Reason == "" || got.Hint == "" {
+				t.Errorf("%s is %s (%s; %s), want %s", subjects[i].Name, got.State, got.Reason, got.Hint, want)
+			}
+			if want == Unavailable && !strings.Contains(got.Reason, "--timeout") {
+				t.Errorf("%s: %s", subjects[i].Name, got.Reason)
+			}
+		}
+	})
 }

@@ -92,7 +92,13 @@ func (v *Verifier) verifyWith(o *opened, material root.TrustedMaterial, timeless
 	if err != nil {
 		return nil, err
 	}
-	return engine.Verify(o.bundle, verify.NewPolicy(artifact, policies...))
+	if result, err = engine.Verify(o.bundle, verify.NewPolicy(artifact, policies...)); err != nil {
+		return nil, err
+	}
+	if err := o.whole(material); err != nil {
+		return nil, err
+	}
+	return result, nil
 }
 
 // seen is when and where somebody trusted saw the signature.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"countermark/provenance"
 )
@@ -12,8 +13,21 @@ import (
 // maxAttestations bounds what one answer may hold; npm serves two.
 const maxAttestations = 64
 
-// errAnswer is an answer that is not what was asked for.
-var errAnswer = errors.New("is not what npm registries answer")
+// Limits of what is kept of an answer: each part costs many times its one byte
+// in memory.
+const (
+	maxMembers = 10_000 // of one object
+	maxKeys    = 1_000
+	maxDepth   = 1_000 // of what is read over in a packument
+)
+
+var (
+	// errAnswer is an answer that is not what was asked for.
+	errAnswer = errors.New("is not what npm registries answer")
+	// errNoJSON is one that may be whole the next time.
+	errNoJSON = fmt.Errorf("%w: no JSON", errAnswer)
+	errTwice  = fmt.Errorf("%w: a key occurs twice", errAnswer)
+)
 
 // fields returns the members of a JSON object by their exact names. Duplicates
 // are refused: encoding/json would silently take the last, other readers the
@@ -32,7 +46,10 @@ func fields(raw []byte) (map[string]json.RawMessage, error) {
 			return nil, fmt.Errorf("%w: broken JSON", errAnswer)
 		}
 		if _, dup := members[name]; dup {
-			return nil, fmt.Errorf("%w: a key occurs twice", errAnswer)
+			return nil, errTwice
+		}
+		if len(members) == maxMembers {
+			return nil, fmt.Errorf("%w: more than %d members", errAnswer, maxMembers)
 		}
 		var value json.RawMessage
 		if err := dec.Decode(&value); err != nil {
@@ -49,10 +66,24 @@ func fields(raw []byte) (map[string]json.RawMessage, error) {
 	return members, nil
 }
 
-// list returns the elements of a JSON array.
-func list(raw []byte) ([]json.RawMessage, error) {
+// list returns the elements of a JSON array, of which there may be limit.
+func list(raw []byte, limit int, what string) ([]json.RawMessage, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if open, err := dec.Token(); err != nil || open != json.Delim('[') {
+		return nil, fmt.Errorf("%w: no list", errAnswer)
+	}
 	var elements []json.RawMessage
-	if json.Unmarshal(raw, &elements) != nil || elements == nil {
+	for dec.More() {
+		if len(elements) == limit {
+			return nil, fmt.Errorf("%w: more than %d %s", errAnswer, limit, what)
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, fmt.Errorf("%w: no list", errAnswer)
+		}
+		elements = append(elements, value)
+	}
+	if _, err := dec.Token(); err != nil {
 		return nil, fmt.Errorf("%w: no list", errAnswer)
 	}
 	return elements, nil
@@ -76,12 +107,9 @@ func parseAttestations(body []byte, from string) ([]provenance.Attestation, erro
 	if err != nil {
 		return nil, err
 	}
-	entries, err := list(answer["attestations"])
+	entries, err := list(answer["attestations"], maxAttestations, "attestations")
 	if err != nil {
 		return nil, err
-	}
-	if len(entries) > maxAttestations {
-		return nil, fmt.Errorf("%w: more than %d attestations", errAnswer, maxAttestations)
 	}
 	var found []provenance.Attestation
 	for _, raw := range entries {
@@ -104,7 +132,7 @@ func hasKeys(body []byte) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	keys, err := list(answer["keys"])
+	keys, err := list(answer["keys"], maxKeys, "keys")
 	if err != nil {
 		return false, err
 	}
@@ -138,18 +166,119 @@ func promises(body []byte, name, version string) (bool, error) {
 }
 
 // versionOf takes one version's metadata out of a packument; nil where it holds
-// no such version.
-func versionOf(packument []byte, name, version string) (json.RawMessage, error) {
-	doc, err := fields(packument)
-	if err != nil {
+// no such version. It reads a stream and keeps nothing else of it.
+func versionOf(r io.Reader, name, version string) (json.RawMessage, error) {
+	p := packument{dec: json.NewDecoder(r), version: version}
+	if err := p.object(p.member); err != nil {
 		return nil, err
 	}
-	if str(doc, "name") != name {
+	if _, err := p.dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%w: text behind the JSON", errAnswer)
+	}
+	switch {
+	case p.name != name:
 		return nil, fmt.Errorf("%w: the metadata is of another package", errAnswer)
+	case !p.versions:
+		return nil, fmt.Errorf("%w: no versions", errAnswer)
+	case len(p.found) > maxManifestBytes:
+		return nil, fmt.Errorf("%w: the version's metadata is larger than %d bytes", errAnswer, maxManifestBytes)
 	}
-	versions, err := fields(doc["versions"])
+	return p.found, nil
+}
+
+// packument is a packument on its way.
+type packument struct {
+	dec      *json.Decoder
+	version  string // that is looked for
+	name     string
+	versions bool
+	found    json.RawMessage
+}
+
+// object reads an object, whose values member takes by their names.
+func (p *packument) object(member func(name string) error) error {
+	open, err := p.dec.Token()
 	if err != nil {
-		return nil, err
+		return errNoJSON
 	}
-	return versions[version], nil
+	if open != json.Delim('{') {
+		return fmt.Errorf("%w: no JSON object", errAnswer)
+	}
+	for p.dec.More() {
+		token, err := p.dec.Token()
+		if err != nil {
+			return errNoJSON
+		}
+		name, _ := token.(string) // the decoder lets nothing else be a key
+		if err := member(name); err != nil {
+			return err
+		}
+	}
+	if _, err := p.dec.Token(); err != nil {
+		return errNoJSON
+	}
+	return nil
+}
+
+// member reads a member of the packument.
+func (p *packument) member(name string) error {
+	switch name {
+	case "name":
+		if p.name != "" {
+			return errTwice
+		}
+		token, err := p.dec.Token()
+		if err != nil {
+			return errNoJSON
+		}
+		text, ok := token.(string)
+		if !ok || text == "" {
+			return fmt.Errorf("%w: the metadata is of another package", errAnswer)
+		}
+		p.name = text
+		return nil
+	case "versions":
+		if p.versions {
+			return errTwice
+		}
+		p.versions = true
+		return p.object(p.entry)
+	default:
+		return p.skip()
+	}
+}
+
+// entry reads a member of the packument's versions.
+func (p *packument) entry(version string) error {
+	if version != p.version {
+		return p.skip()
+	}
+	if p.found != nil {
+		return errTwice
+	}
+	if err := p.dec.Decode(&p.found); err != nil {
+		return errNoJSON
+	}
+	return nil
+}
+
+// skip reads over a value.
+func (p *packument) skip() error {
+	for depth := 0; ; {
+		token, err := p.dec.Token()
+		if err != nil {
+			return errNoJSON
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			if depth++; depth > maxDepth {
+				return fmt.Errorf("%w: nested too deeply", errAnswer)
+			}
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
+		if depth == 0 {
+			return nil
+		}
+	}
 }

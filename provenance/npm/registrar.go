@@ -1,19 +1,34 @@
 package npm
 
-import "countermark/provenance"
+import (
+	"errors"
+
+	"countermark/provenance"
+)
+
+var _ provenance.Registrar = (*Client)(nil)
 
 // ConfiguredRegistry returns the URL of the registry that is configured for the
-// subject, redacted; "" where its line is refused. Nobody is asked.
-func (c *Config) ConfiguredRegistry(s provenance.Subject) string {
+// subject, redacted. The error is a *provenance.RegistryError where its line is
+// refused. Nobody is asked.
+func (c *Config) ConfiguredRegistry(s provenance.Subject) (string, error) {
 	u, err := c.Registry(s.Name)
 	if err != nil {
-		return ""
+		return "", registryError(err)
 	}
-	return shown(u)
+	return shown(u), nil
 }
 
 // ConfiguredRegistry implements provenance.Registrar.
-func (c *Client) ConfiguredRegistry(s provenance.Subject) string {
+func (c *Client) ConfiguredRegistry(s provenance.Subject) (string, error) {
 	c.once.Do(c.start)
 	return c.Config.ConfiguredRegistry(s)
+}
+
+// registryError puts what Config.Registry refuses into words for a result.
+func registryError(err error) *provenance.RegistryError {
+	if refused, ok := errors.AsType[*RefusedError](err); ok {
+		return &provenance.RegistryError{Reason: refused.Error(), Hint: refused.Issue.Fix}
+	}
+	return &provenance.RegistryError{Reason: err.Error(), Hint: "correct the configuration"}
 }

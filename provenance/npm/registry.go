@@ -64,6 +64,13 @@ func isLoopback(u *url.URL) bool {
 // plain reports whether the URL is read by everybody on the way.
 func plain(u *url.URL) bool { return u.Scheme == "http" && !isLoopback(u) }
 
+// OnPublicRegistry reports whether a lockfile's URL is on the public registry's
+// host. npm puts the configured registry in its place (replace-registry-host).
+func OnPublicRegistry(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && isPublic(u)
+}
+
 // isPublic reports whether the URL is the public registry's, whatever its
 // scheme, port and path.
 func isPublic(u *url.URL) bool {

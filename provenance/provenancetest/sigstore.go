@@ -122,6 +122,11 @@ func (s *Sigstore) TrustedRoot() ([]byte, error) {
 	return r.MarshalJSON()
 }
 
+// Authorities returns the certificates above the signers', in DER, the root last.
+func (s *Sigstore) Authorities() [][]byte {
+	return [][]byte{s.intermediate.Raw, s.rootCert.Raw}
+}
+
 // KeyID returns the id of the registry's key: its fingerprint as SSH writes it,
 // which DSSE demands of a signature's key id.
 func (s *Sigstore) KeyID() (string, error) { return dsse.SHA256KeyID(s.registryKey.Public()) }

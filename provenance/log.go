@@ -1,0 +1,131 @@
+package provenance
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+
+	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
+	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+	"github.com/sigstore/sigstore-go/pkg/root"
+	"github.com/sigstore/sigstore-go/pkg/tlog"
+	"github.com/sigstore/sigstore/pkg/signature"
+)
+
+// whole checks what sigstore-go leaves out of account in a bundle because its
+// verdict does not depend on it: log entries beside the one that convinces, what
+// an entry says of itself beside its signed body, and certificates above the
+// signer's. A bundle in which a bit of these was changed is not what was signed
+// and logged, so it does not verify.
+func (o *opened) whole(material root.TrustedMaterial) error {
+	content := o.bundle.GetVerificationMaterial()
+	if err := wholeChain(content.GetX509CertificateChain(), material); err != nil {
+		return err
+	}
+	entries := content.GetTlogEntries()
+	for _, entry := range entries {
+		if err := wholeEntry(entry, material, len(entries) == 1); err != nil {
+			return fmt.Errorf("its log entry %d: %w", entry.GetLogIndex(), err)
+		}
+	}
+	return nil
+}
+
+// wholeChain takes only the trusted root's own certificates above the signer's:
+// those are the ones that the signer's is verified with.
+func wholeChain(chain *protocommon.X509CertificateChain, material root.TrustedMaterial) error {
+	for i, c := range chain.GetCertificates() {
+		if i > 0 && !authorityOf(c.GetRawBytes(), material) {
+			return fmt.Errorf("certificate %d of its chain is not one of the trusted root", i+1)
+		}
+	}
+	return nil
+}
+
+func authorityOf(raw []byte, material root.TrustedMaterial) bool {
+	for _, ca := range material.FulcioCertificateAuthorities() {
+		fulcio, ok := ca.(*root.FulcioCertificateAuthority)
+		if !ok {
+			continue
+		}
+		for _, c := range append([]*x509.Certificate{fulcio.Root}, fulcio.Intermediates...) {
+			if c != nil && bytes.Equal(c.Raw, raw) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// wholeEntry checks one entry of a transparency log. The promise of an only one
+// is verified: without it nothing would have been.
+func wholeEntry(entry *protorekor.TransparencyLogEntry, material root.TrustedMaterial, only bool) error {
+	logs := material.RekorLogs()
+	if len(logs) == 0 {
+		return nil // timestamps stand in for a log, so entries prove nothing
+	}
+	log := logs[hex.EncodeToString(entry.GetLogId().GetKeyId())]
+	if log == nil {
+		return errors.New("the trusted root does not name its log")
+	}
+	body, err := parseObject(entry.GetCanonicalizedBody())
+	if err != nil {
+		return err
+	}
+	kind, version := body.text("kind"), body.text("apiVersion")
+	if named := entry.GetKindVersion(); named.GetKind() != kind || named.GetVersion() != version {
+		return fmt.Errorf("it is called %s %s, but is %s %s", clip(named.GetKind()), clip(named.GetVersion()), clip(kind), clip(version))
+	}
+	if !only && len(entry.GetInclusionPromise().GetSignedEntryTimestamp()) > 0 {
+		parsed, err := tlog.ParseTransparencyLogEntry(entry)
+		if err != nil {
+			return err
+		}
+		if err := tlog.VerifySET(parsed, logs); err != nil {
+			return err
+		}
+	}
+	if entry.GetInclusionProof() == nil {
+		return nil
+	}
+	return wholeProof(entry, log, kind == "hashedrekord" && version == "0.0.2")
+}
+
+// wholeProof checks the proof that an entry is in its log.
+func wholeProof(entry *protorekor.TransparencyLogEntry, log *root.TransparencyLog, v2 bool) error {
+	proof := entry.GetInclusionProof()
+	// A checkpoint's text is the log's name, the tree's size and its root hash
+	// (https://github.com/C2SP/C2SP/blob/main/tlog-checkpoint.md); a signature
+	// over it follows.
+	lines := strings.SplitN(proof.GetCheckpoint().GetEnvelope(), "\n", 4)
+	if len(lines) < 4 || lines[1] != strconv.FormatInt(proof.GetTreeSize(), 10) || lines[2] != base64.StdEncoding.EncodeToString(proof.GetRootHash()) {
+		return errors.New("its proof is for another tree than its checkpoint")
+	}
+	address, err := url.Parse(log.BaseURL)
+	if err != nil {
+		return err
+	}
+	if !v2 && lines[0] != address.Hostname() {
+		return nil // Rekor v1 puts the tree's id behind its name; sigstore-go verifies the body
+	}
+	// For Rekor v2 sigstore-go writes the body anew from the bundle. The one in
+	// the bundle has to be the same, so it has to have the same place in the tree.
+	if proof.GetLogIndex() != entry.GetLogIndex() {
+		return errors.New("its proof is for another entry")
+	}
+	key, err := signature.LoadVerifier(log.PublicKey, log.SignatureHashFunc)
+	if err != nil {
+		return err
+	}
+	parsed, err := tlog.ParseTransparencyLogEntry(entry)
+	if err != nil {
+		return err
+	}
+	return tlog.VerifyCheckpointAndInclusion(parsed, key, address.Hostname())
+}
