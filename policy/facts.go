@@ -23,11 +23,16 @@ type Facts struct {
 	// included where it is: those of the policy are added, those of a
 	// configuration inside the project must not be in it.
 	Registries []string
-	Now        time.Time // when expiry is judged
-	Offline    bool
-	Tool       Tool
-	Trust      TrustFacts
-	Commit     string // of the project, where it is known
+	// ProjectRegistries returns the registries, redacted, that npm could ask for a
+	// package which a file of the inventory names, only because a configuration
+	// inside the project says so. Nil where there is no such configuration.
+	ProjectRegistries func(file, name string) []string
+
+	Now     time.Time // when expiry is judged
+	Offline bool
+	Tool    Tool
+	Trust   TrustFacts
+	Commit  string // of the project, where it is known
 }
 
 // ConfigIssue is one dangerous setting of a package manager's configuration.

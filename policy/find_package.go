@@ -12,6 +12,7 @@ import (
 	"countermark/policy/advisory"
 	"countermark/policy/catalog"
 	"countermark/provenance"
+	"countermark/provenance/npm"
 	"countermark/sbom"
 	"countermark/sbom/node"
 )
@@ -384,27 +385,63 @@ func originOf(c *sbom.Component) string {
 }
 
 func findOtherName(e *evaluation, _ *Rule, report func(hit)) {
+	trusted := e.registries()
 	for _, c := range e.packages {
-		if c.Ecosystem != sbom.NPM || c.Resolved == "" {
+		if c.Ecosystem != sbom.NPM || c.Resolved == "" || (c.Source != sbom.FromRegistry && c.Source != sbom.FromTarball) {
 			continue
 		}
-		name, version, ok := node.TarballName(c.Resolved)
-		if !ok && c.Source == sbom.FromRegistry && strings.Contains(c.Resolved, sbom.Redacted) {
-			// What was taken out could be another package's name.
-			report(hit{
-				component: c, expected: c.Name + "@" + c.Version, actual: c.Resolved,
-				message: fmt.Sprintf("a part of the URL of %s looks like a credential, so that nobody can tell which package it names", title(c)),
-			})
+		d := distribution(c)
+		h := hit{component: c, expected: c.Name + "@" + c.Version, actual: c.Resolved}
+		switch {
+		case d.Name == c.Name && (c.Version == "" || withoutBuild(d.Version) == withoutBuild(c.Version)):
 			continue
+		case d.Name != "":
+			h.actual = d.Name + "@" + d.Version
+			h.message = fmt.Sprintf("the entry of %s would install %s %s", title(c), named(d.Name), named(d.Version))
+		case trusted.hold(c.Resolved):
+			h.message = fmt.Sprintf("the URL of %s has no form that registries use, so that nobody can tell which package it names", title(c))
+		default:
+			continue // that nobody trusts where it comes from is another finding
 		}
-		if !ok || (name == c.Name && (c.Version == "" || withoutBuild(version) == withoutBuild(c.Version))) {
-			continue
-		}
-		report(hit{
-			component: c, expected: c.Name + "@" + c.Version, actual: name + "@" + version,
-			message: fmt.Sprintf("the entry of %s would install %s %s", title(c), named(name), named(version)),
-		})
+		report(h)
 	}
+	e.findOwnCommands(report)
+}
+
+// findOwnCommands finds launches of packages that would run a command of the
+// project itself: npx prefers it, whatever the registry has.
+func (e *evaluation) findOwnCommands(report func(hit)) {
+	own := map[string]*sbom.Component{}
+	for _, c := range append([]*sbom.Component{e.facts.Inventory.Root}, e.facts.Inventory.Components...) {
+		for _, p := range c.Properties {
+			if p.Name == node.PropertyBin {
+				own[p.Value] = c
+			}
+		}
+	}
+	for _, s := range e.servers {
+		for _, l := range launches(s.Server) {
+			c := own[l.Spec]
+			if l.Kind != sbom.KindNPM || c == nil {
+				continue
+			}
+			report(hit{
+				component: e.components[l.Ref], server: s, detail: l.Spec, expected: l.Spec, actual: "the command of " + c.Name,
+				message: fmt.Sprintf("server %s asks for %s, but %s provides a command of that name, which runs in its place", named(s.Server.Name), named(l.Spec), named(c.Name)),
+				fix:     "rename the command in bin of package.json, or start it from there by its path",
+			})
+		}
+	}
+}
+
+// distribution is what the URL of a package says. Where the reader kept no more
+// than the redacted one, that has to do.
+func distribution(c *sbom.Component) sbom.Distribution {
+	if c.Distribution != (sbom.Distribution{}) {
+		return c.Distribution
+	}
+	_, d := node.Distribution(c.Resolved)
+	return d
 }
 
 // withoutBuild drops build metadata, which npm does not keep.
@@ -414,15 +451,24 @@ func withoutBuild(version string) string {
 }
 
 func findRegistry(e *evaluation, _ *Rule, report func(hit)) {
-	trusted := parseRegistries(slices.Concat(e.policy.Registries, e.facts.Registries))
+	trusted := e.registries()
 	for _, c := range e.packages {
-		if c.Resolved == "" || (c.Source != sbom.FromRegistry && c.Source != sbom.FromTarball) || trusted.hold(c.Resolved) {
+		e.findConfiguredRegistry(c, trusted, report)
+		if c.Resolved == "" {
 			continue
 		}
-		report(hit{
-			component: c, expected: trusted.String(), actual: c.Resolved,
-			message: fmt.Sprintf("%s comes from %s, which is no trusted registry", title(c), hostOf(c.Resolved)),
-		})
+		h := hit{component: c, expected: trusted.String(), actual: c.Resolved}
+		d := distribution(c)
+		fetched := c.Source == sbom.FromRegistry || c.Source == sbom.FromTarball
+		switch {
+		case fetched && !trusted.hold(c.Resolved) && (d.Host != "" || d.Doubt == ""):
+			h.message = fmt.Sprintf("%s comes from %s, which is no trusted registry", title(c), hostOf(c.Resolved))
+		case d.Doubt != "":
+			h.message = fmt.Sprintf("nobody can tell from where %s comes, since its URL can be read in two ways: %s", title(c), d.Doubt)
+		default:
+			continue
+		}
+		report(h)
 	}
 	for _, s := range e.servers {
 		for _, r := range s.Server.Risks {
@@ -436,6 +482,39 @@ func findRegistry(e *evaluation, _ *Rule, report func(hit)) {
 			})
 		}
 	}
+}
+
+// findConfiguredRegistry judges the registry that a configuration inside the
+// project chooses. npm asks it for whatever names no URL, and for whatever names
+// one of the public registry, which in a lockfile stands for the configured one.
+func (e *evaluation) findConfiguredRegistry(c *sbom.Component, trusted registries, report func(hit)) {
+	if e.facts.ProjectRegistries == nil || c.Ecosystem != sbom.NPM || c.Bundled || (c.Resolved != "" && !npm.OnPublicRegistry(c.Resolved)) {
+		return
+	}
+	switch c.Source {
+	case sbom.FromRegistry, sbom.FromTarball, "":
+	default:
+		return
+	}
+	seen := map[string]bool{}
+	for _, o := range c.Occurrences {
+		for _, r := range e.facts.ProjectRegistries(o.Path, c.Name) {
+			if seen[r] || trusted.hold(r) {
+				continue
+			}
+			seen[r] = true
+			report(hit{
+				component: c, expected: trusted.String(), actual: r, detail: r,
+				message: fmt.Sprintf("%s would be fetched from %s, which only a configuration inside the project names", title(c), hostOf(r)),
+				fix:     "remove the registry from the project's .npmrc, or add it to registries in " + FileName + " if you trust it",
+			})
+		}
+	}
+}
+
+// registries are those that the policy and the user's own configuration trust.
+func (e *evaluation) registries() registries {
+	return parseRegistries(slices.Concat(e.policy.Registries, e.facts.Registries))
 }
 
 type registries []*url.URL

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"countermark/provenance"
 )
 
 // Located is a policy with the place of its file, to which what it names is
@@ -90,14 +92,11 @@ func different(file, why string) *FileError {
 // relative to its own file.
 func (l Located) Excludes(path string) bool { return l.Policy.Excludes(l.prefix + path) }
 
-// LocalAttestations are the paths of the policy's own attestations.
-func (l Located) LocalAttestations() []string {
-	var out []string
+// Evidence is where the policy's own attestations are, within its folder.
+func (l Located) Evidence() []provenance.EvidencePath {
+	var out []provenance.EvidencePath
 	for _, a := range l.Attestations {
-		if !filepath.IsAbs(a) {
-			a = filepath.Join(l.Dir, filepath.FromSlash(a))
-		}
-		out = append(out, a)
+		out = append(out, provenance.EvidencePath{Path: filepath.FromSlash(a), Within: l.Dir})
 	}
 	return out
 }

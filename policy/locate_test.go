@@ -4,8 +4,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"countermark/provenance"
 )
 
 // tree makes files below a temporary folder and goes there. A name that ends in
@@ -98,8 +101,8 @@ func TestLocatedIsRelativeToItsFile(t *testing.T) {
 	if !got.Excludes("fixtures/x.json") || got.Excludes("app/fixtures/x.json") {
 		t.Error("globs are relative to the policy's folder")
 	}
-	want := filepath.Join("repo", "proofs")
-	if a := got.LocalAttestations(); len(a) != 1 || filepath.Clean(a[0]) != want {
+	want := []provenance.EvidencePath{{Path: "proofs", Within: "repo"}}
+	if a := got.Evidence(); !slices.Equal(a, want) {
 		t.Errorf("attestations in %q, want %q", a, want)
 	}
 }

@@ -244,11 +244,13 @@ func (in *instance) mention() bool {
 // identity is what two instances share that are the same bytes from the same
 // place.
 func (in *instance) identity() string {
-	parts := []string{in.c.PURL, string(in.c.Source), in.c.Resolved}
+	d := in.c.Distribution
+	parts := []string{in.c.PURL, string(in.c.Source), in.c.Resolved, d.Host, d.Name, d.Version, d.Doubt}
+	fixed := len(parts)
 	for _, h := range in.c.Hashes {
 		parts = append(parts, h.Algorithm+":"+h.Value)
 	}
-	slices.Sort(parts[3:])
+	slices.Sort(parts[fixed:])
 	return strings.Join(parts, "\x00")
 }
 
@@ -283,7 +285,9 @@ func (b *Builder) merge(g *group) *Component {
 		if c.Source == "" || (c.Source == FromParent && in.c.Source != "") {
 			c.Source = in.c.Source
 		}
-		c.Resolved = cmp.Or(c.Resolved, in.c.Resolved)
+		if c.Resolved == "" {
+			c.Resolved, c.Distribution = in.c.Resolved, in.c.Distribution
+		}
 		c.Repository = cmp.Or(c.Repository, in.c.Repository)
 		c.License = cmp.Or(c.License, in.c.License)
 		if c.Coverage == UnknownCoverage {

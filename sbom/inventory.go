@@ -105,12 +105,14 @@ type Component struct {
 	PURL      string    // canonical; empty for what has none
 	Scope     Scope
 
-	Source     Source
-	Hashes     []Hash   // of the distribution (an npm tarball), as the lockfile has them
-	Resolved   string   // redacted URL of the distribution; empty where none was recorded
-	Repository string   // the source repository that the package itself declares, redacted; vouches for nothing
-	License    string   // as declared
-	Coverage   Coverage // of Edges[Ref]
+	Source   Source
+	Hashes   []Hash // of the distribution (an npm tarball), as the lockfile has them
+	Resolved string // redacted URL of the distribution; empty where none was recorded
+	// Distribution is what that URL says, read before anything in it was redacted.
+	Distribution Distribution
+	Repository   string   // the source repository that the package itself declares, redacted; vouches for nothing
+	License      string   // as declared
+	Coverage     Coverage // of Edges[Ref]
 
 	Origin      Origin // who asks for it
 	Bundled     bool   // every instance is inside another package's tarball
@@ -125,6 +127,15 @@ type Component struct {
 	Occurrences []Occurrence // where it was found, sorted
 	Properties  []Property   // further facts of the reader, sorted by name, then value
 	Server      *Server      // set for configured MCP servers only
+}
+
+// Distribution is what the URL of a distribution says to the package manager that
+// would fetch it. Two that differ are never the same bytes.
+type Distribution struct {
+	Host    string // scheme://host[:port] that would be contacted; empty where nobody recorded one, and for git
+	Name    string // the package that the path names; empty where it has none of the forms that registries use
+	Version string // of that package
+	Doubt   string // why the URL can be read as two different ones; empty where it cannot
 }
 
 // Origin is the set of those who ask for a component.

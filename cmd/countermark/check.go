@@ -144,7 +144,7 @@ func (p *program) judge(ctx context.Context, flags checkFlags, paths []string) (
 	if err != nil {
 		return nil, nil, err
 	}
-	ev, err := p.openEvidence(flags.evidenceFlags, pol, paths, project.inputs())
+	ev, err := p.openEvidence(ctx, flags.evidenceFlags, pol, paths, project.inputs())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -164,7 +164,7 @@ func (p *program) judge(ctx context.Context, flags checkFlags, paths []string) (
 	}
 	verdict := policy.Evaluate(pol.Policy, policy.Facts{
 		Inventory: project.inventory, Provenance: results, Catalog: known, Advisories: advisories,
-		ConfigIssues: ev.issues, Registries: ev.trusted, Now: now, Offline: ev.offline, Commit: policy.Commit(paths[0]),
+		ConfigIssues: ev.issues, Registries: ev.trusted, ProjectRegistries: ev.projects.registries, Now: now, Offline: ev.offline, Commit: policy.Commit(paths[0]),
 		Tool:  policy.Tool{Name: report.Program, Version: p.version},
 		Trust: trustFacts(ev.material, known, advisories),
 	})

@@ -2,13 +2,16 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"countermark/policy"
 	"countermark/provenance"
@@ -25,9 +28,10 @@ type evidence struct {
 	offline  bool
 	trusted  []string // registries that the user vouches for
 	issues   []policy.ConfigIssue
+	projects projectConfigs
 }
 
-func (p *program) openEvidence(flags evidenceFlags, pol policy.Located, paths, inputs []string) (*evidence, error) {
+func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol policy.Located, paths, inputs []string) (*evidence, error) {
 	ev := &evidence{offline: flags.offline || pol.Offline}
 	var err error
 	if ev.material, err = loadTrust(flags.trustedRoot, flags.npmKeys); err != nil {
@@ -41,13 +45,14 @@ func (p *program) openEvidence(flags evidenceFlags, pol policy.Located, paths, i
 		return nil, err
 	}
 	ev.trusted = config.Trusted()
-	if ev.issues, err = p.npmIssues(paths, inputs); err != nil {
+	if ev.projects, err = p.projectConfigs(paths, inputs); err != nil {
 		return nil, err
 	}
+	ev.issues = ev.projects.issues()
 	for _, w := range config.Warnings() {
 		p.warn(w.Fix, "%s%s", place(w.Path, w.Line, 0), w.Message)
 	}
-	local, warnings, err := provenance.OpenLocal(slices.Concat(flags.attestations, pol.LocalAttestations()))
+	local, warnings, err := provenance.OpenEvidence(ctx, slices.Concat(flags.evidence(), pol.Evidence()))
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +80,7 @@ func (p *program) registrySource(config *npm.Config, offline bool, pol policy.Lo
 		}
 		transport = pool
 	}
-	return &npm.Client{Config: config, Transport: transport, Version: p.version, Internal: pol.Internal}, nil
+	return &npm.Client{Config: config, Transport: transport, Version: p.version, Internal: pol.Internal, Registries: pol.Registries}, nil
 }
 
 // npmConfig merges npm's configuration as npm would in the folder of PATH. Two
@@ -83,7 +88,7 @@ func (p *program) registrySource(config *npm.Config, offline bool, pol policy.Lo
 func (p *program) npmConfig(registry string, paths []string) (*npm.Config, error) {
 	var project *npm.File
 	for _, path := range paths {
-		file, err := readNpmrc(folderOf(path), npmrcName)
+		file, err := readNamedNpmrc(folderOf(path))
 		if err != nil {
 			return nil, err
 		}
@@ -130,61 +135,170 @@ func (p *program) npmSources(project *npm.File) (npm.Sources, error) {
 	return s, err
 }
 
-// npmIssues judges every .npmrc that governs a lockfile: that of each PATH, and
-// those beside the lockfiles below it.
-func (p *program) npmIssues(paths, inputs []string) ([]policy.ConfigIssue, error) {
+// projectConfigs are what the .npmrc files inside the project would make of npm's
+// configuration, by folder as the inventory names it.
+type projectConfigs map[string][]*npm.Config
+
+// issues are what they say that they must not.
+func (pc projectConfigs) issues() []policy.ConfigIssue {
 	var out []policy.ConfigIssue
-	for _, root := range paths {
-		names := []string{npmrcName}
-		for _, in := range inputs {
-			if name := path.Join(path.Dir(in), npmrcName); len(paths) == 1 && !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-		}
-		for _, name := range names {
-			file, err := readNpmrc(folderOf(root), name)
-			if err != nil {
-				return nil, err
-			}
-			if file == nil {
-				continue
-			}
-			sources, err := p.npmSources(file)
-			if err != nil {
-				return nil, err
-			}
-			config, err := npm.NewConfig(sources)
-			if err != nil {
-				return nil, err
-			}
+	for _, dir := range slices.Sorted(maps.Keys(pc)) {
+		for _, config := range pc[dir] {
 			for _, i := range config.Issues() {
 				out = append(out, policy.ConfigIssue{Path: i.Path, Line: i.Line, Message: i.Key + ": " + i.Message, Fix: i.Fix})
 			}
 		}
 	}
+	return out
+}
+
+// registries returns the registries that only these files name for a package of
+// that file. Where npm is started decides which of them it reads, so those of all
+// folders above count.
+func (pc projectConfigs) registries(file, name string) []string {
+	var out []string
+	for dir := path.Dir(file); ; dir = path.Dir(dir) {
+		for _, config := range pc[dir] {
+			out = append(out, config.ProjectRegistries(name)...)
+		}
+		if dir == "." || dir == "/" || path.Base(dir) == ".." {
+			return out
+		}
+	}
+}
+
+// projectConfigs reads every .npmrc that can govern an input: those of its folder
+// and of all above, up to PATH.
+func (p *program) projectConfigs(paths, inputs []string) (projectConfigs, error) {
+	out := projectConfigs{}
+	for _, root := range paths {
+		prefix, err := p.prefix(root, len(paths) > 1)
+		if err != nil {
+			return nil, err
+		}
+		dirs := map[string]bool{".": true}
+		for _, in := range inputs {
+			name, below := strings.CutPrefix(in, prefix)
+			for dir := path.Dir(name); below && fs.ValidPath(dir) && !dirs[dir]; dir = path.Dir(dir) {
+				dirs[dir] = true
+			}
+		}
+		if err := p.readConfigs(folderOf(root), prefix, slices.Sorted(maps.Keys(dirs)), out); err != nil {
+			return nil, err
+		}
+	}
 	return out, nil
 }
 
-// readNpmrc reads a project's .npmrc, which may not lead out of the project. It
-// returns nil where there is none.
-func readNpmrc(dir, name string) (*npm.File, error) {
+// prefix is what the inventory puts before the names of what is below a PATH.
+func (p *program) prefix(root string, several bool) (string, error) {
+	if !several {
+		return "", nil
+	}
+	here, err := p.here()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Clean(folderOf(root))
+	if filepath.IsAbs(dir) {
+		if dir, err = filepath.Rel(here, dir); err != nil {
+			return "", err
+		}
+	}
+	if dir == "." {
+		return "", nil
+	}
+	return filepath.ToSlash(dir) + "/", nil
+}
+
+func (p *program) readConfigs(dir, prefix string, folders []string, into projectConfigs) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return fmt.Errorf("%s: %w", dir, bare(err))
+	}
+	defer func() { _ = root.Close() }() // it was only read from
+	for _, folder := range folders {
+		names, err := npmrcNames(root, folder)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if p.isUserConfig(filepath.Join(dir, filepath.FromSlash(name))) {
+				continue // npm reads it once, as the user's
+			}
+			file, err := readNpmrc(root, name, prefix+name)
+			if err != nil {
+				return err
+			}
+			sources, err := p.npmSources(file)
+			if err != nil {
+				return err
+			}
+			config, err := npm.NewConfig(sources)
+			if err != nil {
+				return err
+			}
+			at := path.Dir(prefix + name)
+			into[at] = append(into[at], config)
+		}
+	}
+	return nil
+}
+
+// isUserConfig reports whether the file is the user's own .npmrc, as it is where
+// somebody checks the home folder.
+func (p *program) isUserConfig(name string) bool {
+	home, err := p.home()
+	if err != nil {
+		return false
+	}
+	own, err := os.Stat(npm.UserConfig(p.environ, home, nil))
+	if err != nil {
+		return false
+	}
+	info, err := os.Stat(name)
+	return err == nil && os.SameFile(own, info)
+}
+
+// npmrcNames returns the files of a folder that some system takes for .npmrc.
+func npmrcNames(root *os.Root, folder string) ([]string, error) {
+	entries, err := fs.ReadDir(root.FS(), folder)
+	if err != nil {
+		return nil, usageError("make it a readable folder", "%s: cannot be read: %v", folder, bare(err))
+	}
+	var out []string
+	for _, e := range entries {
+		if strings.EqualFold(e.Name(), npmrcName) {
+			out = append(out, path.Join(folder, e.Name()))
+		}
+	}
+	return out, nil
+}
+
+// readNamedNpmrc reads the .npmrc of a folder. It returns nil where there is none.
+func readNamedNpmrc(dir string) (*npm.File, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, bare(err))
 	}
 	defer func() { _ = root.Close() }() // it was only read from
-	info, err := root.Stat(filepath.FromSlash(name))
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := root.Lstat(npmrcName); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil //nolint:nilnil // no file is no error, and no configuration
 	}
+	return readNpmrc(root, npmrcName, npmrcName)
+}
+
+// readNpmrc reads a project's .npmrc, which may not lead out of the project.
+func readNpmrc(root *os.Root, name, shown string) (*npm.File, error) {
+	info, err := root.Stat(filepath.FromSlash(name))
 	if err != nil || !info.Mode().IsRegular() || info.Size() > maxNpmrcSize {
-		return nil, usageError("make it a readable file inside of the project", "%s: cannot be read", name)
+		return nil, usageError("make it a readable file inside of the project", "%s: cannot be read", shown)
 	}
 	data, err := root.ReadFile(filepath.FromSlash(name))
 	if err != nil {
-		return nil, usageError("make it a readable file inside of the project", "%s: cannot be read: %v", name, bare(err))
+		return nil, usageError("make it a readable file inside of the project", "%s: cannot be read: %v", shown, bare(err))
 	}
-	return npm.ParseNpmrc(name, bytes.NewReader(data))
+	return npm.ParseNpmrc(shown, bytes.NewReader(data))
 }
 
 // folderOf is the folder that a PATH is or stands in.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"countermark/policy/report"
+	"countermark/provenance"
 
 	"github.com/spf13/pflag"
 )
@@ -36,6 +37,15 @@ func (f *evidenceFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.npmKeys, "npm-keys", "", "npm keys `FILE`, instead of the embedded ones")
 	flags.IntVar(&f.jobs, "jobs", 0, "verify `N` packages at once (0: as many as the processors allow)")
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "give up after this time")
+}
+
+// evidence is where the user says that attestations are.
+func (f *evidenceFlags) evidence() []provenance.EvidencePath {
+	var out []provenance.EvidencePath
+	for _, path := range f.attestations {
+		out = append(out, provenance.EvidencePath{Path: path})
+	}
+	return out
 }
 
 // validate refuses values that mean nothing.

@@ -168,7 +168,7 @@ func (p *program) verifyOne(ctx context.Context, flags *verifyFlags, arg string)
 		if err := flags.only("a file or digest with a bundle", artifactFlags); err != nil {
 			return none, err
 		}
-		return p.verifyArtifact(flags, arg)
+		return p.verifyArtifact(flags, arg) //nolint:contextcheck // one file of bounded size
 	case isDigest(arg):
 		return none, usageError("give the sigstore bundle of the digest with --bundle", "%s has no attestations of its own", arg)
 	case len(flags.attestations) > 0:
@@ -221,7 +221,7 @@ func (p *program) verifyPackage(ctx context.Context, flags *verifyFlags, arg str
 	if err != nil {
 		return none, err
 	}
-	ev, err := p.openEvidence(flags.evidenceFlags, pol, []string{"."}, nil)
+	ev, err := p.openEvidence(ctx, flags.evidenceFlags, pol, []string{"."}, nil)
 	if err != nil {
 		return none, err
 	}
@@ -400,7 +400,7 @@ func (p *program) verifyTarball(ctx context.Context, flags *verifyFlags, arg str
 	subject := npmSubject(cmp.Or(flags.packageName, tarball.Name), cmp.Or(flags.packageVersion, tarball.Version))
 	subject.Digests = []provenance.Digest{{Algorithm: "sha512", Value: tarball.SHA512}}
 	subject.DigestFrom = "tarball"
-	local, warnings, err := provenance.OpenLocal(flags.attestations)
+	local, warnings, err := provenance.OpenEvidence(ctx, flags.evidence())
 	if err != nil {
 		return none, err
 	}

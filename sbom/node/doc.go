@@ -17,6 +17,11 @@
 //   - package.json is compared with what the lockfile says of it. It names the
 //     project; the lockfile says what is installed.
 //
+// What npm takes from package.json and not from the lockfile is judged there: the
+// workspace members, overrides, and the commands that npx would prefer to a
+// package. URLs are read as npm reads them, see [Distribution], and file names
+// without regard to case, as some systems do.
+//
 // A lockfile that could mean two things is a problem, not a guess: duplicate
 // keys, a dependency that is nowhere, an integrity that cannot be compared. What
 // could be read is added nevertheless.

@@ -17,6 +17,7 @@ type lockfile struct {
 	child   map[childKey]int // what lies in the node_modules of an entry
 
 	workspaces []string // patterns of the root
+	declared   bool     // they are those of its package.json
 	name       string   // the lockfile's own name field
 }
 
@@ -76,8 +77,10 @@ type edge struct {
 const none = -1
 
 // readLockfile parses and resolves. It returns nil where the file is no lockfile
-// that this version reads; the reason is among the file's problems.
-func readLockfile(f *sbom.File) *lockfile {
+// that this version reads; the reason is among the file's problems. The
+// package.json of the same folder, nil where there is none, has the last word on
+// which folders are workspace members.
+func readLockfile(f *sbom.File, m *manifest) *lockfile {
 	l := &lockfile{source: newSource(f), nodes: map[string]int{}, child: map[childKey]int{}}
 	if err := l.doc.err; err != nil {
 		l.cut = true
@@ -105,7 +108,7 @@ func readLockfile(f *sbom.File) *lockfile {
 	l.readEntries(&packages.value)
 	l.place()
 	l.followLinks()
-	l.findWorkspaces()
+	l.findWorkspaces(m)
 	l.readDependencies(&packages.value)
 	l.resolve()
 	l.findBundled()
@@ -230,6 +233,7 @@ func (l *lockfile) readEntry(m *member) entry {
 	e.markBundled = l.flag(v, "inBundle")
 	e.dev = l.flag(v, "dev")
 	e.optional = l.flag(v, "optional") || l.flag(v, "devOptional")
+	l.bins(v, e.name)
 	if integrity := l.member(v, "integrity", stringKind); integrity != nil {
 		hashes, err := parseIntegrity(integrity.value.text)
 		if err != nil {

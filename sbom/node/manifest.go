@@ -1,6 +1,8 @@
 package node
 
 import (
+	"slices"
+
 	"deps.dev/util/semver"
 )
 
@@ -13,6 +15,10 @@ type manifest struct {
 	license string
 	deps    []dependency
 	depsOff int // of the first object of dependencies that holds one
+
+	workspaces []string // patterns
+	overrides  *override
+	bins       []string // commands that it provides
 }
 
 // readManifest returns nil where the file is not even an object.
@@ -48,6 +54,9 @@ func readManifest(s *source) *manifest {
 	m.license = m.source.license(root)
 	m.deps = m.dependencies(root, true)
 	m.depsOff = firstDependencies(root)
+	m.workspaces = m.workspacePatterns(root)
+	m.overrides = m.readOverrides(root)
+	m.bins = slices.Concat(m.source.bins(root, rawName(root)), m.binsBelow(root))
 	return m
 }
 
@@ -89,6 +98,9 @@ func (l *lockfile) compare(i int, m *manifest) {
 		default:
 			m.invalid(d.off, hintRegenerate, "%s does not fit %s, so `npm ci` would refuse to install", quote(d.name), l.quotePath())
 		}
+	}
+	if i == 0 {
+		l.compareOverrides(m)
 	}
 	for _, d := range e.edges { // in file order
 		if left, ok := locked[fold(d.name)]; ok && left.kind != workspaceEdge {

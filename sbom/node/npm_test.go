@@ -97,7 +97,7 @@ func TestSameAsNPM(t *testing.T) {
 // TestSameFoldersAsNPM compares what lies below the inventory: every folder, and
 // where every single dependency of it leads.
 func TestSameFoldersAsNPM(t *testing.T) {
-	l := readLockfile(&sbom.File{Path: "package-lock.json", Data: gunzip(t, "monorepo/package-lock.json.gz")})
+	l := readLockfile(&sbom.File{Path: "package-lock.json", Data: gunzip(t, "monorepo/package-lock.json.gz")}, nil)
 	words := map[edgeKind]string{
 		prodEdge: "prod", optionalEdge: "optional", peerEdge: "peer", peerOptionalEdge: "peerOptional", devEdge: "dev", workspaceEdge: "workspace",
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"path"
+	"slices"
+	"strings"
 
 	"countermark/sbom"
 )
@@ -48,13 +50,18 @@ func (p *projects) sort(f *sbom.File) {
 		at = &folder{dir: dir}
 		p.folders[dir] = at
 	}
+	if base := path.Base(f.Path); base != f.Kind && strings.EqualFold(base, f.Kind) {
+		f.Problem(sbom.Problem{
+			Code: sbom.Warning, Message: "only systems that ignore the case of file names take this for " + f.Kind, Hint: "rename it to " + f.Kind,
+		})
+	}
 	switch f.Kind {
 	case PackageLock:
-		at.lock = f
+		at.lock = only(at.lock, f)
 	case Shrinkwrap:
-		at.shrink = f
+		at.shrink = only(at.shrink, f)
 	case Manifest:
-		at.pkg = f
+		at.pkg = only(at.pkg, f)
 	default:
 		at.foreign = true
 		f.Problem(sbom.Problem{
@@ -63,6 +70,22 @@ func (p *projects) sort(f *sbom.File) {
 			Hint:    "check a package-lock.json instead (`npm install --package-lock-only` writes one), or exclude the folder in the policy",
 		})
 	}
+}
+
+// only returns the file that is read where there may be two of a kind: the one
+// whose name is exact. Which one npm takes depends on the system.
+func only(have, f *sbom.File) *sbom.File {
+	if have == nil {
+		return f
+	}
+	if path.Base(have.Path) != have.Kind {
+		have, f = f, have
+	}
+	f.Problem(sbom.Problem{
+		Code: sbom.Invalid, Message: "there is another " + f.Kind + " beside it, and which one counts depends on the system",
+		Hint: "delete one of them",
+	})
+	return have
 }
 
 // load parses the files of a folder and learns which other folders they cover.
@@ -77,7 +100,7 @@ func (p *projects) load(at *folder) {
 	if at.pkg == nil {
 		at.manifest = siblingManifest(lock)
 	}
-	if c, ok := p.members[at.dir]; ok && c.by.entries[c.entry].workspace {
+	if c, ok := p.members[at.dir]; ok && c.by.declared && c.by.entries[c.entry].workspace {
 		lock.Problem(sbom.Problem{
 			Code:    sbom.Warning,
 			Message: "npm ignores this lockfile, since the folder is a workspace member of another project",
@@ -85,7 +108,7 @@ func (p *projects) load(at *folder) {
 		})
 		return
 	}
-	at.lockfile = readLockfile(lock)
+	at.lockfile = readLockfile(lock, at.manifest)
 	if at.lockfile == nil {
 		at.foreign = true // there is a lockfile, and it says nothing
 		return
@@ -101,11 +124,34 @@ func (p *projects) load(at *folder) {
 	}
 }
 
+// judgeSibling looks for the file that npm would take instead of a lockfile that
+// was named alone.
+func judgeSibling(lock *sbom.File) {
+	if !strings.EqualFold(path.Base(lock.Path), PackageLock) {
+		return // a copy under another name
+	}
+	beside, err := fs.ReadDir(lock.FS, path.Dir(lock.Name))
+	shrinkwrap := slices.ContainsFunc(beside, func(e fs.DirEntry) bool { return strings.EqualFold(e.Name(), Shrinkwrap) })
+	problem := sbom.Problem{Code: sbom.Invalid, Hint: "check the folder, or delete the one that is out of date"}
+	switch {
+	case shrinkwrap:
+		problem.Message = "npm ignores this file, since there is an npm-shrinkwrap.json beside it, which was not checked"
+	case err != nil:
+		problem.Message = "its folder cannot be read, so nobody knows whether there is an npm-shrinkwrap.json, which npm would take instead"
+	default:
+		return
+	}
+	lock.Problem(problem)
+}
+
 // chooseLock takes npm-shrinkwrap.json, if there is one that is not empty,
 // before package-lock.json, as npm does.
 func (at *folder) chooseLock() *sbom.File {
 	switch {
 	case at.shrink == nil:
+		if at.lock != nil {
+			judgeSibling(at.lock)
+		}
 		return at.lock
 	case at.lock == nil:
 		return at.shrink
@@ -199,6 +245,7 @@ func (p *projects) addProject(at *folder, m *manifest, where sbom.Occurrence, co
 	switch {
 	case m != nil:
 		c.Name, version, c.Private = cmp.Or(m.name, c.Name), m.version, m.private
+		c.Properties = m.binProperties()
 	case at.lockfile != nil:
 		root := &at.lockfile.entries[0]
 		if name := cmp.Or(root.name, at.lockfile.name); validName(name) {
@@ -284,14 +331,15 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 		Properties: []sbom.Property{{Name: PropertyPath, Value: e.key}},
 	}
 	if e.hasResolved && c.Source != sbom.FromProject && c.Source != sbom.FromLink && c.Source != "" {
-		c.Resolved = sbom.RedactURL(e.resolved)
+		c.Resolved, c.Distribution = Distribution(e.resolved)
 	}
 	if e.installed() && e.folder != e.name {
 		c.Properties = append(c.Properties, sbom.Property{Name: PropertyAlias, Value: e.folder})
 	}
 	switch c.Source {
 	case sbom.FromGit:
-		c.PURL = purl(e.name, e.version, "vcs_url", vcsURL(e.resolved))
+		c.Resolved = vcsURL(e.resolved)
+		c.PURL = purl(e.name, e.version, "vcs_url", c.Resolved)
 	case sbom.FromTarball:
 		c.PURL = purl(e.name, e.version, "download_url", c.Resolved)
 	case sbom.FromProject, sbom.FromLink:
@@ -313,6 +361,7 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 	own := p.folders[path.Join(at.dir, e.key)]
 	if own != nil && own.manifest != nil && !e.installed() {
 		c.Private = own.manifest.private
+		c.Properties = append(c.Properties, own.manifest.binProperties()...)
 	}
 	if e.outside() && e.incomplete && !l.cut && (own == nil || own.lockfile == nil) {
 		l.problem(sbom.Unsupported, e.off, "check a folder that holds both projects",
@@ -374,7 +423,8 @@ func (p *projects) addRequests(project sbom.ID, m *manifest) {
 		case sbom.FromGit:
 			c.PURL = purl(r.name, "", "vcs_url", r.url)
 		case sbom.FromTarball:
-			c.PURL, c.Resolved = purl(r.name, "", "download_url", r.url), r.url
+			c.Resolved, c.Distribution = Distribution(strings.TrimSpace(d.spec))
+			c.PURL = purl(r.name, "", "download_url", c.Resolved)
 		default:
 			c.PURL = purl(r.name, r.version, "", "")
 		}

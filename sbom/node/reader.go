@@ -5,6 +5,7 @@ import (
 	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"countermark/sbom"
 )
@@ -26,12 +27,15 @@ var unread = map[string]string{
 	"deno.lock":      "Deno",
 }
 
+var kinds = append([]string{PackageLock, Shrinkwrap, Manifest}, slices.Sorted(maps.Keys(unread))...)
+
 // Property names of this reader. The path is that of the official CycloneDX
 // property taxonomy for npm.
 const (
 	PropertyPath    = "cdx:npm:package:path"
 	PropertyAlias   = "countermark:npm:alias"   // the name by which the project calls the package
 	PropertyRequest = "countermark:npm:request" // what a package.json without a lockfile asks for, redacted
+	PropertyBin     = "countermark:npm:bin"     // a command that the project itself provides, redacted
 )
 
 // Reader reads Node projects. The zero value is ready.
@@ -45,15 +49,14 @@ type Reader struct{}
 
 var _ sbom.Reader = Reader{}
 
-// Recognize implements [sbom.Reader].
+// Recognize implements [sbom.Reader]. The case of letters is no difference, since
+// it is none to the file systems of macOS and Windows.
 func (Reader) Recognize(name string) string {
 	base := path.Base(name)
-	switch base {
-	case PackageLock, Shrinkwrap, Manifest:
-		return base
-	}
-	if unread[base] != "" {
-		return base
+	for _, kind := range kinds {
+		if strings.EqualFold(base, kind) {
+			return kind
+		}
 	}
 	return ""
 }

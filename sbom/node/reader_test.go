@@ -106,6 +106,9 @@ func TestReadPackage(t *testing.T) {
 		PURL: "pkg:npm/%40s/real@1.2.3", Scope: sbom.Optional, Source: sbom.FromRegistry,
 		Hashes:   []sbom.Hash{{Algorithm: "sha512", Value: sriHex}},
 		Resolved: "https://registry.example/@s/real/-/real-1.2.3.tgz", License: "ISC",
+		Distribution: sbom.Distribution{
+			Host: "https://registry.example", Name: "@s/real", Version: "1.2.3", Doubt: "a user name stands before its host",
+		},
 		Coverage: sbom.CompleteCoverage, Origin: sbom.OriginDirect,
 		Occurrences: []sbom.Occurrence{{Path: "package-lock.json", Line: 3, Column: 3, Install: "node_modules/@s/old"}},
 		Properties: []sbom.Property{
@@ -749,7 +752,7 @@ func TestRecognize(t *testing.T) {
 	for name, want := range map[string]string{
 		"a/b/package-lock.json": PackageLock, "npm-shrinkwrap.json": Shrinkwrap, "package.json": Manifest,
 		"yarn.lock": "yarn.lock", "x/pnpm-lock.yaml": "pnpm-lock.yaml", "bun.lock": "bun.lock", "bun.lockb": "bun.lockb", "deno.lock": "deno.lock",
-		"package-lock.json.bak": "", "Package.json": "", "lock": "",
+		"package-lock.json.bak": "", "Package.json": Manifest, "NPM-Shrinkwrap.JSON": Shrinkwrap, "pac\u212aage.json": Manifest, "YARN.lock": "yarn.lock", "lock": "",
 	} {
 		if got := (Reader{}).Recognize(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)

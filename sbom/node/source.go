@@ -176,7 +176,7 @@ func licenseName(v *value) string {
 	default:
 		return ""
 	}
-	if strings.Contains(name, "://") {
+	if strings.Contains(name, ":") {
 		return redact(name)
 	}
 	return name

@@ -95,6 +95,7 @@ var (
 	specSCP     = regexp.MustCompile(`^[^/@\s]+@[^/:\s]+:`)
 	specHosted  = regexp.MustCompile(`^[^@/:\s][^/:\s]*/[^/\s]+$`)
 	specLocal   = regexp.MustCompile(`^(\.{0,2}/|\.{1,2}$|~/|[A-Za-z]:[\\/])`)
+	specTag     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]*$`)
 )
 
 var gitHosts = map[string]string{
@@ -114,11 +115,12 @@ func parseSpec(name, spec string) request {
 	case gitHosts[scheme] != "":
 		return request{name: name, source: sbom.FromGit, url: hosted(gitHosts[scheme], spec[len(scheme):])}
 	case scheme == "http:" || scheme == "https:":
+		url, _ := Distribution(spec)
 		path, _, _ := strings.Cut(spec, "#")
 		if strings.HasSuffix(path, ".git") || specGitHost.MatchString(spec) {
-			return request{name: name, source: sbom.FromGit, url: "git+" + sbom.RedactURL(spec)}
+			return request{name: name, source: sbom.FromGit, url: "git+" + url}
 		}
-		return request{name: name, source: sbom.FromTarball, url: sbom.RedactURL(spec)}
+		return request{name: name, source: sbom.FromTarball, url: url}
 	case strings.HasPrefix(scheme, "git+") || scheme == "git:" || scheme == "ssh:":
 		return request{name: name, source: sbom.FromGit, url: sbom.RedactURL(spec)}
 	case specSCP.MatchString(spec):
@@ -141,6 +143,9 @@ func hosted(host, shorthand string) string {
 	repository, ref, _ := strings.Cut(shorthand, "#")
 	if at := strings.LastIndexByte(repository, '@'); at >= 0 { // user:password@owner/repository
 		repository = repository[at+1:]
+	}
+	if strings.Contains(repository, ":") { // of no known form, and nobody can tell what in it is a password
+		repository = sbom.Redacted
 	}
 	return sbom.RedactURL("git+https://" + host + "/" + strings.TrimSuffix(repository, ".git") + ".git#" + ref)
 }
@@ -187,6 +192,9 @@ var packageManagerSchemes = map[string]bool{
 // redactSpec returns the spec as it may be shown.
 func redactSpec(spec string) string {
 	spec = strings.TrimSpace(spec)
+	if a, ok := parseAddress(spec); ok {
+		return a.String()
+	}
 	scheme := strings.ToLower(specScheme.FindString(spec))
 	r := parseSpec("", spec)
 	switch {

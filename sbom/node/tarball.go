@@ -2,37 +2,78 @@ package node
 
 import (
 	"net/url"
+	"regexp"
 	"strings"
 )
 
 // TarballName returns the package and the version that the URL of a registry's
 // tarball names: …/name/-/name-1.2.3.tgz, …/@scope/name/-/name-1.2.3.tgz, with
-// the scope's slash escaped or not, below any prefix, and with the scope repeated
-// before the file's name, as some mirrors have it. It answers only what is surely
-// of that form: folder and file must name the same package.
+// the scope's slash escaped or not, below any prefix; with the scope or the
+// version repeated before the file's name, as some registries have it; and the
+// forms in which a few well-known registries differ. It answers only what is
+// surely of such a form: folder and file must name the same package.
 func TarballName(resolved string) (name string, version string, ok bool) {
-	u, err := url.Parse(resolved)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+	a, ok := parseAddress(resolved)
+	if !ok || a.host == "" {
 		return "", "", false
 	}
-	path := u.Path // unescaped, which makes %2f and %40 plain
-	at := strings.LastIndex(path, "/-/")
-	if at < 0 {
-		return "", "", false
+	name, version = a.names()
+	return name, version, name != ""
+}
+
+// The forms of registries in which the file's name does not repeat the package's.
+var (
+	// GitHub Packages: …/download/@scope/name/1.2.3/<hash>.
+	githubTarball = regexp.MustCompile(`^/download/(@[^/]+/[^/]+)/([^/]+)/(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
+	// JSR for npm: /~/11/@jsr/scope__name/1.2.3.tgz.
+	jsrTarball = regexp.MustCompile(`^/~/[0-9]+/(@jsr/[^/]+)/([^/]+)\.tgz$`)
+)
+
+// names returns the package that the path names, or "".
+func (a address) names() (name, version string) {
+	path, err := url.PathUnescape(a.path) // makes %2f and %40 plain
+	if err != nil {
+		return "", ""
 	}
-	folders := strings.Split(strings.TrimPrefix(path[:at], "/"), "/")
+	for _, form := range []*regexp.Regexp{githubTarball, jsrTarball} {
+		if m := form.FindStringSubmatch(path); m != nil {
+			return checkedName(m[1], m[2])
+		}
+	}
+	for _, middle := range []string{"/-/", "/download/"} { // the latter is that of cnpm's mirrors
+		if before, after, ok := strings.Cut(path, middle); ok {
+			return tarballName(before, after)
+		}
+	}
+	return "", ""
+}
+
+// tarballName takes the folder, whose last elements are the package's name, and
+// what follows it.
+func tarballName(folder, rest string) (name, version string) {
+	folders := strings.Split(strings.TrimPrefix(folder, "/"), "/")
 	base := folders[len(folders)-1]
 	name = base
 	scope := ""
 	if len(folders) > 1 && strings.HasPrefix(folders[len(folders)-2], "@") {
-		scope = folders[len(folders)-2] + "/"
-		name = scope + base
+		scope = folders[len(folders)-2]
+		name = scope + "/" + base
 	}
-	file := strings.TrimPrefix(path[at+len("/-/"):], scope)
+	repeated, file := "", rest
+	if slash := strings.LastIndexByte(rest, '/'); slash >= 0 {
+		repeated, file = rest[:slash], rest[slash+1:]
+	}
 	file, isTarball := strings.CutSuffix(file, ".tgz")
 	version, isSame := strings.CutPrefix(file, base+"-")
-	if !isTarball || !isSame || !validName(name) || plainVersion(version) != version || version == "" {
-		return "", "", false
+	if !isTarball || !isSame || repeated != "" && repeated != scope && repeated != version {
+		return "", ""
 	}
-	return name, version, true
+	return checkedName(name, version)
+}
+
+func checkedName(name, version string) (string, string) {
+	if !validName(name) || version == "" || plainVersion(version) != version {
+		return "", ""
+	}
+	return name, version
 }

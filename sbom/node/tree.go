@@ -96,26 +96,44 @@ func (l *lockfile) followLinks() {
 }
 
 // findWorkspaces marks the members, which are those folders that the root's
-// patterns match.
-func (l *lockfile) findWorkspaces() {
+// patterns match. As in npm these are the patterns of package.json: what the
+// lockfile says of them only has to lead to the same members.
+func (l *lockfile) findWorkspaces(m *manifest) {
 	packages := l.doc.root.get("packages")
 	root := packages.value.get("")
 	if root == nil || root.value.kind != objectKind {
 		return
 	}
 	l.workspaces = l.workspacePatterns(&root.value)
-	if len(l.workspaces) == 0 {
+	locked, ok := l.compile(l.workspaces)
+	if !ok {
 		return
 	}
-	match, err := compileWorkspaces(l.workspaces)
-	if err != nil {
-		l.invalid(root.off, "correct \"workspaces\" in package.json", "the workspaces cannot be understood: %v", err)
-		return
+	match := locked
+	if m != nil && m.doc.err == nil {
+		l.declared = true
+		l.workspaces = m.workspaces
+		if match, ok = l.compile(m.workspaces); !ok {
+			return
+		}
 	}
 	for i := 1; i < len(l.entries); i++ {
 		e := &l.entries[i]
 		e.workspace = !e.link && match(e.key)
+		if !e.link && match(e.key) != locked(e.key) {
+			l.invalid(e.off, hintRegenerate, "package.json and the lockfile differ in whether %s is a workspace member", quote(e.key))
+		}
 	}
+}
+
+// compile returns whether a folder is one of the workspaces, with a problem
+// where nobody can tell.
+func (l *lockfile) compile(patterns []string) (match func(path string) bool, ok bool) {
+	match, err := compileWorkspaces(patterns)
+	if err != nil {
+		l.invalid(l.entries[0].off, "correct \"workspaces\" in package.json", "the workspaces cannot be understood: %v", err)
+	}
+	return match, err == nil
 }
 
 // workspacePatterns reads both forms of "workspaces": an array, or an object
