@@ -3,6 +3,7 @@ package mcp
 import (
 	"path"
 	"strings"
+	"unicode"
 )
 
 // client says how the files of one MCP client are recognised and read.
@@ -86,9 +87,15 @@ var sniffed = client{name: "unknown", keys: both, flat: true}
 // sniffedKind is the kind of such a file.
 const sniffedKind = "mcp"
 
+// clientOf compares names as file systems do that do not tell the cases apart:
+// there the client opens the file under any of them.
 func clientOf(name string) (client, bool) {
+	segments := strings.Split(fold(name), "/")
+	for i := range segments {
+		segments[i] = strings.TrimRight(segments[i], ". ") // Windows drops them
+	}
 	for _, c := range clients {
-		if hasSuffix(name, c.suffix) {
+		if hasSuffix(segments, strings.ToLower(c.suffix)) {
 			return c, true
 		}
 	}
@@ -96,8 +103,8 @@ func clientOf(name string) (client, bool) {
 }
 
 // hasSuffix reports whether the last segments of a path match those of pattern.
-func hasSuffix(name, pattern string) bool {
-	have, want := strings.Split(name, "/"), strings.Split(pattern, "/")
+func hasSuffix(have []string, pattern string) bool {
+	want := strings.Split(pattern, "/")
 	if len(have) < len(want) {
 		return false
 	}
@@ -107,4 +114,17 @@ func hasSuffix(name, pattern string) bool {
 		}
 	}
 	return true
+}
+
+// fold maps names to one that are the same on macOS or Windows. There and back,
+// since letters such as the long s have a capital only; and macOS looks past the
+// marks that join or part letters.
+func fold(name string) string {
+	name = strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Cf, r) {
+			return -1
+		}
+		return r
+	}, name)
+	return strings.ToLower(strings.ToUpper(name))
 }

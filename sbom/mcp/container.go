@@ -93,7 +93,11 @@ func (s *scan) containerRun(launcher string, command word, args []word, depth in
 		inner = append([]word{entry[len(entry)-1]}, inner...)
 	}
 	if len(inner) > 0 {
+		// What runs in there does not see the folder of the project.
+		away := s.away
+		s.away = true
 		out = append(out, nested(worthNaming(s.command(inner, depth+1)))...)
+		s.away = away
 	}
 	return out
 }
@@ -122,7 +126,10 @@ func (s *scan) containerEnv(p parsed) {
 		if tlsOff(name, value) {
 			s.risk(sbom.RiskInsecureRemote, v.at)
 		}
-		s.originVariable(name, value, v.at)
+		// Folders in a variable are the container's, which the image says.
+		if !slices.Contains(pathVariables, strings.ToLower(name)) {
+			s.originVariable(name, value, v.at)
+		}
 	}
 }
 

@@ -16,7 +16,9 @@
 //     only runs another command (cmd /c, sh -c, env, …), then one file for each
 //     family of launchers (npm.go, python.go, container.go, local.go; git.go for
 //     repositories) finds what would run, and proxy.go what a proxy such as
-//     mcp-remote would run or call in turn.
+//     mcp-remote would run or call in turn. npmoptions.go knows how npm reads its
+//     own command line; origin.go and folder.go what changes a launch from
+//     outside: options, variables, and what stands in its folder already.
 //   - secret.go and remote.go judge values: whether a credential stands in the
 //     file, and whether a URL is safe and writable.
 //

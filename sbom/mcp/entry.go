@@ -212,15 +212,16 @@ var urlKeys = []string{"httpUrl", "url", "serverUrl"}
 type analyzed struct {
 	entry
 	file   *sbom.File
+	run    *run
 	server *sbom.Server
 	wrong  string // why the entry cannot be understood
 }
 
 // analyze returns the server and what it would run, the outermost first. There
 // is always at least one subject.
-func (e entry) analyze(f *sbom.File) (*sbom.Server, []subject) {
+func (e entry) analyze(f *sbom.File, r *run) (*sbom.Server, []subject) {
 	line, column := e.doc.position(e.key.StartOffset)
-	a := analyzed{entry: e, file: f, server: &sbom.Server{
+	a := analyzed{entry: e, file: f, run: r, server: &sbom.Server{
 		File: f.Path, Name: e.name, Client: e.client, Line: line, Column: column, Disabled: e.disabled,
 	}}
 	subjects := a.subjects()
@@ -261,7 +262,8 @@ func (a *analyzed) subjects() []subject {
 	a.flags(fields)
 	words, hasCommand := a.commandLine(fields)
 	urls := a.urls(fields)
-	look := &scan{file: a.file}
+	look := &scan{file: a.file, manifests: a.run.manifests}
+	a.folder(fields, look)
 	a.environment(fields, look)
 	a.headers(fields, look)
 	a.rest(fields, look)
@@ -269,7 +271,7 @@ func (a *analyzed) subjects() []subject {
 	var out []subject
 	if hasCommand {
 		look.words(words)
-		out = look.command(words, 0)
+		out = look.settle(look.command(words, 0))
 	}
 	var remotes []subject
 	for _, url := range urls {
@@ -299,9 +301,9 @@ func (a *analyzed) commandOnly() []subject {
 		return nil
 	}
 	line := word{text: text(a.value), at: a.doc.at(a.value, "command")}
-	look := &scan{file: a.file}
+	look := &scan{file: a.file, manifests: a.run.manifests}
 	look.words(fieldsOf(line))
-	out := look.command([]word{line}, 0)
+	out := look.settle(look.command([]word{line}, 0))
 	a.server.Transport, a.server.Env, a.server.Risks = "stdio", look.env, look.sortedRisks()
 	return out
 }
@@ -492,6 +494,23 @@ func (a *analyzed) environment(fields []field, look *scan) {
 	}
 }
 
+// folder reads where the client starts the server, and which file of variables
+// it gives it (VS Code's envFile).
+func (a *analyzed) folder(fields []field, look *scan) {
+	for _, key := range []string{"cwd", "envFile"} {
+		f := member(fields, key)
+		switch {
+		case f == nil || isNull(f.value):
+		case !isText(f.value):
+			a.misfit(f.value, key+" is no text")
+		case key == "cwd":
+			look.chdir(text(f.value))
+		default:
+			look.envFile(word{text: text(f.value), at: a.doc.at(f.value, key)})
+		}
+	}
+}
+
 func (a *analyzed) headers(fields []field, look *scan) {
 	f := member(fields, "headers")
 	if f == nil || isNull(f.value) {
@@ -514,7 +533,7 @@ func (a *analyzed) headers(fields []field, look *scan) {
 // numbers.
 var understood = []string{
 	"command", "args", "url", "httpUrl", "serverUrl", "env", "environment", "headers", "type", "transport",
-	"transportType", "disabled", "enabled", "autoApprove", "alwaysAllow", "trust", "name", "description", "cwd",
+	"transportType", "disabled", "enabled", "autoApprove", "alwaysAllow", "trust", "name", "description", "cwd", "envFile",
 	"tools", "disabledTools", "includeTools", "excludeTools",
 }
 

@@ -18,7 +18,8 @@ var (
 	dotGit    = regexp.MustCompile(`^https?://[^?#]+\.git([#@].*)?$`)
 	github    = regexp.MustCompile(`^[a-z+]+://(?:www\.)?github\.com/([A-Za-z0-9-]+)/([A-Za-z0-9._-]+?)(?:\.git)?/?$`)
 	commit    = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
-	gitRef    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/^~*<>= :-]{0,200}$`)
+	// gitRef is the name of a branch or tag, or npm's range of versions.
+	gitRef = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._/+-]{0,200}|semver:[A-Za-z0-9.^~*<>=| -]{1,100})$`)
 )
 
 // isGit reports whether a spec names a git repository by URL.

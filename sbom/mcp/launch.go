@@ -29,6 +29,7 @@ type place struct {
 type word struct {
 	text string
 	at   place
+	open bool // a shell makes several words of it, or other ones: $ARGS, *, {a,b}
 }
 
 // subject is one thing that a server would run or speak to.
@@ -50,7 +51,7 @@ func opaque(at place, launcher, reason string) subject {
 }
 
 func local(w word, launcher string) subject {
-	return subject{at: w.at, launcher: launcher, launch: sbom.Launch{Kind: sbom.KindLocal, Pin: sbom.PinNA, Spec: redact(w.text)}}
+	return subject{at: w.at, launcher: launcher, launch: sbom.Launch{Kind: sbom.KindLocal, Pin: sbom.PinNA, Spec: redactPath(w.text)}}
 }
 
 // named puts the launcher on all that have none yet.
@@ -99,11 +100,10 @@ func program(command string) string {
 
 func isPath(command string) bool { return strings.ContainsAny(command, `/\`) }
 
-var elsewhere = regexp.MustCompile(`^(/|~|[A-Za-z]:[\\/]|\\\\|%[A-Za-z_]+%|\$\{?(env:)?(HOME|userHome|USERPROFILE|APPDATA|NVM_BIN)\b)`)
-
-// ownFile reports whether a command is a path inside of the project, where a
-// file can have the name of any launcher and be none.
-func ownFile(command string) bool { return isPath(command) && !elsewhere.MatchString(command) }
+// ownFile reports whether a command is a path to a file that nobody knows. It
+// can have the name of any launcher and be none: a file of the project, of a
+// temporary folder, of another machine.
+func ownFile(command string) bool { return isPath(command) && !systemPath(command) }
 
 // isVariable reports whether a word starts with something that the client or a
 // shell replaces.
@@ -191,6 +191,9 @@ func (s *scan) command(words []word, depth int) []subject {
 		return out
 	}
 	head, args := words[0], words[1:]
+	if file, ok := s.impostor(head); ok {
+		return []subject{file}
+	}
 	if out := s.unwrap(head, args, depth); out != nil {
 		return limited(out)
 	}
@@ -235,7 +238,7 @@ func (s *scan) direct(head word, _ []word) []subject {
 		out := local(head, "path")
 		return []subject{out}
 	default:
-		return []subject{{at: head.at, launcher: "path-binary", launch: sbom.Launch{Kind: sbom.KindBinary, Pin: sbom.PinUnknown, Spec: redact(head.text)}}}
+		return []subject{{at: head.at, launcher: "path-binary", launch: sbom.Launch{Kind: sbom.KindBinary, Pin: sbom.PinUnknown, Spec: redactPath(head.text)}}}
 	}
 }
 
@@ -271,6 +274,9 @@ func (s *scan) split(words []word, depth int) []subject {
 		}
 		parts := fieldsOf(word{text: text, at: head.at})
 		s.words(parts)
+		if strings.ContainsAny(text, "|&;<>()$`\n") {
+			return s.script(head.at, "command", slices.Concat(parts, words[1:]), "it is more than one simple command", depth)
+		}
 		return s.command(slices.Concat(parts, words[1:]), depth+1)
 	}
 	if isPath(strings.Fields(text)[0]) && launchersOf(first) == nil && !isWrapper(first) && !strings.ContainsAny(text, "|&;<>$`\"'") {
@@ -290,6 +296,9 @@ func (s *scan) blank(head word, args []word) []subject {
 // known runs the launcher of a program that is known to have one.
 func (s *scan) known(head word, args []word, depth int) []subject {
 	p := program(head.text)
+	if _, ok := interpreters[interpreter(p)]; ownFile(head.text) && !ok {
+		return s.direct(head, args)
+	}
 	if out := launchersOf(p)(s, p, head, args, depth); out != nil {
 		return out
 	}
@@ -304,7 +313,7 @@ func fieldsOf(w word) []word {
 	quote, open := rune(0), false
 	flush := func() {
 		if open {
-			out = append(out, word{text: b.String(), at: w.at})
+			out = append(out, word{text: b.String(), at: w.at, open: w.open})
 			b.Reset()
 			open = false
 		}
@@ -332,9 +341,12 @@ type options struct {
 	value, boolean []string
 
 	// swallow: an option that neither list has takes the next word, unless that
-	// begins with a dash, as npm does it. Else such an option makes the rest
-	// ambiguous.
+	// begins with a dash. Else such an option makes the rest ambiguous.
 	swallow bool
+	// exact: an option is whole only as the lists have it. What has a value and
+	// should have none, or a value that may turn into something else, makes the
+	// rest ambiguous: so read launchers that share npm's parser.
+	exact bool
 	// cluster: single letters may stand together (-it), the last one taking the
 	// value.
 	cluster bool
@@ -354,7 +366,8 @@ type parsed struct {
 	options []option
 	rest    []word // from the first positional word on; without the options where they are interspersed
 	dashes  int    // index in rest of what follows a "--", -1 where there is none
-	unclear *word  // the first option of which one cannot tell whether it takes a value
+	unclear *word  // the first word of which one cannot tell what it does
+	behind  []word // what follows that one, as far as it was not parsed
 }
 
 func (p parsed) values(names ...string) []word {
@@ -378,6 +391,9 @@ func (g options) parse(args []word) parsed {
 	p := parsed{dashes: -1}
 	for i := 0; i < len(args); i++ {
 		w := args[i]
+		if w.open {
+			return p.stop(args, i)
+		}
 		switch {
 		case w.text == "--":
 			p.dashes = len(p.rest)
@@ -394,12 +410,33 @@ func (g options) parse(args []word) parsed {
 			if i+1 < len(args) {
 				next = &args[i+1]
 			}
+			if g.exact && !g.whole(w, next) {
+				return p.stop(args, i)
+			}
 			if g.option(&p, w, next) {
+				if next.open {
+					return p.stop(args, i+1)
+				}
 				i++
 			}
 		}
 	}
 	return p
+}
+
+// whole reports whether an option is exactly one of the lists.
+func (g options) whole(w word, next *word) bool {
+	name, value, hasValue := strings.Cut(w.text, "=")
+	switch {
+	case slices.Contains(g.value, name) && hasValue:
+		return plainValue(value)
+	case slices.Contains(g.value, name):
+		return next != nil && plainValue(next.text)
+	case hasValue:
+		return slices.Contains(g.boolean, name) && (value == "true" || value == "false")
+	default:
+		return slices.Contains(g.boolean, name) && (next == nil || !slices.Contains(npmWords, next.text))
+	}
 }
 
 // option adds one option, and reports whether it took the next word.
@@ -408,10 +445,10 @@ func (g options) option(p *parsed, w word, next *word) bool {
 	if hasValue {
 		if len(name) > 2 && name[1] != '-' && g.cluster && slices.Contains(g.value, name[:2]) {
 			// -eKEY=value
-			p.options = append(p.options, option{name[:2], &word{w.text[2:], w.at}})
+			p.options = append(p.options, option{name[:2], &word{text: w.text[2:], at: w.at}})
 			return false
 		}
-		p.options = append(p.options, option{name, &word{value, w.at}})
+		p.options = append(p.options, option{name, &word{text: value, at: w.at}})
 		return false
 	}
 	switch {
@@ -450,7 +487,7 @@ func (g options) letters(p *parsed, w word, next *word) bool {
 		name := "-" + w.text[i:i+1]
 		if slices.Contains(g.value, name) {
 			if i+1 < len(w.text) {
-				p.options = append(p.options, option{name, &word{w.text[i+1:], w.at}})
+				p.options = append(p.options, option{name, &word{text: w.text[i+1:], at: w.at}})
 				return false
 			}
 			p.options = append(p.options, option{name, next})
@@ -465,5 +502,8 @@ func (g options) letters(p *parsed, w word, next *word) bool {
 }
 
 func ambiguous(w word) subject {
-	return unknown(w.at, "the option in "+w.at.where+" is not known, so what follows it cannot be told")
+	if w.open {
+		return unknown(w.at, "a shell makes something else of a word in "+w.at.where+", so what is run cannot be told")
+	}
+	return unknown(w.at, "the option in "+w.at.where+" is not one that can be told exactly, so neither can what is run")
 }

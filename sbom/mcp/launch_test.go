@@ -81,12 +81,13 @@ func TestCommand(t *testing.T) {
 		{[]string{"npx", "no/such/name"}, []string{"npx", "unknown||unknown"}},
 		// npx: options before it.
 		{[]string{"npx", "--yes", "--quiet", "--prefer-online", "foo"}, []string{"npx", npmFoo}},
-		{[]string{"npx", "--unknown", "bar", "foo"}, []string{"npx", npmFoo}},
-		{[]string{"npx", "--unknown", "-y", "foo"}, []string{"npx", npmFoo}},
-		{[]string{"npx", "--unknown=bar", "foo"}, []string{"npx", npmFoo}},
-		{[]string{"npx", "--no-unknown", "foo"}, []string{"npx", npmFoo}},
+		{[]string{"npx", "--unknown", "bar", "foo"}, []string{"npx", "unknown||unknown", "  npm|bar|unversioned|pkg:npm/bar", "  " + npmFoo}},
+		{[]string{"npx", "--unknown", "-y", "foo"}, []string{"npx", "unknown||unknown", "  " + npmFoo}},
+		{[]string{"npx", "--unknown=bar", "foo"}, []string{"npx", "unknown||unknown", "  npm|bar|unversioned|pkg:npm/bar", "  " + npmFoo}},
+		{[]string{"npx", "--no-unknown", "foo"}, []string{"npx", "unknown||unknown", "  " + npmFoo}},
 		{[]string{"npx", "--registry", "https://registry.example/", "foo"}, []string{"npx", npmFoo}},
-		{[]string{"npx", "--cache", "/c", "--prefix", "p", "-w", "a", "foo"}, []string{"npx", npmFoo}},
+		{[]string{"npx", "--cache", "/c", "--tag", "p", "-L", "user", "foo"}, []string{"npx", npmFoo}},
+		{[]string{"npx", "--prefix", "p", "foo"}, []string{"npx", "unknown||unknown", "  " + npmFoo}},
 		{[]string{"npx", "--no-install", "foo"}, []string{"npx", npmFoo}},
 		{[]string{"npx", "-y", "--", "foo", "--x"}, []string{"npx", npmFoo}},
 		{[]string{"npx", "-y"}, []string{"npx", "unknown||unknown"}},
@@ -94,15 +95,15 @@ func TestCommand(t *testing.T) {
 		{[]string{"npx", "-p", "foo@1.0.0", "bin", "arg"}, []string{"npx", "npm|foo@1.0.0|exact|pkg:npm/foo@1.0.0"}},
 		{[]string{"npx", "--package=foo", "--package", "@a/b@2", "bin"}, []string{"npx", npmFoo, "npm|@a/b@2|range|pkg:npm/%40a/b"}},
 		{[]string{"npx", "-p", "foo", "-c", "foo --x"}, []string{"npx", npmFoo}},
-		{[]string{"npx", "-p", "foo", "-c", "foo && npx bar"}, []string{"npx", npmFoo, "  shell-script||unknown", "  npm|bar|unversioned|pkg:npm/bar"}},
+		{[]string{"npx", "-p", "foo", "-c", "foo && npx bar"}, []string{"npx", "shell-script||unknown", "  npm|bar|unversioned|pkg:npm/bar", "  " + npmFoo}},
 		{[]string{"npx", "-c", "npx foo"}, []string{"npx", npmFoo}},
 		{[]string{"npx", "-y", "-p", "mcp-remote@1.0.0", "mcp-remote", "https://a.example/mcp"}, []string{"npx", "npm|mcp-remote@1.0.0|exact|pkg:npm/mcp-remote@1.0.0", "  remote|https://a.example/mcp|n/a|service:https://a.example/mcp"}},
-		{[]string{"npx", "-yp", "foo", "bar"}, []string{"npx", "unknown||unknown"}},
+		{[]string{"npx", "-yp", "foo", "bar"}, []string{"npx", "unknown||unknown", "  " + npmFoo, "  npm|bar|unversioned|pkg:npm/bar"}},
 		// npm.
 		{[]string{"npm", "exec", "foo"}, []string{"npm exec", npmFoo}},
 		{[]string{"npm", "x", "-y", "--", "foo", "--package=bar"}, []string{"npm x", npmFoo}},
 		{[]string{"npm", "exec", "bin", "--package=foo"}, []string{"npm exec", npmFoo}},
-		{[]string{"npm", "--prefix", "d", "exec", "--yes", "foo", "--flag"}, []string{"npm exec", npmFoo}},
+		{[]string{"npm", "--prefix", "d", "exec", "--yes", "foo", "--flag"}, []string{"npm exec", "unknown||unknown", "  " + npmFoo}},
 		{[]string{"npm", "exec", "-p", "foo"}, []string{"npm exec", npmFoo}},
 		{[]string{"npm", "--prefix", "/srv/app", "run", "start"}, []string{"npm run", "local|start|n/a"}},
 		{[]string{"npm", "install", "foo"}, []string{"npm", "unknown||unknown"}},
@@ -117,7 +118,7 @@ func TestCommand(t *testing.T) {
 		// Other runners of npm packages.
 		{[]string{"bunx", "-y", "--bun", "foo"}, []string{"bunx", npmFoo}},
 		{[]string{"bun", "x", "foo"}, []string{"bun x", npmFoo}},
-		{[]string{"bunx", "--what", "foo"}, []string{"bunx", "unknown||unknown"}},
+		{[]string{"bunx", "--what", "foo"}, []string{"bunx", "unknown||unknown", "  " + npmFoo}},
 		{[]string{"pnpm", "dlx", "foo"}, []string{"pnpm dlx", npmFoo}},
 		{[]string{"pnpm", "--package=foo", "dlx", "bin"}, []string{"pnpm dlx", npmFoo}},
 		{[]string{"pnpm", "--silent", "dlx", "--package", "foo", "--package", "bar", "bin"}, []string{"pnpm dlx", npmFoo, "npm|bar|unversioned|pkg:npm/bar"}},
@@ -188,7 +189,7 @@ func TestCommand(t *testing.T) {
 		{[]string{"powershell", "-EncodedCommand", "x"}, []string{"powershell -EncodedCommand", "shell-script||unknown"}},
 		{[]string{"pwsh", "-File", "a.ps1"}, []string{"pwsh", "local|a.ps1|n/a"}},
 		{[]string{"bash", "-c", "npx -y foo@1.0.0"}, []string{"npx", "npm|foo@1.0.0|exact|pkg:npm/foo@1.0.0"}},
-		{[]string{"sh", "-lc", "cd /x && export A=b; . ./env && C=d exec npx 'foo' 2>/dev/null"}, []string{"npx", npmFoo}},
+		{[]string{"sh", "-lc", "cd /x && export A=b; . ~/.env && C=d exec npx 'foo' 2>/dev/null"}, []string{"npx", npmFoo}},
 		{[]string{"zsh", "-l", "-c", `"npx" f\oo`}, []string{"npx", npmFoo}},
 		{[]string{"bash", "-c", "npx foo; npx bar"}, []string{"bash -c", "shell-script||unknown", "  " + npmFoo, "  npm|bar|unversioned|pkg:npm/bar"}},
 		{[]string{"bash", "-c", "npx foo | tee x"}, []string{"bash -c", "shell-script||unknown", "  " + npmFoo}},
@@ -209,7 +210,7 @@ func TestCommand(t *testing.T) {
 		{[]string{"mise", "x", "node@20", "--", "npx", "foo"}, []string{"npx", npmFoo}},
 		{[]string{"wsl.exe", "-d", "Ubuntu", "--", "npx", "foo"}, []string{"npx", npmFoo}},
 		{[]string{"wsl", "-e", "npx", "foo"}, []string{"npx", npmFoo}},
-		{[]string{"nix", "develop", ".", "-c", "npx", "foo"}, []string{"npx", npmFoo}},
+		{[]string{"nix", "develop", ".", "-c", "npx", "foo"}, []string{"npx", "unknown||unknown", "  " + npmFoo}},
 		{[]string{"nix", "run", "nixpkgs#x"}, []string{"nix", "unknown||unknown"}},
 		{[]string{"env", "env", "env", "env", "env", "env", "npx", "foo"}, []string{"", "unknown||unknown"}},
 		// A whole command line as the command.
@@ -240,7 +241,7 @@ func TestCommand(t *testing.T) {
 			s := &scan{}
 			words := argv(tt.argv...)
 			s.words(words)
-			got := s.command(words, 0)
+			got := s.settle(s.command(words, 0))
 			if diff := cmp.Diff(tt.want, shown(got)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -300,7 +301,7 @@ func FuzzCommand(f *testing.F) {
 		run := func() string {
 			s := &scan{}
 			s.words(words)
-			got := s.command(words, 0)
+			got := s.settle(s.command(words, 0))
 			if len(got) == 0 || len(got) > maxSubjects {
 				t.Fatalf("%d subjects", len(got))
 			}

@@ -1,7 +1,6 @@
 package mcp
 
 import (
-	"encoding/json"
 	"path"
 	"regexp"
 	"slices"
@@ -103,7 +102,22 @@ func interpret(s *scan, p string, command word, args []word, _ int) []subject {
 	if len(rest) == 0 {
 		return named(launcher, []subject{unknown(command.at, "no file is named")})
 	}
+	for _, file := range parsed.values("--env-file", "--env-file-if-exists") {
+		s.envFile(file)
+	}
+	s.loads(parsed)
 	return s.interpreted(launcher, rest)
+}
+
+// loaders are the options of interpreters that run another file first.
+var loaders = set("-r --require --import --loader --experimental-loader --preload")
+
+func (s *scan) loads(p parsed) {
+	for _, o := range p.options {
+		if slices.Contains(loaders, o.name) && o.value != nil {
+			s.alter("the option "+o.name, o.value.at)
+		}
+	}
 }
 
 func (s *scan) interpreted(launcher string, rest []word) []subject {
@@ -116,7 +130,7 @@ func (s *scan) interpreted(launcher string, rest []word) []subject {
 	case file.text == "-":
 		return named(launcher, []subject{unknown(file.at, "it runs what its input says")})
 	}
-	if own, ok := s.installed(file); ok {
+	if own, ok := s.installed(file); ok && !file.open {
 		own.launcher = launcher
 		return []subject{own}
 	}
@@ -163,33 +177,22 @@ func project(_ *scan, p string, command word, args []word, _ int) []subject {
 	return []subject{{at: command.at, launcher: launcher, launch: sbom.Launch{Kind: sbom.KindLocal, Pin: sbom.PinNA}}}
 }
 
-var inNodeModules = regexp.MustCompile(`^(?:\$\{?(?:workspaceFolder|PWD|CLAUDE_PROJECT_DIR|CLAUDE_PLUGIN_ROOT)\}?/)?((?:[^/$]+/)*?node_modules/(?:[^/]+/(?:[^/]+/)*?node_modules/)*((?:@[^/]+/)?[^/@.][^/]*))/`)
+var inNodeModules = regexp.MustCompile(`^((?:[^/$]+/)*?node_modules/(?:[^/]+/(?:[^/]+/)*?node_modules/)*(?:@[^/]+/)?[^/@.][^/]*)/`)
 
-// installed reads the package.json of a package that a path leads into, so that
-// the installed copy is known by name and version. The path counts from the
-// folder of the configuration or, where that is a hidden one, from its parent.
+// installed is the installed copy of a package that a path leads into, known by
+// its package.json. The path counts from the folder that the launch runs in.
 func (s *scan) installed(file word) (subject, bool) {
-	m := inNodeModules.FindStringSubmatch(strings.ReplaceAll(strings.TrimPrefix(file.text, "./"), `\`, "/"))
-	if m == nil || s.file == nil || s.file.FS == nil {
-		return subject{}, false
+	name := slashed(file.text)
+	name = strings.TrimPrefix(name, projectFolder.FindString(name))
+	name = strings.TrimPrefix(name, "./")
+	m := inNodeModules.FindStringSubmatch(name)
+	if m == nil || slices.Contains(strings.Split(name, "/"), "..") {
+		return subject{}, false // a path that turns back may lead out of the copy
 	}
-	for _, base := range bases(s.file.Name) {
-		data, err := s.file.Sibling(path.Join(base, m[1], "package.json"))
-		if err != nil {
-			continue
+	for _, folder := range s.folders() {
+		if own := s.copy(file.at, path.Join(folder, m[1]), file.text); own.component != nil {
+			return own, true
 		}
-		var manifest struct{ Name, Version string }
-		if json.Unmarshal(data, &manifest) != nil || !npmName.MatchString(manifest.Name) || !npmExact.MatchString(manifest.Version) {
-			continue
-		}
-		out := npmRegistry(file, manifest.Name+"@"+manifest.Version)
-		if out.component == nil {
-			continue
-		}
-		// Who put it there, and from where, nothing records.
-		out.component.Source = ""
-		out.launch.Spec, out.launch.Pin = redact(file.text), sbom.PinInstalled
-		return out, true
 	}
 	return subject{}, false
 }

@@ -12,108 +12,159 @@ import (
 	"github.com/package-url/packageurl-go"
 )
 
-// npmValue and npmBoolean are npm's configuration keys as options, with the
-// shorthands of npm's documentation ("config", "shorthands"). All that neither
-// list has takes the next word unless that begins with a dash: so does npm.
-var (
-	npmValue = set(`--package -p --call -c --cache --userconfig --globalconfig --registry --prefix -C
-		--workspace -w --script-shell --shell --loglevel --location -L --omit --include --node-options
-		--before --depth --fetch-retries --fetch-timeout --https-proxy --proxy --noproxy --cafile --ca
-		--cert --key --otp --scope --tag --message -m --user-agent --install-strategy --cpu --os --libc
-		--audit-level --auth-type --maxsockets --git --local-address --min-release-age
-		--npm --node-arg -n --shell-auto-fallback`)
-	npmBoolean = set(`--yes -y --no-yes --no -N --quiet -q --silent -s --verbose -d -dd -ddd --force -f --global -g
-		--workspaces -ws --include-workspace-root -iwr --prefer-online --prefer-offline --offline
-		--ignore-scripts --foreground-scripts --audit --fund --json --long -l --parseable --progress
-		--color --dry-run --package-lock --package-lock-only --save -S --save-dev -D --save-exact -E
-		--save-optional -O --save-prod -P --save-peer --save-bundle -B --strict-ssl --legacy-peer-deps
-		--strict-peer-deps --install-links --bin-links --engine-strict --unicode --update-notifier
-		--timing --usage --help -h -H --version -v --versions --all -a --production --dev --only-production
-		--rebuild-bundle --shrinkwrap --optional --also --description --if-present --allow-same-version
-		--no-install --always-spawn --ignore-existing --expect-results --prefer-dedupe`)
-)
-
-func npmOptions(interspersed bool) options {
-	return options{value: npmValue, boolean: npmBoolean, swallow: true, interspersed: interspersed}
-}
-
 // npx runs the first positional word as a package, or what --package names.
 // Everything from that word on belongs to the package.
 func npx(s *scan, _ string, command word, args []word, depth int) []subject {
-	return s.npmExec("npx", command, npmOptions(false).parse(args), depth)
+	return s.npmExec("npx", command, npmParse(args, true), depth)
 }
 
 func npm(s *scan, _ string, command word, args []word, depth int) []subject {
 	// Options stand anywhere: npm itself reads all of them up to a "--".
-	p := npmOptions(true).parse(args)
+	p := npmParse(args, false)
 	if len(p.rest) == 0 {
+		if p.unclear != nil {
+			return s.ambiguous("npm", p)
+		}
 		return nil
 	}
 	sub := p.rest[0]
 	p.rest = p.rest[1:]
 	switch sub.text {
 	case "exec", "x":
-		return s.npmExec("npm "+sub.text, command, npmParseable(p), depth)
+		return s.npmExec("npm "+sub.text, command, p, depth)
 	case "run", "run-script", "rum", "urn", "start", "test", "t":
 		if len(p.rest) > 0 && (sub.text == "run" || sub.text == "run-script") {
 			sub = p.rest[0]
 		}
+		s.origin(p)
 		return named("npm run", []subject{local(sub, "")})
 	default:
 		return nil
 	}
 }
 
-// npmParseable undoes -p, which is --package for npx and --parseable, without a
-// value, for npm.
-func npmParseable(p parsed) parsed {
-	for i, o := range p.options {
-		if o.name == "-p" && o.value != nil {
-			p.options[i].value = nil
-			p.rest = append([]word{*o.value}, p.rest...)
+// ambiguous is a command line with an option that cannot be told. The words that
+// may well be the package are named all the same.
+func (s *scan) ambiguous(launcher string, p parsed) []subject {
+	s.origin(p)
+	s.composed(*p.unclear)
+	for _, w := range append([]word{*p.unclear}, p.behind...) {
+		if k := keyOf(w.text, true); strings.HasPrefix(w.text, "-") && npmAltering[k.name] {
+			s.alter("the option --"+k.name, w.at)
 		}
 	}
-	return p
+	out := []subject{ambiguous(*p.unclear)}
+	words := append(p.values("--package", "-p"), p.rest...)
+	if _, value, ok := strings.Cut(p.unclear.text, "="); ok {
+		words = append(words, word{text: value, at: p.unclear.at})
+	}
+	words = append(words, p.behind...)
+	for _, w := range words[:min(len(words), maxGuesses)] {
+		if strings.HasPrefix(w.text, "-") || w.open {
+			continue
+		}
+		out = append(out, nested(slices.DeleteFunc(s.npmSpec(w), func(o subject) bool { return o.component == nil }))...)
+	}
+	return named(launcher, out)
 }
+
+// composed notes an option that only a variable or a shell makes complete: it may
+// be any option, and nobody writes one so by chance.
+func (s *scan) composed(w word) {
+	if w.open || strings.HasPrefix(w.text, "-") && template.MatchString(w.text) && plainName.FindString(w.text) == "" {
+		s.alter("an option that is put together when it runs", w.at)
+	}
+}
+
+// plainName is the name of an option that has no variable in it.
+var plainName = regexp.MustCompile(`^-+[A-Za-z0-9@:/._-]+(=|$)`)
+
+// maxGuesses bounds the words that are taken for a package behind an option that
+// cannot be told.
+const maxGuesses = 8
 
 // npmExec is steps 2 to 6 of npx: --package names what to install, -c a shell
 // string that runs with it, else the first positional word is both.
 func (s *scan) npmExec(launcher string, command word, p parsed, depth int) []subject {
 	if p.unclear != nil {
-		return named(launcher, []subject{ambiguous(*p.unclear)})
+		return s.ambiguous(launcher, p)
 	}
 	s.origin(p)
-	packages := p.values("--package", "-p")
-	var out []subject
-	for _, spec := range packages {
-		out = append(out, named(launcher, s.npmSpec(spec))...)
+	specs := p.values("--package", "-p")
+	var packages []subject
+	for _, spec := range specs {
+		packages = append(packages, s.preferred(launcher, spec)...)
 	}
 	if calls := p.values("--call", "-c"); len(calls) > 0 {
 		// The last one counts, as for every npm option.
-		inner := s.shell(calls[len(calls)-1], launcher, depth+1)
-		if len(packages) == 0 {
-			return inner
-		}
-		return append(out, nested(worthNaming(inner))...)
+		return s.beside(packages, s.shell(calls[len(calls)-1], launcher, depth+1))
 	}
-	if len(packages) > 0 {
-		if len(p.rest) > 0 {
-			out = append(out, nested(s.proxied(p.rest[0].text, p.rest[1:], depth))...)
-		}
-		return out
-	}
-	if len(p.rest) == 0 {
+	switch {
+	case len(p.rest) == 0 && len(packages) == 0:
 		return named(launcher, []subject{unknown(command.at, "no package is named")})
+	case len(p.rest) == 0:
+		return packages
+	case len(packages) == 0:
+		return s.npmPackage(launcher, p.rest[0], p.rest[1:], depth)
+	case s.foreignProgram(p.rest[0], packages):
+		return s.beside(packages, s.command(p.rest, depth+1))
+	default:
+		return append(packages, nested(s.proxied(p.rest[0].text, p.rest[1:], depth))...)
 	}
-	return s.npmPackage(launcher, p.rest[0], p.rest[1:], depth)
+}
+
+// beside is what runs in an environment with further packages. A program without
+// a path is taken for one of theirs; anything else is what runs, and they only
+// come with it.
+func (s *scan) beside(packages, inner []subject) []subject {
+	if len(packages) == 0 {
+		return inner
+	}
+	if inner[0].launch.Kind == sbom.KindBinary && !s.hasProgram(inner[0].launch.Spec) {
+		return append(packages, nested(worthNaming(inner))...)
+	}
+	if inner[0].launch.Kind == sbom.KindBinary {
+		inner[0].launch.Kind, inner[0].launch.Pin = sbom.KindLocal, sbom.PinNA
+	}
+	return append(inner, nested(packages)...)
+}
+
+// foreignProgram reports whether the program that is to run with some packages
+// comes from none of them: a path, an interpreter, a shell, another launcher, a
+// program of the project.
+func (s *scan) foreignProgram(bin word, packages []subject) bool {
+	name := bin.text
+	for _, p := range packages {
+		if p.component != nil && (p.component.Name == name || path.Base(p.component.Name) == name) {
+			return false
+		}
+	}
+	known := launchersOf(program(name)) != nil || isWrapper(program(name))
+	return known || isPath(name) || bin.open || template.MatchString(name) || s.hasProgram(name)
+}
+
+// preferred is a package as npx, bunx and deno find it: the project's own under that name, if
+// it has one, and the registry's behind it.
+func (s *scan) preferred(launcher string, spec word) []subject {
+	out := s.npmSpec(spec)
+	if launcher == "npx" || strings.HasPrefix(launcher, "npm ") || launcher == "bunx" || launcher == "bun x" || strings.HasPrefix(launcher, "deno ") {
+		if own, ok := s.own(spec, out[0]); ok {
+			out = append([]subject{own}, nested(out)...)
+		}
+	}
+	return named(launcher, out)
 }
 
 // npmPackage is a package with its arguments.
 func (s *scan) npmPackage(launcher string, spec word, args []word, depth int) []subject {
-	out := named(launcher, s.npmSpec(spec))
+	if spec.open {
+		// It may turn into options, or into nothing.
+		return s.ambiguous(launcher, parsed{unclear: &spec, behind: args})
+	}
+	out := s.preferred(launcher, spec)
 	name := spec.text
-	if c := out[0].component; c != nil {
-		name = c.Name
+	if i := slices.IndexFunc(out, func(o subject) bool { return o.component != nil }); i >= 0 {
+		name = out[i].component.Name
 	}
 	return append(out, nested(s.proxied(name, args, depth))...)
 }
@@ -123,7 +174,7 @@ func bunx(s *scan, _ string, command word, args []word, depth int) []subject {
 }
 
 func (s *scan) bunPackage(launcher string, command word, args []word, depth int) []subject {
-	p := options{value: set("-p --package"), boolean: set("--bun --no-install --verbose --silent -y --yes -b")}.parse(args)
+	p := options{value: set("-p --package"), boolean: set("--bun --no-install --verbose --silent -y --yes -b"), exact: true}.parse(args)
 	return s.dlx(launcher, command, p, depth)
 }
 
@@ -178,7 +229,7 @@ func projectBinary(launcher string, command word, rest []word) []subject {
 }
 
 func pnpm(s *scan, p string, command word, args []word, depth int) []subject {
-	grammar := options{
+	grammar := options{exact: true,
 		value:   set("--package --allow-build -C --dir --reporter --registry --filter -F --store-dir --loglevel --config"),
 		boolean: set("-c --shell-mode --silent -s -w --workspace-root -r --recursive --parallel --stream --ignore-scripts --offline --prefer-offline --color --no-color --yes -y"),
 	}
@@ -186,7 +237,10 @@ func pnpm(s *scan, p string, command word, args []word, depth int) []subject {
 		return s.dlx("pnpx", command, grammar.parse(args), depth)
 	}
 	before := grammar.parse(args)
-	if before.unclear != nil || len(before.rest) == 0 {
+	if before.unclear != nil {
+		return s.ambiguous("pnpm", before)
+	}
+	if len(before.rest) == 0 {
 		return nil
 	}
 	sub, rest := before.rest[0], before.rest[1:]
@@ -223,20 +277,32 @@ func yarn(s *scan, _ string, command word, args []word, depth int) []subject {
 	}
 }
 
+// denoAltering are the options of deno that load other files, or map names to
+// them.
+var denoAltering = set("-c --config --import-map --cert --env-file --preload --import --require")
+
 func deno(s *scan, _ string, command word, args []word, depth int) []subject {
 	if len(args) == 0 || args[0].text != "run" && args[0].text != "x" {
 		return nil
 	}
 	launcher := "deno " + args[0].text
 	// Deno's options take their values with "=", but for a few.
-	p := options{value: set("-c --config --import-map --lock -L --log-level --cert --env-file"), loose: true}.parse(args[1:])
+	p := options{value: set("-c --config --import-map --lock -L --log-level --cert --preload --import --require"), loose: true}.parse(args[1:])
+	if p.unclear != nil {
+		return named(launcher, []subject{ambiguous(*p.unclear)})
+	}
+	for _, o := range p.options {
+		if slices.Contains(denoAltering, o.name) {
+			s.alter("the option "+o.name, command.at)
+		}
+	}
 	if len(p.rest) == 0 {
 		return named(launcher, []subject{unknown(command.at, "no program is named")})
 	}
 	target := p.rest[0]
 	switch spec, isNPM := strings.CutPrefix(target.text, "npm:"); {
 	case isNPM:
-		return s.npmPackage(launcher, word{cutPath(strings.TrimPrefix(spec, "/")), target.at}, p.rest[1:], depth)
+		return s.npmPackage(launcher, word{text: cutPath(strings.TrimPrefix(spec, "/")), at: target.at}, p.rest[1:], depth)
 	case strings.HasPrefix(target.text, "jsr:"):
 		return named(launcher, []subject{unknown(target.at, "packages of JSR are not analysed by this version")})
 	case strings.Contains(target.text, "://"):
@@ -279,7 +345,7 @@ func (s *scan) npmSpec(w word) []subject {
 	spec = strings.TrimPrefix(spec, "npm:")
 	switch {
 	case fileSpec.MatchString(spec) || windowsDrive.MatchString(spec):
-		return []subject{local(word{spec, w.at}, "")}
+		return []subject{local(word{text: spec, at: w.at}, "")}
 	case hostedPrefix.MatchString(spec) || isGit(spec):
 		return []subject{gitSubject(w, spec)}
 	case strings.HasPrefix(spec, "https://") || strings.HasPrefix(spec, "http://"):
@@ -299,7 +365,7 @@ func (s *scan) npmSpec(w word) []subject {
 			return []subject{tarball(w, rest)}
 		}
 		if fileSpec.MatchString(rest) {
-			return []subject{local(word{rest, w.at}, "")}
+			return []subject{local(word{text: rest, at: w.at}, "")}
 		}
 	}
 	return []subject{npmRegistry(w, spec)}

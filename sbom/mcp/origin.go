@@ -11,16 +11,31 @@ import (
 // A package's name says nothing about its bytes where the launch itself chooses
 // the registry, or changes what the launcher does. Both are noticed as options
 // and as environment variables, whose values do not leave this file but for a
-// registry's URL, redacted.
+// registry's URL, redacted. A changed launch is no launch of the package that it
+// names: see settle.
 
 // registryOptions choose where npm's, uv's and pipx's launchers fetch from.
-var registryOptions = set(`--registry --index --index-url --default-index --extra-index-url --find-links -f
-	--use-yarnrc`)
+var registryOptions = set(`--registry --index --index-url --default-index --extra-index-url --find-links -f -i`)
 
-// alteringOptions change what a launcher runs: other configuration files, code
-// that is loaded first, a shell of the configuration's choice, no TLS.
-var alteringOptions = set(`--userconfig --globalconfig --node-options --node-arg -n --script-shell --shell
-	--cafile --ca --config-file --allow-insecure-host --trusted-host --overrides --override`)
+// npmAltering are the configuration keys of npm that change what runs: other
+// configuration files, another folder, cache, shell or git, code that is loaded
+// first, authorities of the configuration's choice.
+var npmAltering = names(`userconfig globalconfig node-options script-shell shell prefix git cafile ca
+	workspace workspaces node-gyp init-module`)
+
+// alteringOptions are those of the other launchers, where the value is a path of
+// a file, a folder or a program.
+var alteringOptions = set(`--userconfig --globalconfig --node-options --node-arg --script-shell --shell
+	--cafile --ca --config-file --allow-insecure-host --trusted-host --overrides --override --use-yarnrc
+	--constraints --constraint --build-constraints --with-requirements --with-editable --pip-args
+	--dir -C --filter -F --config --prefix --git`)
+
+// cacheOptions and cacheVariables move a cache, which matters only where it
+// comes with the project.
+var (
+	cacheOptions   = set("--cache --cache-dir --store-dir")
+	cacheVariables = set("npm_config_cache uv_cache_dir xdg_cache_home deno_dir yarn_global_folder yarn_cache_folder")
+)
 
 // origin looks at the options of one launch.
 func (s *scan) origin(p parsed) {
@@ -30,8 +45,9 @@ func (s *scan) origin(p parsed) {
 		case o.value == nil:
 		case scoped || slices.Contains(registryOptions, o.name):
 			s.registry(o.value.text, o.value.at)
-		case slices.Contains(alteringOptions, o.name):
-			s.risk(sbom.RiskAltered, o.value.at)
+		case slices.Contains(cacheOptions, o.name) && outside(o.value.text):
+		case slices.Contains(cacheOptions, o.name), npmAltering[strings.TrimPrefix(o.name, "--")] || slices.Contains(alteringOptions, o.name):
+			s.alter("the option "+o.name, o.value.at)
 		}
 	}
 }
@@ -43,29 +59,144 @@ func (s *scan) registry(url string, at place) {
 	}
 }
 
+// alteration is what changes a launch: "the option --prefix".
+type alteration struct {
+	what string // never holds a value
+	at   place
+	// path: it only names a place to look for programs or modules, which
+	// matters to what is fetched, and is everyday for what is local.
+	path bool
+}
+
+func (s *scan) alter(what string, at place) {
+	s.altered = append(s.altered, alteration{what: what, at: at})
+}
+
+// settle takes the alterations into account, once the whole launch is known. A
+// package that is launched differently than by its launcher alone is not what
+// runs, or not all of it: it is named, nested in what cannot be told. The
+// project's own files may load each other as they like.
+func (s *scan) settle(out []subject) []subject {
+	fetched := slices.ContainsFunc(out, func(o subject) bool { return fetches(o.launch.Kind) })
+	own := !slices.ContainsFunc(out, func(o subject) bool {
+		return o.launch.Kind != sbom.KindLocal && o.launch.Kind != sbom.KindRemote
+	})
+	for _, a := range s.altered {
+		if own || a.path && !fetched {
+			continue
+		}
+		s.risk(sbom.RiskAltered, a.at)
+	}
+	if len(s.altered) == 0 || !fetched {
+		return out
+	}
+	first := s.altered[0]
+	outer := unknown(first.at, first.what+" changes what is run")
+	outer.launcher = out[0].launcher
+	if out[0].reason != "" {
+		out[0].reason += "; " + outer.reason
+		return out
+	}
+	return limited(append([]subject{outer}, nested(worthNaming(out))...))
+}
+
+// fetches reports whether a kind is one that has an identity of its own, on which
+// a verdict may build.
+func fetches(k sbom.Kind) bool {
+	switch k {
+	case sbom.KindNPM, sbom.KindPyPI, sbom.KindOCI, sbom.KindGit:
+		return true
+	default:
+		return false
+	}
+}
+
 var (
 	registryVariables = set(`npm_config_registry yarn_registry yarn_npm_registry_server bun_config_registry
+		pnpm_config_registry corepack_npm_registry
 		uv_index uv_index_url uv_default_index uv_extra_index_url uv_find_links
 		pip_index_url pip_extra_index_url pip_find_links`)
-	alteringVariables = set(`npm_config_userconfig npm_config_globalconfig npm_config_node_options
-		npm_config_script_shell npm_config_shell npm_config_cafile npm_config_ca npm_config_strict_ssl
-		uv_config_file uv_insecure_host uv_override uv_overrides pip_config_file pip_trusted_host
-		ld_preload ld_audit dyld_insert_libraries bash_env perl5opt rubyopt`)
+	alteringVariables = set(`npm_config_package npm_config_call npm_config_strict_ssl
+		uv_config_file uv_insecure_host uv_override uv_overrides uv_constraint uv_build_constraint uv_env_file
+		uv_python_install_mirror uv_python_downloads_json_url
+		pip_config_file pip_trusted_host pip_constraint pip_requirement pip_prefix pip_target
+		yarn_yarn_path yarn_plugins yarn_rc_filename bun_options bun_inspect_preload
+		ld_preload ld_audit dyld_insert_libraries bash_env zdotdir shellopts bashopts ps4 comspec pathext
+		perl5opt rubyopt jdk_java_options java_tool_options node_repl_external_module
+		git_exec_path git_config_global git_config_system git_config_count git_config_parameters`)
+	// pathVariables hold folders in which programs, modules or settings are
+	// looked for.
+	pathVariables = set(`path pythonpath pythonhome pythonuserbase node_path ld_library_path dyld_library_path
+		dyld_framework_path dyld_fallback_library_path home userprofile appdata localappdata
+		xdg_config_home xdg_data_home prefix nvm_bin nvm_dir pnpm_home bun_install volta_home
+		cargo_home homebrew_prefix uv_tool_dir uv_python uv_python_install_dir
+		uv_project uv_working_directory uv_project_environment virtual_env pipx_home pipx_default_python
+		corepack_home git_ssh git_ssh_command`)
 
 	// nodeLoads are the options of NODE_OPTIONS that load code; the others, such
 	// as --max-old-space-size, are harmless.
-	nodeLoads = regexp.MustCompile(`(^|\s)(-r|--require|--import|--loader|--experimental-loader|--experimental-default-config-file|--experimental-config-file)\b`)
+	nodeLoads = regexp.MustCompile(`(^|[\s"'])(-r|--require|--import|--loader|--experimental-loader|--experimental-default-config-file|--experimental-config-file|--env-file(-if-exists)?|--openssl-config|--openssl-shared-config)\b`)
+
+	pathReference = regexp.MustCompile(`(?i)\$\{(env:)?PATH\}|\$PATH\b|%PATH%|\$env:PATH\b`)
+	pythonVersion = regexp.MustCompile(`^((c?python|pypy|graalpy)[@-]?)?[<>=~!]*[0-9][0-9.,<>=~!*a-z+]*$`)
 )
 
 // originVariable looks at an environment variable. npm takes its own in any
 // letter case, and a hyphen for an underscore.
 func (s *scan) originVariable(name, value string, at place) {
 	key := strings.ReplaceAll(strings.ToLower(name), "-", "_")
+	npmKey, isNPM := strings.CutPrefix(key, "npm_config_")
+	what := alteration{what: "the variable " + strings.ToUpper(key), at: at}
 	switch {
 	case strings.TrimSpace(value) == "":
-	case slices.Contains(registryVariables, key), strings.HasPrefix(key, "npm_config_@") && strings.HasSuffix(key, ":registry"):
+		return
+	case slices.Contains(registryVariables, key), isNPM && strings.HasPrefix(npmKey, "@") && strings.HasSuffix(key, ":registry"):
 		s.registry(value, at)
-	case slices.Contains(alteringVariables, key), key == "node_options" && nodeLoads.MatchString(value):
-		s.risk(sbom.RiskAltered, at)
+		return
+	case slices.Contains(pathVariables, key):
+		if harmlessPath(key, value) {
+			return
+		}
+		what.path = true
+	case slices.Contains(cacheVariables, key):
+		if outside(value) {
+			return
+		}
+		what.path = true
+	case strings.HasPrefix(key, "bash_func_"):
+		what.what = "a function in the environment"
+	case key == "node_options":
+		if !nodeLoads.MatchString(value) {
+			return
+		}
+	case !slices.Contains(alteringVariables, key) && (!isNPM || !npmAltering[strings.ReplaceAll(npmKey, "_", "-")]):
+		return
 	}
+	s.altered = append(s.altered, what)
+}
+
+// harmlessPath reports whether all folders of a variable are those of the
+// machine, which a commit cannot fill. An empty one is the current folder.
+func harmlessPath(key, value string) bool {
+	value = strings.TrimSpace(value)
+	if key == "uv_python" || key == "pipx_default_python" {
+		if pythonVersion.MatchString(value) {
+			return true
+		}
+	}
+	if key == "path" {
+		value = pathReference.ReplaceAllString(value, "/usr/bin")
+	}
+	value = slashed(value)
+	separator := ":"
+	if strings.Contains(value, ";") || windowsDrive.MatchString(value) || strings.HasPrefix(value, "%") {
+		separator = ";"
+	}
+	for entry := range strings.SplitSeq(value, separator) {
+		entry = strings.TrimSpace(entry)
+		if !systemPath(entry) && !home.MatchString(entry) {
+			return false
+		}
+	}
+	return true
 }

@@ -37,9 +37,13 @@ func uvx(s *scan, _ string, command word, args []word, depth int) []subject {
 
 func uv(s *scan, _ string, command word, args []word, depth int) []subject {
 	before := options{value: set(uvValue), boolean: set(uvBoolean)}.parse(args)
-	if before.unclear != nil || len(before.rest) == 0 {
+	if before.unclear != nil {
+		return named("uv", []subject{ambiguous(*before.unclear)})
+	}
+	if len(before.rest) == 0 {
 		return nil
 	}
+	s.uvOrigin(before)
 	sub, rest := before.rest[0].text, before.rest[1:]
 	switch {
 	case sub == "tool" && len(rest) > 0 && rest[0].text == "run":
@@ -57,11 +61,12 @@ func (s *scan) uvTool(launcher string, command word, args []word, depth int) []s
 	p := options{value: set(uvValue), boolean: set(uvBoolean)}.parse(args)
 	switch {
 	case p.unclear != nil:
+		s.composed(*p.unclear)
 		return named(launcher, []subject{ambiguous(*p.unclear)})
 	case len(p.rest) == 0:
 		return named(launcher, []subject{unknown(command.at, "no package is named")})
 	}
-	s.origin(p)
+	s.uvOrigin(p)
 	spec, rest := p.rest[0], p.rest[1:]
 	if from := p.values("--from"); len(from) > 0 {
 		spec = from[len(from)-1]
@@ -77,12 +82,32 @@ func (s *scan) uvTool(launcher string, command word, args []word, depth int) []s
 	return append(out, nested(s.proxied(name, rest, depth))...)
 }
 
+// uvOrigin is origin with what only uv and pipx have.
+func (s *scan) uvOrigin(p parsed) {
+	s.origin(p)
+	for _, python := range p.values("--python", "-p") {
+		if !pythonVersion.MatchString(python.text) && !systemPath(python.text) {
+			s.alter("the option --python", python.at)
+		}
+	}
+	for _, file := range p.values("--env-file") {
+		s.envFile(file)
+	}
+	for _, folder := range p.values("--directory") {
+		s.chdir(folder.text)
+	}
+}
+
 // with is the further packages that uv puts into the same environment.
 func (s *scan) with(launcher string, p parsed) []subject {
 	var out []subject
 	for _, list := range p.values("--with", "-w") {
 		for spec := range strings.SplitSeq(list.text, ",") {
-			out = append(out, named(launcher, []subject{pypi(word{strings.TrimSpace(spec), list.at})})...)
+			more := pypi(word{text: strings.TrimSpace(spec), at: list.at})
+			if more.launch.Kind == sbom.KindLocal {
+				s.alter("the option --with", list.at)
+			}
+			out = append(out, named(launcher, []subject{more})...)
 		}
 	}
 	for _, folder := range p.values("--with-editable") {
@@ -99,9 +124,10 @@ func (s *scan) uvRun(command word, args []word, depth int) []subject {
 		boolean: append(set(uvBoolean), set(uvRunBoolean)...),
 	}.parse(args)
 	if p.unclear != nil {
+		s.composed(*p.unclear)
 		return named(launcher, []subject{ambiguous(*p.unclear)})
 	}
-	s.origin(p)
+	s.uvOrigin(p)
 	more := s.with(launcher, p)
 	if modules := p.values("-m", "--module"); len(modules) > 0 {
 		out := local(modules[0], launcher)
@@ -116,7 +142,7 @@ func (s *scan) uvRun(command word, args []word, depth int) []subject {
 	}
 	inner := s.command(p.rest, depth+1)
 	if inner[0].launch.Kind == sbom.KindBinary || inner[0].launch.Kind == sbom.KindLocal {
-		inner[0] = local(word{inner[0].launch.Spec, inner[0].at}, launcher)
+		inner[0] = local(word{text: inner[0].launch.Spec, at: inner[0].at}, launcher)
 	}
 	inner[0].launcher = launcher
 	return append(inner, more...)
@@ -133,11 +159,12 @@ func pipx(s *scan, _ string, command word, args []word, depth int) []subject {
 	}.parse(args[1:])
 	switch {
 	case p.unclear != nil:
+		s.composed(*p.unclear)
 		return named(launcher, []subject{ambiguous(*p.unclear)})
 	case len(p.rest) == 0:
 		return named(launcher, []subject{unknown(command.at, "no package is named")})
 	}
-	s.origin(p)
+	s.uvOrigin(p)
 	spec := p.rest[0]
 	if given := p.values("--spec"); len(given) > 0 {
 		spec = given[len(given)-1]
@@ -169,7 +196,7 @@ func pypi(w word) subject {
 		out.launch.Kind = sbom.KindPyPI
 		return out
 	case fileSpec.MatchString(spec) || windowsDrive.MatchString(spec) || strings.HasSuffix(spec, ".whl"):
-		return local(word{spec, w.at}, "")
+		return local(word{text: spec, at: w.at}, "")
 	case spec == "":
 		return unknown(w.at, "no package is named")
 	case isVariable(spec):

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"regexp"
+	"strconv"
+	"unicode/utf8"
 
 	"countermark/sbom"
 )
@@ -59,7 +62,7 @@ func (Reader) Sniff(data []byte) string {
 
 // Read adds the servers of every configuration to b.
 func (Reader) Read(ctx context.Context, files []*sbom.File, b *sbom.Builder) error {
-	r := run{builder: b, refs: map[string]bool{}}
+	r := run{builder: b, refs: map[string]bool{}, manifests: map[string]manifest{}}
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -73,6 +76,8 @@ func (Reader) Read(ctx context.Context, files []*sbom.File, b *sbom.Builder) err
 type run struct {
 	builder *sbom.Builder
 	refs    map[string]bool // of servers, used in any file
+
+	manifests map[string]manifest // the package.json files that were looked at, by their path
 }
 
 func (r *run) read(ctx context.Context, f *sbom.File) {
@@ -100,7 +105,7 @@ func (r *run) read(ctx context.Context, f *sbom.File) {
 // entriesOf returns what the file configures, and whether that is all of it.
 func entriesOf(f *sbom.File, c client) ([]entry, bool) {
 	if c.unread != "" {
-		if !bytes.Contains(f.Data, []byte(c.unread)) {
+		if !bytes.Contains(unescaped(f.Data), []byte(c.unread)) && !wide(f.Data) {
 			return nil, true
 		}
 		f.Problem(sbom.Problem{Code: sbom.Unsupported, Message: "it configures MCP servers in a format that this version does not read", Hint: "exclude the file in the policy if its servers are not used here"})
@@ -115,8 +120,32 @@ func entriesOf(f *sbom.File, c client) ([]entry, bool) {
 	return d.entries(c)
 }
 
+// escapes are the ways of JSON, YAML and TOML to write a letter of a key by its
+// number, and YAML's of going on in the next line.
+var escapes = regexp.MustCompile(`\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2}))|\\\r?\n[ \t]*`)
+
+// unescaped decodes the escapes of a text, wherever they stand.
+func unescaped(data []byte) []byte {
+	return escapes.ReplaceAllFunc(data, func(e []byte) []byte {
+		if e[1] == '\r' || e[1] == '\n' {
+			return nil
+		}
+		n, err := strconv.ParseUint(string(e[2:]), 16, 32)
+		if err != nil {
+			return e
+		}
+		return utf8.AppendRune(nil, rune(n)) //nolint:gosec // what is no rune becomes the one for errors
+	})
+}
+
+// wide reports whether a text is in UTF-16 or UTF-32, where none of our words is
+// found.
+func wide(data []byte) bool {
+	return bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) || bytes.IndexByte(data, 0) >= 0
+}
+
 func (r *run) add(file sbom.ID, f *sbom.File, e entry) {
-	server, subjects := e.analyze(f)
+	server, subjects := e.analyze(f, r)
 	ref := r.unique(fmt.Sprintf("mcp:%s#%s", f.Path, server.Name))
 	id := r.builder.Add(sbom.Component{
 		Ref: ref, Type: sbom.Application, Name: server.Name, Server: server,

@@ -400,7 +400,7 @@ func TestInstalledCopy(t *testing.T) {
 		"node_modules/@s/n/package.json": `{"name": "@s/n", "version": "1.2.3"}`,
 	})
 	got := serversOf(inv)
-	if a := got[0]; a.Kind != sbom.KindNPM || a.Pin != sbom.PinInstalled || a.Launches[0].Ref != "pkg:npm/%40s/n@1.2.3" {
+	if a := got[0]; a.Kind != sbom.KindNPM || a.Pin != sbom.PinInstalled || a.Launches[0].Ref != "pkg:generic/%40s/n@1.2.3#node_modules/%40s/n" {
 		t.Errorf("installed: %+v", a)
 	}
 	if b := got[1]; b.Kind != sbom.KindLocal || b.Pin != sbom.PinNA {

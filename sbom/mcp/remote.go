@@ -11,20 +11,42 @@ import (
 
 // remote is a server that is spoken to over the network.
 func (s *scan) remote(w word) subject {
-	shown := redactURL(w.text)
+	shown := redactRemote(w.text)
 	service := &sbom.Service{Ref: "service:" + shown, Name: serviceName(shown)}
 	if isIRI(shown) {
 		service.Endpoint = shown
 	} else {
 		service.URL = shown
 	}
-	if urlSecret(w.text) {
+	if urlSecret(schemed(w.text)) {
 		s.risk(sbom.RiskSecret, w.at)
 	}
 	if insecure(w.text) {
 		s.risk(sbom.RiskInsecureRemote, w.at)
 	}
 	return subject{at: w.at, service: service, launch: sbom.Launch{Kind: sbom.KindRemote, Pin: sbom.PinNA, Spec: shown}}
+}
+
+// redactRemote is redactURL for what stands where a URL is expected, also where
+// it has no scheme. Clients may put one before it, and then it has userinfo, too.
+func redactRemote(raw string) string {
+	if full := schemed(raw); full != raw {
+		return strings.TrimPrefix(redactURL(full), noScheme)
+	}
+	return redactURL(raw)
+}
+
+const noScheme = "https://"
+
+var withoutScheme = regexp.MustCompile(`^[\\/\s]*`)
+
+// schemed puts a scheme before a URL that has none, and a user in it.
+func schemed(raw string) string {
+	plain := sbom.PlainURL(raw)
+	if strings.Contains(plain, "://") || !strings.ContainsAny(plain, "@?#") && !strings.HasPrefix(plain, "/") {
+		return raw
+	}
+	return noScheme + plain[len(withoutScheme.FindString(plain)):]
 }
 
 // serviceName is the host, which is what people know a service by.

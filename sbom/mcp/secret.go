@@ -17,7 +17,12 @@ type scan struct {
 	file     *sbom.File // leads to the files around the configuration; may be nil
 	env      []string
 	risks    []sbom.Risk
+	altered  []alteration
+	folder   string // that the launch runs in, relative to where the client starts it
+	away     bool   // it runs outside of the tree
 	commands int
+
+	manifests map[string]manifest // that were read already
 }
 
 func (s *scan) risk(code sbom.RiskCode, at place) {
@@ -370,6 +375,16 @@ func redact(text string) string {
 		}
 	}
 	return text
+}
+
+// redactPath is redact for the path of a file, which some write with the query
+// or fragment of a URL.
+func redactPath(text string) string {
+	text, _, _ = strings.Cut(text, "?")
+	if i := strings.LastIndex(text, "#"); i >= 0 && !strings.ContainsAny(text[i:], `/\`) {
+		text = text[:i]
+	}
+	return redact(text)
 }
 
 const partBreaks = `/\@:=#?&,; `

@@ -1,6 +1,8 @@
 package mcp
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
@@ -103,10 +105,19 @@ func (sh *shellString) call(cmd *syntax.CallExpr) string {
 	}
 	words := make([]word, len(cmd.Args))
 	for i, a := range cmd.Args {
-		words[i] = word{text: sh.render(a), at: sh.at}
+		words[i] = sh.word(a)
 	}
 	switch words[0].text {
-	case "cd", "source", ".":
+	case "cd":
+		if len(words) > 1 {
+			sh.scan.chdir(words[len(words)-1].text)
+		}
+		return ""
+	case "source", ".":
+		// The machine's own, such as ~/.bashrc, is as good as its programs.
+		if len(words) < 2 || !systemPath(words[1].text) {
+			sh.scan.alter("a file of commands that it reads first", sh.at)
+		}
 		return ""
 	}
 	if sh.command != nil {
@@ -119,6 +130,9 @@ func (sh *shellString) call(cmd *syntax.CallExpr) string {
 func (sh *shellString) assignments(assigns []*syntax.Assign) {
 	for _, a := range assigns {
 		if a.Name == nil {
+			if a.Value != nil && open(a.Value.Parts) {
+				sh.scan.alter("a variable of unknown name", sh.at)
+			}
 			continue
 		}
 		value := ""
@@ -127,6 +141,34 @@ func (sh *shellString) assignments(assigns []*syntax.Assign) {
 		}
 		sh.scan.variable(a.Name.Value, value, sh.at)
 	}
+}
+
+// word renders a word, and notes whether the shell may make several of it.
+func (sh *shellString) word(w *syntax.Word) word {
+	return word{text: sh.render(w), at: sh.at, open: open(w.Parts)}
+}
+
+// unquoted are the characters that make a shell look for files, or for braces,
+// where no backslash stands before them.
+var unquoted = regexp.MustCompile(`(^|[^\\])(\\\\)*[*?\[{]`)
+
+func open(parts []syntax.WordPart) bool {
+	return slices.ContainsFunc(parts, func(part syntax.WordPart) bool {
+		switch p := part.(type) {
+		case *syntax.Lit:
+			return unquoted.MatchString(p.Value)
+		case *syntax.SglQuoted:
+			return false
+		case *syntax.DblQuoted:
+			// "$@" and "${a[@]}" are several words even in quotes.
+			return slices.ContainsFunc(p.Parts, func(inner syntax.WordPart) bool {
+				exp, ok := inner.(*syntax.ParamExp)
+				return ok && (exp.Param == nil || exp.Param.Value == "@" || exp.Index != nil)
+			})
+		default:
+			return true
+		}
+	})
 }
 
 // render returns a word without its quotes; expansions stay as they are written,
@@ -199,7 +241,7 @@ func (s *scan) shellScript(sh shellString, file *syntax.File, launcher, reason s
 		sh.assignments(cmd.Assigns)
 		words := make([]word, len(cmd.Args))
 		for i, a := range cmd.Args {
-			words[i] = word{text: sh.render(a), at: sh.at}
+			words[i] = sh.word(a)
 		}
 		if len(words) == 0 {
 			return true

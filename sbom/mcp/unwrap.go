@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,12 +15,14 @@ type wrapper struct {
 	assigns bool     // NAME=value may stand before the command
 	after   []string // words behind which the command stands, such as "--"
 	script  []string // options whose value is a shell string
+	folder  []string // options whose value is the folder to run in
+	alters  []string // options that change which programs are found
 }
 
 // wrappers holds those that name the inner command as words of their own.
 var wrappers = map[string]wrapper{
-	"env":        {assigns: true, script: set("-S --split-string"), options: options{value: set("-u --unset -C --chdir -S --split-string"), boolean: set("-i --ignore-environment -0 --null -v --debug"), cluster: true}},
-	"sudo":       {assigns: true, options: options{value: set("-u --user -g --group -h --host -p --prompt -C --close-from -T --command-timeout -R --chroot -D --chdir -r --role -t --type -U --other-user"), boolean: set("-E --preserve-env -n --non-interactive -H --set-home -A --askpass -b --background -S --stdin -k --reset-timestamp -i --login -s --shell -P"), cluster: true}},
+	"env":        {assigns: true, script: set("-S --split-string"), folder: set("-C --chdir"), options: options{value: set("-u --unset -C --chdir -S --split-string"), boolean: set("-i --ignore-environment -0 --null -v --debug"), cluster: true}},
+	"sudo":       {assigns: true, folder: set("-D --chdir"), alters: set("-R --chroot"), options: options{value: set("-u --user -g --group -h --host -p --prompt -C --close-from -T --command-timeout -R --chroot -D --chdir -r --role -t --type -U --other-user"), boolean: set("-E --preserve-env -n --non-interactive -H --set-home -A --askpass -b --background -S --stdin -k --reset-timestamp -i --login -s --shell -P"), cluster: true}},
 	"doas":       {options: options{value: set("-u -C"), boolean: set("-n -s"), cluster: true}},
 	"nice":       {options: options{value: set("-n --adjustment"), boolean: set("-0 -1 -2 -3 -4 -5 -6 -7 -8 -9"), cluster: true}},
 	"ionice":     {options: options{value: set("-c --class -n --classdata"), boolean: set("-t --ignore"), cluster: true}},
@@ -43,8 +46,8 @@ var wrappers = map[string]wrapper{
 	"mise":       {sub: set("x exec"), after: set("--")},
 	"rtx":        {sub: set("x exec"), after: set("--")},
 	"asdf":       {sub: set("exec")},
-	"wsl":        {options: options{value: set("-d --distribution --distribution-id -u --user --cd --shell-type"), boolean: set("-e --exec --system ~")}},
-	"nix":        {sub: set("develop shell"), after: set("-c --command")},
+	"wsl":        {folder: set("--cd"), options: options{value: set("-d --distribution --distribution-id -u --user --cd --shell-type"), boolean: set("-e --exec --system ~")}},
+	"nix":        {sub: set("develop shell"), after: set("-c --command")}, // see fromFlakes
 }
 
 var shells = set("sh bash zsh dash ash ksh fish")
@@ -78,34 +81,26 @@ func (s *scan) unwrap(head word, args []word, depth int) []subject {
 
 func (s *scan) wrapped(w wrapper, p string, head word, args []word, depth int) []subject {
 	cannot := func(reason string) []subject { return named(p, []subject{unknown(head.at, reason)}) }
+	if slices.ContainsFunc(args, func(a word) bool { return a.open && strings.HasPrefix(a.text, "$") && w.sub != nil }) {
+		return cannot("a variable stands among the words of the wrapper")
+	}
 	if w.sub != nil {
 		if !slices.Contains(w.sub, args[0].text) {
 			return cannot("the wrapper is known, but not used in this way")
 		}
 		args = args[1:]
 	}
-	if w.after != nil {
-		i := slices.IndexFunc(args, func(a word) bool { return slices.Contains(w.after, a.text) })
-		if i < 0 {
-			return cannot("the wrapper does not say where its command begins")
-		}
-		args = args[i+1:]
-	} else {
-		parsed := w.options.parse(args)
-		if parsed.unclear != nil {
-			return named(p, []subject{ambiguous(*parsed.unclear)})
-		}
-		if scripts := parsed.values(w.script...); len(scripts) > 0 {
-			inner := fieldsOf(scripts[0])
-			s.words(inner)
-			parsed.rest = append(inner, parsed.rest...)
-		}
-		args = parsed.rest
+	args, wrong := s.behindOptions(w, p, head, args)
+	if wrong != nil {
+		return named(p, []subject{*wrong})
 	}
 	for w.assigns && len(args) > 0 {
 		name, value, ok := assignment(args[0].text)
 		if !ok {
 			break
+		}
+		if args[0].open {
+			return cannot("a shell makes several words of what is assigned")
 		}
 		s.variable(name, value, args[0].at)
 		args = args[1:]
@@ -113,7 +108,115 @@ func (s *scan) wrapped(w wrapper, p string, head word, args []word, depth int) [
 	if len(args) <= w.skip {
 		return cannot("no command follows the wrapper")
 	}
+	for _, skipped := range args[:w.skip] {
+		if skipped.open {
+			return cannot("a shell makes several words of what stands before the command")
+		}
+	}
+	if p == "direnv" {
+		s.settingsIn(".envrc", args[0])
+	}
 	return s.command(args[w.skip:], depth+1)
+}
+
+// behindOptions returns the words behind the options of a wrapper, or why they
+// cannot be told.
+func (s *scan) behindOptions(w wrapper, p string, head word, args []word) (rest []word, wrong *subject) {
+	cannot := func(out subject) ([]word, *subject) { return nil, &out }
+	if w.after != nil {
+		i := slices.IndexFunc(args, func(a word) bool { return slices.Contains(w.after, a.text) })
+		if i < 0 {
+			return cannot(unknown(head.at, "the wrapper does not say where its command begins"))
+		}
+		s.before(p, head, args[:i])
+		return args[i+1:], nil
+	}
+	parsed := w.options.parse(args)
+	if parsed.unclear != nil {
+		return cannot(ambiguous(*parsed.unclear))
+	}
+	if p == "dotenv" {
+		s.before(p, head, args[:len(args)-len(parsed.rest)])
+	}
+	for _, folder := range parsed.values(w.folder...) {
+		s.chdir(folder.text)
+	}
+	for _, changed := range parsed.values(w.alters...) {
+		s.alter("an option of "+p, changed.at)
+	}
+	if scripts := parsed.values(w.script...); len(scripts) > 0 {
+		if strings.ContainsAny(scripts[0].text, `\$`) {
+			return cannot(unknown(head.at, "the text that it splits holds escapes or variables"))
+		}
+		inner := fieldsOf(scripts[0])
+		s.words(inner)
+		return append(inner, parsed.rest...), nil
+	}
+	return parsed.rest, nil
+}
+
+// before looks at the words of a wrapper that stand before its command: files of
+// variables, and where the programs come from.
+func (s *scan) before(p string, head word, words []word) {
+	switch p {
+	case "nix":
+		s.fromFlakes(head, words)
+		return
+	case "mise", "rtx":
+		for _, name := range []string{"mise.toml", ".mise.toml", ".config/mise.toml", "mise.local.toml", ".tool-versions"} {
+			s.settingsIn(name, word{text: ".", at: head.at})
+		}
+		return
+	}
+	files := 0
+	for i, w := range words {
+		name, value, hasValue := strings.Cut(w.text, "=")
+		switch {
+		case !slices.Contains(set("-e -f --env-file --env-files --env"), name):
+			continue
+		case hasValue:
+			s.envFile(word{text: value, at: w.at})
+		case i+1 < len(words):
+			s.envFile(words[i+1])
+		}
+		files++
+	}
+	if files == 0 && strings.HasPrefix(p, "dotenv") {
+		s.envFile(word{text: ".env", at: head.at})
+	}
+}
+
+// fromFlakes judges the flakes that nix takes programs from. Only the registry's
+// own collection has the programs that their names promise.
+func (s *scan) fromFlakes(head word, words []word) {
+	known := false
+	for _, w := range words {
+		isCollection := nixpkgs.MatchString(w.text)
+		known = known || isCollection
+		if !isCollection && !slices.Contains(nixFlags, w.text) {
+			known = false
+			break
+		}
+	}
+	if !known {
+		s.alter("the flake that nix takes its programs from", head.at)
+	}
+}
+
+var (
+	nixpkgs  = regexp.MustCompile(`^nixpkgs(/[A-Za-z0-9.-]+)?#[A-Za-z0-9._-]+$`)
+	nixFlags = set("-i --ignore-environment --impure --quiet --no-write-lock-file --pure-eval")
+)
+
+// settingsIn notes a file of settings that comes with the project, which can
+// change what a program's name means.
+func (s *scan) settingsIn(file string, folder word) {
+	for _, f := range upwards(s.folders()) {
+		if !template.MatchString(folder.text) && s.present(path.Join(f, slashed(folder.text), file)) {
+			s.alter("the project's "+file, folder.at)
+			return
+		}
+	}
 }
 
 var assignmentPattern = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=(?s:(.*))$`)
@@ -134,10 +237,17 @@ func (s *scan) shellProgram(p string, head word, args []word, depth int) []subje
 		case a == "--command" && i+1 < len(args):
 			return s.shell(args[i+1], p+" -c", depth+1)
 		case strings.HasPrefix(a, "--command="):
-			return s.shell(word{strings.TrimPrefix(a, "--command="), args[i].at}, p+" -c", depth+1)
-		case a == "--init-file" || a == "--rcfile":
-			i++
+			return s.shell(word{text: strings.TrimPrefix(a, "--command="), at: args[i].at}, p+" -c", depth+1)
+		case args[i].open:
+			return named(p, []subject{ambiguous(args[i])})
+		case shellStart.MatchString(a):
+			s.alter("a file or command that "+p+" runs first", args[i].at)
+			if !strings.Contains(a, "=") {
+				i++
+			}
+		case slices.Contains(shellFlagsLong, a):
 		case strings.HasPrefix(a, "--"):
+			return named(p, []subject{ambiguous(args[i])})
 		case len(a) > 1 && (a[0] == '-' || a[0] == '+'):
 			if strings.Contains(a, "c") && a[0] == '-' {
 				return s.shellString(p+" "+safeFlag(a), args[i+1:], head, depth)
@@ -155,6 +265,9 @@ func (s *scan) shellProgram(p string, head word, args []word, depth int) []subje
 // shellString takes the string after -c; further options may stand before it.
 func (s *scan) shellString(launcher string, rest []word, head word, depth int) []subject {
 	for len(rest) > 1 && len(rest[0].text) > 1 && (rest[0].text[0] == '-' || rest[0].text[0] == '+') {
+		if !shellFlags.MatchString(rest[0].text) && rest[0].text != "--" || strings.HasSuffix(rest[0].text, "o") {
+			return named(launcher, []subject{ambiguous(rest[0])})
+		}
 		rest = rest[1:]
 	}
 	if len(rest) == 0 {
@@ -162,6 +275,11 @@ func (s *scan) shellString(launcher string, rest []word, head word, depth int) [
 	}
 	return s.shell(rest[0], launcher, depth+1)
 }
+
+var (
+	shellStart     = regexp.MustCompile(`^(--rcfile|--init-file|--init-command|-C)(=|$)`)
+	shellFlagsLong = set("--login --noprofile --norc --posix --restricted --verbose --noediting --interactive --private --no-config")
+)
 
 var shellFlags = regexp.MustCompile(`^-[a-z]{1,6}$`)
 
@@ -194,8 +312,19 @@ func (s *scan) cmd(head word, args []word, depth int) []subject {
 	}
 	for {
 		i := slices.IndexFunc(args, func(a word) bool { return a.text == "&&" })
-		if i < 1 || !slices.Contains(set("cd chdir pushd set chcp"), program(args[0].text)) {
+		if i < 1 || !slices.Contains(set("cd chdir pushd set chcp"), program(args[0].text)) ||
+			slices.ContainsFunc(args[:i], func(a word) bool { return strings.ContainsAny(a.text, cmdActive) }) {
 			break
+		}
+		switch program(args[0].text) {
+		case "cd", "chdir", "pushd":
+			s.chdir(args[i-1].text)
+		case "set":
+			if name, value, ok := assignment(args[1].text); i == 2 && ok {
+				s.variable(name, value, args[1].at)
+			} else {
+				s.alter("a variable that cmd sets", args[0].at)
+			}
 		}
 		args = args[i+1:]
 	}
@@ -205,13 +334,19 @@ func (s *scan) cmd(head word, args []word, depth int) []subject {
 	if len(args) == 0 {
 		return named("cmd", []subject{unknown(head.at, "no command follows cmd /c")})
 	}
-	if slices.ContainsFunc(args, func(a word) bool {
-		return strings.ContainsAny(a.text, "|&<>") && !strings.ContainsAny(a.text, " \t") && !placeholder(a.text)
-	}) {
+	if slices.ContainsFunc(args, func(a word) bool { return strings.ContainsAny(a.text, cmdActive) && !filledIn.MatchString(a.text) }) {
 		return s.script(args[0].at, "cmd /c", apart(args), "it is more than one simple command for cmd.exe", depth)
 	}
 	return s.command(args, depth+1)
 }
+
+// cmdActive are the characters to which cmd.exe gives a meaning, some of them
+// even in quotes, before the program sees its words. What the client quotes, and
+// how, is not known.
+const cmdActive = "|&<>^%\"!\r\n"
+
+// filledIn is a word with a place that somebody is to fill in: --key=<YOUR_KEY>.
+var filledIn = regexp.MustCompile(`^(--?[A-Za-z0-9-]+=)?<[A-Za-z0-9_ -]+>$`)
 
 var cmdOperator = regexp.MustCompile(`[|&<>]+`)
 
@@ -221,16 +356,16 @@ func apart(words []word) []word {
 	for _, w := range words {
 		start := 0
 		for _, at := range cmdOperator.FindAllStringIndex(w.text, -1) {
-			out = append(out, word{w.text[start:at[0]], w.at}, word{w.text[at[0]:at[1]], w.at})
+			out = append(out, word{text: w.text[start:at[0]], at: w.at}, word{text: w.text[at[0]:at[1]], at: w.at})
 			start = at[1]
 		}
-		out = append(out, word{w.text[start:], w.at})
+		out = append(out, word{text: w.text[start:], at: w.at})
 	}
 	return slices.DeleteFunc(out, func(w word) bool { return w.text == "" })
 }
 
 var powershellGrammar = options{
-	value:   set("-executionpolicy -ep -ex -windowstyle -w -version -psconsolefile -inputformat -outputformat -configurationname -workingdirectory -wd -settingsfile"),
+	value:   set("-executionpolicy -ep -ex -windowstyle -w -version -inputformat -outputformat -workingdirectory -wd"),
 	boolean: set("-noprofile -nop -nologo -noninteractive -noni -noexit -sta -mta -login -l"),
 }
 
@@ -251,6 +386,9 @@ func (s *scan) powershell(p string, head word, args []word, depth int) []subject
 			return []subject{opaque(head.at, p+" -EncodedCommand", "the command is encoded")}
 		case slices.Contains(powershellGrammar.value, flag):
 			i++
+			if i < len(args) && slices.Contains(set("-workingdirectory -wd"), flag) {
+				s.chdir(args[i].text)
+			}
 		case slices.Contains(powershellGrammar.boolean, flag):
 		case strings.HasPrefix(flag, "-"):
 			return named(p, []subject{ambiguous(args[i])})
@@ -262,6 +400,12 @@ func (s *scan) powershell(p string, head word, args []word, depth int) []subject
 	}
 	return nil
 }
+
+var powershellCd = regexp.MustCompile(`(?i)^(?:cd|set-location)\s+(\S+|'[^']*'|"[^"]*")$`)
+
+// powershellActive are the characters to which PowerShell gives a meaning; it
+// takes typographic quotes and dashes for plain ones.
+var powershellActive = regexp.MustCompile("[;|(){}`&<>$,\\r\\n]|[^\\x00-\\x7f]")
 
 var powershellAssign = regexp.MustCompile(`(?i)^\$env:([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?s:(.*))$`)
 
@@ -282,7 +426,8 @@ func (s *scan) powershellCommand(launcher string, head word, args []word, depth 
 		switch {
 		case m != nil && more:
 			s.variable(m[1], strings.Trim(m[2], `"'`), at)
-		case more && slices.Contains(set("cd set-location"), strings.ToLower(strings.SplitN(first, " ", 2)[0])):
+		case more && powershellCd.MatchString(first):
+			s.chdir(strings.Trim(powershellCd.FindStringSubmatch(first)[1], `"'`))
 		default:
 			more = false
 		}
@@ -294,7 +439,7 @@ func (s *scan) powershellCommand(launcher string, head word, args []word, depth 
 	all = strings.TrimSpace(strings.TrimPrefix(all, "& "))
 	words := fieldsOf(word{text: all, at: at})
 	s.words(words)
-	if strings.ContainsAny(all, ";|(){}`&<>$") {
+	if powershellActive.MatchString(all) {
 		return s.script(at, launcher, words, "it is more than one simple command for PowerShell", depth)
 	}
 	if len(words) == 0 {

@@ -1,0 +1,257 @@
+package mcp
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+
+	"countermark/sbom"
+
+	"github.com/package-url/packageurl-go"
+)
+
+// Where a launch runs, and what stands there already, decides what a name means:
+// npx prefers what the project has under that name to what a registry has.
+
+const homeFolder = `(/(home|users)/[^/]+|/root|~|\$\{?(home|userhome|userprofile)\}?|[a-z]:/users/[^/]+|%userprofile%)`
+
+var (
+	// systemFolders are where programs get installed: nobody checks a repository
+	// out there. Of a home those are the hidden folders and some usual names.
+	systemFolders = regexp.MustCompile(`(?i)^(` +
+		`/(usr|bin|sbin|opt|snap|nix|system|library|applications|etc/profiles|run/current-system)|` +
+		homeFolder + `/(\.[^/]+|library|bin|go|n|node|nodejs|nvm|anaconda3|miniconda3|miniforge3|mambaforge|appdata|scoop)|` +
+		`([a-z]:|/mnt/[a-z])/(program files( \(x86\))?|programdata|windows|nvm4w|nvm|nodejs|python[0-9]*)|` +
+		`%(appdata|localappdata|programfiles|programfiles\(x86\)|programdata|systemroot|windir|nvm_home|nvm_symlink)%|` +
+		`\$\{?(appdata|localappdata|nvm_bin|nvm_dir|pnpm_home|bun_install|volta_home|cargo_home|homebrew_prefix)\}?` +
+		`)(/|$)`)
+	home = regexp.MustCompile(`(?i)^` + homeFolder + `/?$`)
+)
+
+// systemPath reports whether a path leads to where programs get installed. One
+// that turns back on its way, or stands on another machine, does not.
+func systemPath(p string) bool {
+	p = slashed(p)
+	return !slices.Contains(strings.Split(p, "/"), "..") && systemFolders.MatchString(p)
+}
+
+// outside reports whether a path can only lead out of the tree.
+func outside(p string) bool {
+	p = slashed(strings.TrimSpace(p))
+	absolute := path.IsAbs(p) && !strings.HasPrefix(p, "//") || strings.HasPrefix(p, "~/") || windowsDrive.MatchString(p) || systemPath(p)
+	return absolute && !slices.Contains(strings.Split(p, "/"), "..") && !strings.HasPrefix(p, "/proc/")
+}
+
+// slashed writes a path with slashes, and its variables without VS Code's "env:".
+func slashed(p string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(strings.Trim(p, `"`), `\`, "/"), "${env:", "${")
+}
+
+// projectFolder matches the variables that stand for the folder in which a
+// client starts its servers anyway.
+var projectFolder = regexp.MustCompile(`^\$\{?(workspaceFolder|workspaceRoot|PWD|CLAUDE_PROJECT_DIR|CLAUDE_PLUGIN_ROOT)\}?(/|$)`)
+
+// chdir notes that the launch runs in another folder. Only one inside of the
+// tree can be looked into: what an absolute path or a variable leads to is
+// another machine's business, and npx there is judged by its name as everywhere.
+func (s *scan) chdir(folder string) {
+	folder = slashed(strings.TrimSpace(folder))
+	if v := projectFolder.FindString(folder); v != "" {
+		folder, s.folder = strings.TrimPrefix(folder, v), ""
+	}
+	if template.MatchString(folder) || isVariable(folder) || path.IsAbs(folder) || strings.HasPrefix(folder, "~") || windowsDrive.MatchString(folder) {
+		s.away = true
+		return
+	}
+	s.folder = path.Join(s.folder, folder)
+}
+
+// folders are those of the tree in which the launch may run, the likeliest
+// first: nothing says from which one a client starts its servers.
+func (s *scan) folders() []string {
+	if s.file == nil || s.file.FS == nil || s.away {
+		return nil
+	}
+	var out []string
+	for _, base := range bases(s.file.Name) {
+		folder := path.Join(path.Dir(s.file.Name), base, s.folder)
+		if fs.ValidPath(folder) && !slices.Contains(out, folder) {
+			out = append(out, folder)
+		}
+	}
+	return out
+}
+
+// upwards adds the folders above, where npm and node go on looking.
+func upwards(folders []string) []string {
+	out := slices.Clone(folders)
+	for _, f := range folders {
+		for f != "." {
+			f = path.Dir(f)
+			if !slices.Contains(out, f) {
+				out = append(out, f)
+			}
+		}
+	}
+	return out
+}
+
+// present reports whether something stands in the tree under that name, be it
+// unreadable.
+func (s *scan) present(name string) bool {
+	if !fs.ValidPath(name) {
+		return false
+	}
+	_, err := fs.Stat(s.file.FS, name)
+	return err == nil || !errors.Is(err, fs.ErrNotExist)
+}
+
+// envFile looks at the variables of a file that the launch reads, where that
+// comes with the project. One that does not stand there is another machine's.
+func (s *scan) envFile(file word) {
+	name := slashed(file.text)
+	name = strings.TrimPrefix(name, projectFolder.FindString(name))
+	if template.MatchString(name) || outside(name) {
+		return
+	}
+	for _, folder := range s.folders() {
+		f := &sbom.File{FS: s.file.FS, Name: path.Join(folder, "x")}
+		data, err := f.Sibling(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			s.alter("a file of variables that cannot be read", file.at)
+			continue
+		}
+		for line := range strings.Lines(string(data)) {
+			line = strings.TrimPrefix(strings.TrimSpace(line), "export ")
+			if key, value, ok := strings.Cut(line, "="); ok {
+				s.originVariable(strings.TrimSpace(key), strings.Trim(strings.TrimSpace(value), "\"'`"), file.at)
+			}
+		}
+	}
+}
+
+// impostor reports whether the folder of the launch holds a program of the name
+// that is meant to be found on the machine: Windows looks there first.
+func (s *scan) impostor(head word) (subject, bool) {
+	p := program(head.text)
+	if isPath(head.text) || launchersOf(p) == nil && !isWrapper(p) {
+		return subject{}, false
+	}
+	for _, folder := range s.folders() {
+		for _, suffix := range []string{".com", ".exe", ".bat", ".cmd"} {
+			if s.present(path.Join(folder, p+suffix)) {
+				return local(word{text: path.Join(folder, p+suffix), at: head.at}, "path"), true
+			}
+		}
+	}
+	return subject{}, false
+}
+
+// manifest is what matters here of a package.json.
+type manifest struct {
+	Name, Version string
+	Bin           json.RawMessage
+	Directories   struct{ Bin string }
+}
+
+func (s *scan) manifest(folder string) (manifest, bool) {
+	// The path in the inventory tells two trees apart, too.
+	key := strings.TrimSuffix(s.file.Path, s.file.Name) + folder
+	m, known := s.manifests[key]
+	if !known {
+		f := &sbom.File{FS: s.file.FS, Name: path.Join(folder, "x")}
+		data, err := f.Sibling("package.json")
+		if err != nil || json.Unmarshal(data, &m) != nil {
+			m = manifest{}
+		}
+		if s.manifests == nil {
+			s.manifests = map[string]manifest{}
+		}
+		s.manifests[key] = m
+	}
+	return m, m.Name != "" || m.Bin != nil
+}
+
+// runs reports whether the package has a program of that name.
+func (m manifest) runs(program string) bool {
+	var bins map[string]json.RawMessage
+	if json.Unmarshal(m.Bin, &bins) == nil {
+		_, ok := bins[program]
+		return ok
+	}
+	return len(m.Bin) > 0 && string(m.Bin) != "null" && m.Name != "" && path.Base(m.Name) == program
+}
+
+// own returns what npx would run of the project's own in place of a
+// package: a program that package.json names like it, the project itself, or an
+// installed copy. want is that package as npm would fetch it.
+func (s *scan) own(spec word, want subject) (subject, bool) {
+	if want.component == nil || want.component.Ecosystem != sbom.NPM {
+		return subject{}, false
+	}
+	name := want.component.Name
+	if s.foreign() {
+		return unknown(spec.at, "the folder that it starts in has an .npmrc of its own"), true
+	}
+	for _, folder := range upwards(s.folders()) {
+		m, _ := s.manifest(folder)
+		program := m.runs(spec.text) || m.Directories.Bin != "" && s.present(path.Join(folder, m.Directories.Bin, spec.text)) ||
+			s.present(path.Join(folder, "node_modules/.bin", spec.text))
+		copied := path.Join(folder, "node_modules", name)
+		switch {
+		case program && spec.text != name:
+			s.alter("a program of the project that has the name of the package with its version", spec.at)
+			return unknown(spec.at, "the project has a program of that name, which npx runs instead"), true
+		case s.present(copied):
+			return s.copy(spec.at, copied, copied), true
+		case program, m.Name == name && want.launch.Pin != sbom.PinDistTag:
+			return local(spec, ""), true
+		}
+	}
+	return subject{}, false
+}
+
+// hasProgram reports whether the project's installed packages have a program of
+// that name, which is found where the wanted package has none.
+func (s *scan) hasProgram(name string) bool {
+	return slices.ContainsFunc(upwards(s.folders()), func(f string) bool {
+		return s.present(path.Join(f, "node_modules/.bin", name))
+	})
+}
+
+// foreign reports whether the launch runs in a folder below the project with
+// settings of npm that are not the project's.
+func (s *scan) foreign() bool {
+	return s.folder != "" && slices.ContainsFunc(s.folders(), func(f string) bool { return s.present(path.Join(f, ".npmrc")) })
+}
+
+// copy is an installed copy of a package. It is known by what its package.json
+// says, but who put it there, and from where, nothing records: it is a folder of
+// the project, never the registry's package of that name and version.
+func (s *scan) copy(at place, folder, spec string) subject {
+	out := subject{at: at, launch: sbom.Launch{Kind: sbom.KindLocal, Pin: sbom.PinInstalled, Spec: redactPath(spec)}}
+	m, ok := s.manifest(folder)
+	if !ok || !npmName.MatchString(m.Name) || !npmExact.MatchString(m.Version) {
+		return out
+	}
+	known := npmRegistry(word{at: at}, m.Name+"@"+m.Version)
+	if known.component == nil {
+		return out
+	}
+	c := known.component
+	c.Source, c.Resolved = sbom.FromFile, redactPath(folder)
+	namespace, base, scoped := strings.Cut(c.Name, "/")
+	if !scoped {
+		namespace, base = "", c.Name
+	}
+	c.PURL = packageurl.NewPackageURL("generic", namespace, base, c.Version, nil, c.Resolved).ToString()
+	out.component, out.launch.Kind = c, sbom.KindNPM
+	return out
+}
