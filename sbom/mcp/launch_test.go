@@ -131,7 +131,7 @@ func TestCommand(t *testing.T) {
 		{[]string{"deno", "run", "https://x.example/a.ts"}, []string{"deno run", "unknown||unknown"}},
 		// Python.
 		{[]string{"uvx", "mcp-server-git", "--repository", "."}, []string{"uvx", "pypi|mcp-server-git|unversioned|pkg:pypi/mcp-server-git"}},
-		{[]string{"uvx", "Awslabs.Core_MCP@latest"}, []string{"uvx", "pypi|Awslabs.Core_MCP@latest|dist-tag|pkg:pypi/awslabs-core-mcp"}},
+		{[]string{"uvx", "Awslabs.Core_MCP@latest"}, []string{"uvx", "pypi|Awslabs.Core_MCP@latest|dist-tag|pkg:pypi/awslabs.core-mcp"}},
 		{[]string{"uvx", "ruff@0.3"}, []string{"uvx", "pypi|ruff@0.3|exact|pkg:pypi/ruff@0.3"}},
 		{[]string{"uvx", "--from", "semble[mcp]", "semble"}, []string{"uvx", "pypi|semble[mcp]|unversioned|pkg:pypi/semble"}},
 		{[]string{"uvx", "--from=a[x]==1.2.3", "a"}, []string{"uvx", "pypi|a[x]==1.2.3|exact|pkg:pypi/a@1.2.3"}},

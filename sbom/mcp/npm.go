@@ -263,6 +263,9 @@ func yarn(s *scan, _ string, command word, args []word, depth int) []subject {
 	if before.unclear != nil || len(before.rest) == 0 {
 		return nil
 	}
+	for _, file := range before.values("--use-yarnrc") {
+		s.alter("a configuration file of its own", file.at)
+	}
 	sub, rest := before.rest[0], before.rest[1:]
 	switch sub.text {
 	case "dlx":
@@ -393,7 +396,7 @@ func npmRegistry(w word, spec string) subject {
 	switch {
 	case request == "":
 		out.launch.Pin = sbom.PinUnversioned
-	case template.MatchString(request) || isVariable(request):
+	case template.MatchString(request) || isVariable(request) && request[0] != '<': // <1.0.5 is a range
 		out.launch.Pin = sbom.PinUnknown
 	case npmExact.MatchString(request):
 		version = npmExact.FindStringSubmatch(request)[1]

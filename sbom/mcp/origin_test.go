@@ -54,6 +54,8 @@ func TestOrigin(t *testing.T) {
 		{"NODE_OPTIONS that does not", entry("npx", map[string]string{"NODE_OPTIONS": "--max-old-space-size=99"}, "a@1.0.0"), nil},
 		{"LD_PRELOAD", entry("npx", map[string]string{"LD_PRELOAD": "./evil.so"}, "a@1.0.0"), altered(`env "LD_PRELOAD"`)},
 		{"the server's own --registry", entry("npx", nil, "a@1.0.0", "--registry", "https://its.example/"), nil},
+		{"uv before its subcommand", entry("uv", nil, "--default-index", "https://evil.example/simple", "tool", "run", "a==1.0.0"), registry("argument 2", "https://evil.example/simple")},
+		{"yarn before its subcommand", entry("yarn", nil, "--use-yarnrc", "./evil", "dlx", "a@1.0.0"), altered("argument 2")},
 		{"empty", entry("npx", map[string]string{"NPM_CONFIG_REGISTRY": ""}, "a@1.0.0"), nil},
 	}
 	for _, tt := range tests {

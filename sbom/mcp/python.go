@@ -179,11 +179,11 @@ var (
 	pyVersion   = regexp.MustCompile(`^v?([0-9]+!)?[0-9]+(\.[0-9]+)*([-_.]?(a|b|c|rc|alpha|beta|pre|preview)[-_.]?[0-9]*)?((-[0-9]+)|[-_.]?(post|rev|r)[-_.]?[0-9]*)?([-_.]?dev[-_.]?[0-9]*)?(\+[a-z0-9]+([-_.][a-z0-9]+)*)?$`)
 	pyRange     = regexp.MustCompile(`^\(?\s*(===|==|~=|!=|<=|>=|<|>)`)
 	pySafe      = regexp.MustCompile(`^[A-Za-z0-9.*+!<>=~,\s()_-]*$`)
-	nameRuns    = regexp.MustCompile(`[-_.]+`)
 )
 
-// normalizePyPI is the normal form of PEP 503.
-func normalizePyPI(name string) string { return strings.ToLower(nameRuns.ReplaceAllString(name, "-")) }
+// normalizePyPI is the form of a name in package URLs (purl-types, pypi), which
+// keeps dots; comparisons of names fold them as PEP 503 does.
+func normalizePyPI(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", "-")) }
 
 // pypi reads a requirement: name, name==1.2, name@1.2, name[extra]>=1, git+URL.
 func pypi(w word) subject {

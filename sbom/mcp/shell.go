@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"countermark/sbom"
+
 	"mvdan.cc/sh/v3/syntax"
 )
 
@@ -229,6 +231,9 @@ func unescapeQuoted(s string) string {
 // shellScript lists what the simple commands of a script name plainly.
 func (s *scan) shellScript(sh shellString, file *syntax.File, launcher, reason string, depth int) []subject {
 	out := []subject{opaque(sh.at, launcher, reason)}
+	if downloads(file) {
+		s.risk(sbom.RiskDownload, sh.at)
+	}
 	var hints []string
 	syntax.Walk(file, func(n syntax.Node) bool {
 		if decl, ok := n.(*syntax.DeclClause); ok {

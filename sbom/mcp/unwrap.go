@@ -453,6 +453,7 @@ func (s *scan) powershellCommand(launcher string, head word, args []word, depth 
 // that a known-bad package is not hidden by a semicolon.
 func (s *scan) script(at place, launcher string, words []word, reason string, depth int) []subject {
 	out := []subject{opaque(at, launcher, reason)}
+	s.downloadWords(at, words)
 	var hints []string
 	for i, w := range words {
 		p := program(w.text)
