@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -22,14 +21,14 @@ const homeFolder = `(/(home|users)/[^/]+|/root|~|\$\{?(home|userhome|userprofile
 var (
 	// systemFolders are where programs get installed: nobody checks a repository
 	// out there. Of a home those are the hidden folders and some usual names.
-	systemFolders = regexp.MustCompile(`(?i)^(` +
+	systemFolders = lazy(`(?i)^(` +
 		`/(usr|bin|sbin|opt|snap|nix|system|library|applications|etc/profiles|run/current-system)|` +
 		homeFolder + `/(\.[^/]+|library|bin|go|n|node|nodejs|nvm|anaconda3|miniconda3|miniforge3|mambaforge|appdata|scoop)|` +
 		`([a-z]:|/mnt/[a-z])/(program files( \(x86\))?|programdata|windows|nvm4w|nvm|nodejs|python[0-9]*)|` +
 		`%(appdata|localappdata|programfiles|programfiles\(x86\)|programdata|systemroot|windir|nvm_home|nvm_symlink)%|` +
 		`\$\{?(appdata|localappdata|nvm_bin|nvm_dir|pnpm_home|bun_install|volta_home|cargo_home|homebrew_prefix)\}?` +
 		`)(/|$)`)
-	home = regexp.MustCompile(`(?i)^` + homeFolder + `/?$`)
+	home = lazy(`(?i)^` + homeFolder + `/?$`)
 )
 
 // systemPath reports whether a path leads to where programs get installed. One
@@ -53,7 +52,7 @@ func slashed(p string) string {
 
 // projectFolder matches the variables that stand for the folder in which a
 // client starts its servers anyway.
-var projectFolder = regexp.MustCompile(`^\$\{?(workspaceFolder|workspaceRoot|PWD|CLAUDE_PROJECT_DIR|CLAUDE_PLUGIN_ROOT)\}?(/|$)`)
+var projectFolder = lazy(`^\$\{?(workspaceFolder|workspaceRoot|PWD|CLAUDE_PROJECT_DIR|CLAUDE_PLUGIN_ROOT)\}?(/|$)`)
 
 // chdir notes that the launch runs in another folder. Only one inside of the
 // tree can be looked into: what an absolute path or a variable leads to is

@@ -1,7 +1,6 @@
 package mcp
 
 import (
-	"regexp"
 	"strings"
 
 	"countermark/sbom"
@@ -10,16 +9,16 @@ import (
 )
 
 var (
-	gitScheme = regexp.MustCompile(`^(git(\+(ssh|https?|file|rsync|ftp))?://|git@[^/:]+:|ssh://)`)
+	gitScheme = lazy(`^(git(\+(ssh|https?|file|rsync|ftp))?://|git@[^/:]+:|ssh://)`)
 	// npm and uv take a web address of a repository of these hosts for the
 	// repository.
-	hostedURL = regexp.MustCompile(`^https?://([^/@]*@)?(www\.)?(github\.com|gitlab\.com|bitbucket\.org)/[^/?#]+/[^/?#]+?(\.git)?/?([#?].*)?$`)
-	scpLike   = regexp.MustCompile(`^git@([^/:]+):([^/].*)$`)
-	dotGit    = regexp.MustCompile(`^https?://[^?#]+\.git([#@].*)?$`)
-	github    = regexp.MustCompile(`^[a-z+]+://(?:www\.)?github\.com/([A-Za-z0-9-]+)/([A-Za-z0-9._-]+?)(?:\.git)?/?$`)
-	commit    = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+	hostedURL = lazy(`^https?://([^/@]*@)?(www\.)?(github\.com|gitlab\.com|bitbucket\.org)/[^/?#]+/[^/?#]+?(\.git)?/?([#?].*)?$`)
+	scpLike   = lazy(`^git@([^/:]+):([^/].*)$`)
+	dotGit    = lazy(`^https?://[^?#]+\.git([#@].*)?$`)
+	github    = lazy(`^[a-z+]+://(?:www\.)?github\.com/([A-Za-z0-9-]+)/([A-Za-z0-9._-]+?)(?:\.git)?/?$`)
+	commit    = lazy(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 	// gitRef is the name of a branch or tag, or npm's range of versions.
-	gitRef = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9._/+-]{0,200}|semver:[A-Za-z0-9.^~*<>=| -]{1,100})$`)
+	gitRef = lazy(`^([A-Za-z0-9][A-Za-z0-9._/+-]{0,200}|semver:[A-Za-z0-9.^~*<>=| -]{1,100})$`)
 )
 
 // isGit reports whether a spec names a git repository by URL.

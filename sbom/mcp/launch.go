@@ -2,7 +2,6 @@ package mcp
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -111,7 +110,7 @@ func isVariable(s string) bool {
 	return strings.HasPrefix(s, "$") || strings.HasPrefix(s, "%") || strings.HasPrefix(s, "{") || strings.HasPrefix(s, "<")
 }
 
-var template = regexp.MustCompile(`\$\{|\$\(|\$[A-Za-z_]|%[A-Za-z_][A-Za-z0-9_]*%|\{\{|\{[a-z]+:|<[^<>]*>|` + "`")
+var template = lazy(`\$\{|\$\(|\$[A-Za-z_]|%[A-Za-z_][A-Za-z0-9_]*%|\{\{|\{[a-z]+:|<[^<>]*>|` + "`")
 
 // launchers take the words after the program. They return nil where the words
 // are none that they know.
@@ -242,7 +241,7 @@ func (s *scan) direct(head word, _ []word) []subject {
 	}
 }
 
-var windowsProgram = regexp.MustCompile(`(?i)^"?([a-z]:\\|%[a-z_]+%\\|\\\\)[^"|&<>]*?\.(exe|cmd|bat|ps1|com)"?(\s|$)`)
+var windowsProgram = lazy(`(?i)^"?([a-z]:\\|%[a-z_]+%\\|\\\\)[^"|&<>]*?\.(exe|cmd|bat|ps1|com)"?(\s|$)`)
 
 // split takes a whole command line apart that somebody put into "command". It
 // returns nil where the first word is one word.

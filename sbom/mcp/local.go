@@ -42,7 +42,7 @@ var interpreters = map[string]grammar{
 	"mono":    {options: options{boolean: set("--debug")}},
 }
 
-var numbered = regexp.MustCompile(`^(python|pypy|node|nodejs|ruby|php|lua|perl|ts-node)(-?[0-9][0-9.]*)?(w|-esm|-script|-transpile-only)?$`)
+var numbered = lazy(`^(python|pypy|node|nodejs|ruby|php|lua|perl|ts-node)(-?[0-9][0-9.]*)?(w|-esm|-script|-transpile-only)?$`)
 
 // interpreter returns the entry of interpreters for a program such as python3.12.
 func interpreter(p string) string {
@@ -177,7 +177,7 @@ func project(_ *scan, p string, command word, args []word, _ int) []subject {
 	return []subject{{at: command.at, launcher: launcher, launch: sbom.Launch{Kind: sbom.KindLocal, Pin: sbom.PinNA}}}
 }
 
-var inNodeModules = regexp.MustCompile(`^((?:[^/$]+/)*?node_modules/(?:[^/]+/(?:[^/]+/)*?node_modules/)*(?:@[^/]+/)?[^/@.][^/]*)/`)
+var inNodeModules = lazy(`^((?:[^/$]+/)*?node_modules/(?:[^/]+/(?:[^/]+/)*?node_modules/)*(?:@[^/]+/)?[^/@.][^/]*)/`)
 
 // installed is the installed copy of a package that a path leads into, known by
 // its package.json. The path counts from the folder that the launch runs in.

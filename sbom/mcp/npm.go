@@ -2,7 +2,6 @@ package mcp
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -77,7 +76,7 @@ func (s *scan) composed(w word) {
 }
 
 // plainName is the name of an option that has no variable in it.
-var plainName = regexp.MustCompile(`^-+[A-Za-z0-9@:/._-]+(=|$)`)
+var plainName = lazy(`^-+[A-Za-z0-9@:/._-]+(=|$)`)
 
 // maxGuesses bounds the words that are taken for a package behind an option that
 // cannot be told.
@@ -328,13 +327,13 @@ func cutPath(spec string) string {
 }
 
 var (
-	npmName       = regexp.MustCompile(`^(@[A-Za-z0-9~*!'()_-][A-Za-z0-9~*!'()._-]*/)?[A-Za-z0-9~*!'()-][A-Za-z0-9~*!'()._-]*$`)
-	npmExact      = regexp.MustCompile(`^[v=\s]*((0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?)(\+[0-9A-Za-z.-]+)?$`)
-	npmTag        = regexp.MustCompile(`^[A-Za-z0-9~*!'()._-]+$`)
-	hostedPrefix  = regexp.MustCompile(`^(github|gitlab|bitbucket|gist):`)
-	ownerRepo     = regexp.MustCompile(`^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+(#.*)?$`)
-	windowsDrive  = regexp.MustCompile(`^[A-Za-z]:[\\/]`)
-	fileSpec      = regexp.MustCompile(`^(\.{1,2}([\\/]|$)|[\\/]|~[\\/]|file:|link:)`)
+	npmName       = lazy(`^(@[A-Za-z0-9~*!'()_-][A-Za-z0-9~*!'()._-]*/)?[A-Za-z0-9~*!'()-][A-Za-z0-9~*!'()._-]*$`)
+	npmExact      = lazy(`^[v=\s]*((0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?)(\+[0-9A-Za-z.-]+)?$`)
+	npmTag        = lazy(`^[A-Za-z0-9~*!'()._-]+$`)
+	hostedPrefix  = lazy(`^(github|gitlab|bitbucket|gist):`)
+	ownerRepo     = lazy(`^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+(#.*)?$`)
+	windowsDrive  = lazy(`^[A-Za-z]:[\\/]`)
+	fileSpec      = lazy(`^(\.{1,2}([\\/]|$)|[\\/]|~[\\/]|file:|link:)`)
 	maxNameLength = 214
 )
 

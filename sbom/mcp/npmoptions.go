@@ -1,7 +1,6 @@
 package mcp
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -53,7 +52,7 @@ var (
 	}
 	// npmScoped are the keys that hold a scope or a registry in their name. npm
 	// knows none of them as an option, so it reads their value only behind a "=".
-	npmScoped = regexp.MustCompile(`^(@[^:=]+:registry|//[^=]+:[A-Za-z_]+)$`)
+	npmScoped = lazy(`^(@[^:=]+:registry|//[^=]+:[A-Za-z_]+)$`)
 	// npmWords are values that npm gives to a switch in front of them.
 	npmWords = set("true false null always")
 )

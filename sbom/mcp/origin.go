@@ -1,7 +1,6 @@
 package mcp
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -135,10 +134,10 @@ var (
 
 	// nodeLoads are the options of NODE_OPTIONS that load code; the others, such
 	// as --max-old-space-size, are harmless.
-	nodeLoads = regexp.MustCompile(`(^|[\s"'])(-r|--require|--import|--loader|--experimental-loader|--experimental-default-config-file|--experimental-config-file|--env-file(-if-exists)?|--openssl-config|--openssl-shared-config)\b`)
+	nodeLoads = lazy(`(^|[\s"'])(-r|--require|--import|--loader|--experimental-loader|--experimental-default-config-file|--experimental-config-file|--env-file(-if-exists)?|--openssl-config|--openssl-shared-config)\b`)
 
-	pathReference = regexp.MustCompile(`(?i)\$\{(env:)?PATH\}|\$PATH\b|%PATH%|\$env:PATH\b`)
-	pythonVersion = regexp.MustCompile(`^((c?python|pypy|graalpy)[@-]?)?[<>=~!]*[0-9][0-9.,<>=~!*a-z+]*$`)
+	pathReference = lazy(`(?i)\$\{(env:)?PATH\}|\$PATH\b|%PATH%|\$env:PATH\b`)
+	pythonVersion = lazy(`^((c?python|pypy|graalpy)[@-]?)?[<>=~!]*[0-9][0-9.,<>=~!*a-z+]*$`)
 )
 
 // originVariable looks at an environment variable. npm takes its own in any

@@ -1,7 +1,6 @@
 package mcp
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -192,7 +191,7 @@ func (s *scan) withoutPairs(px proxy, args []word) []word {
 }
 
 // cdn matches the URLs of services that serve npm packages as modules.
-var cdn = regexp.MustCompile(`^https://(?:esm\.sh|unpkg\.com|cdn\.jsdelivr\.net/npm)/(?:v[0-9]+/|\*)?((?:@[^/@?]+/)?[^/@?]+(?:@[^/?]+)?)(?:[/?].*)?$`)
+var cdn = lazy(`^https://(?:esm\.sh|unpkg\.com|cdn\.jsdelivr\.net/npm)/(?:v[0-9]+/|\*)?((?:@[^/@?]+/)?[^/@?]+(?:@[^/?]+)?)(?:[/?].*)?$`)
 
 // module is code that is run from a URL. Of a service that serves npm packages
 // the URL names package and version, but what comes is the service's own build.

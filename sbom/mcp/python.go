@@ -1,7 +1,6 @@
 package mcp
 
 import (
-	"regexp"
 	"strings"
 
 	"countermark/sbom"
@@ -175,10 +174,10 @@ func pipx(s *scan, _ string, command word, args []word, depth int) []subject {
 
 var (
 	// requirement is PEP 508's name, extras and version part, or uv's name@version.
-	requirement = regexp.MustCompile(`^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[A-Za-z0-9._,\s-]*\])?\s*(.*)$`)
-	pyVersion   = regexp.MustCompile(`^v?([0-9]+!)?[0-9]+(\.[0-9]+)*([-_.]?(a|b|c|rc|alpha|beta|pre|preview)[-_.]?[0-9]*)?((-[0-9]+)|[-_.]?(post|rev|r)[-_.]?[0-9]*)?([-_.]?dev[-_.]?[0-9]*)?(\+[a-z0-9]+([-_.][a-z0-9]+)*)?$`)
-	pyRange     = regexp.MustCompile(`^\(?\s*(===|==|~=|!=|<=|>=|<|>)`)
-	pySafe      = regexp.MustCompile(`^[A-Za-z0-9.*+!<>=~,\s()_-]*$`)
+	requirement = lazy(`^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[A-Za-z0-9._,\s-]*\])?\s*(.*)$`)
+	pyVersion   = lazy(`^v?([0-9]+!)?[0-9]+(\.[0-9]+)*([-_.]?(a|b|c|rc|alpha|beta|pre|preview)[-_.]?[0-9]*)?((-[0-9]+)|[-_.]?(post|rev|r)[-_.]?[0-9]*)?([-_.]?dev[-_.]?[0-9]*)?(\+[a-z0-9]+([-_.][a-z0-9]+)*)?$`)
+	pyRange     = lazy(`^\(?\s*(===|==|~=|!=|<=|>=|<|>)`)
+	pySafe      = lazy(`^[A-Za-z0-9.*+!<>=~,\s()_-]*$`)
 )
 
 // normalizePyPI is the form of a name in package URLs (purl-types, pypi), which

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"regexp"
 	"strconv"
 	"unicode/utf8"
 
@@ -122,7 +121,7 @@ func entriesOf(f *sbom.File, c client) ([]entry, bool) {
 
 // escapes are the ways of JSON, YAML and TOML to write a letter of a key by its
 // number, and YAML's of going on in the next line.
-var escapes = regexp.MustCompile(`\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2}))|\\\r?\n[ \t]*`)
+var escapes = lazy(`\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2}))|\\\r?\n[ \t]*`)
 
 // unescaped decodes the escapes of a text, wherever they stand.
 func unescaped(data []byte) []byte {

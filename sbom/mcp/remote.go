@@ -3,7 +3,6 @@ package mcp
 import (
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"countermark/sbom"
@@ -38,7 +37,7 @@ func redactRemote(raw string) string {
 
 const noScheme = "https://"
 
-var withoutScheme = regexp.MustCompile(`^[\\/\s]*`)
+var withoutScheme = lazy(`^[\\/\s]*`)
 
 // schemed puts a scheme before a URL that has none, and a user in it.
 func schemed(raw string) string {
@@ -63,7 +62,7 @@ func serviceName(shown string) string {
 }
 
 // notInIRI are the ASCII characters that RFC 3987 allows nowhere.
-var notInIRI = regexp.MustCompile("[\\x00-\\x20\\x7f\"<>\\\\^`{|}]|%(?:[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)")
+var notInIRI = lazy("[\\x00-\\x20\\x7f\"<>\\\\^`{|}]|%(?:[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)")
 
 // isIRI reports whether a URL can stand as the endpoint of a CycloneDX service.
 func isIRI(s string) bool {
@@ -82,11 +81,11 @@ func transportOf(raw string) string {
 }
 
 var (
-	plainScheme   = regexp.MustCompile(`(?i)^(http|ws)://`)
-	authority     = regexp.MustCompile(`^[^/?#]*`)
-	thisMachine   = regexp.MustCompile(`(?i)^(localhost|.*\.localhost|host\.docker\.internal|gateway\.docker\.internal|host\.containers\.internal)\.?$`)
-	trailingPort  = regexp.MustCompile(`:([0-9]*|\$\{.*|\$[A-Za-z_].*|<.*|\{.*|%[A-Za-z].*)$`)
-	placeholders  = regexp.MustCompile(`\$\{[^}]*\}`)
+	plainScheme   = lazy(`(?i)^(http|ws)://`)
+	authority     = lazy(`^[^/?#]*`)
+	thisMachine   = lazy(`(?i)^(localhost|.*\.localhost|host\.docker\.internal|gateway\.docker\.internal|host\.containers\.internal)\.?$`)
+	trailingPort  = lazy(`:([0-9]*|\$\{.*|\$[A-Za-z_].*|<.*|\{.*|%[A-Za-z].*)$`)
+	placeholders  = lazy(`\$\{[^}]*\}`)
 	insecureFlags = set("--insecure-skip-tls-verify --insecure-skip-verify --tls-skip-verify --skip-tls-verify --no-verify-ssl --no-verify-tls --no-check-certificate --ssl-no-verify --disable-ssl-verification --allow-http")
 	insecureSet   = set("--strict-ssl=false --no-strict-ssl --verify-ssl=false --ssl-verify=false --tls-verify=false --reject-unauthorized=false")
 )

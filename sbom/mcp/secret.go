@@ -3,7 +3,6 @@ package mcp
 import (
 	"cmp"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -52,7 +51,7 @@ func (s *scan) riskOf(code sbom.RiskCode, args []word, flags []string) {
 // maxName bounds the names that a configuration chooses, in bytes.
 const maxName = 1_024
 
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.()-]*$`)
+var variableName = lazy(`^[A-Za-z_][A-Za-z0-9_.()-]*$`)
 
 // name records an environment variable by its name.
 func (s *scan) name(name string) {
@@ -110,7 +109,7 @@ func wordSecret(text string) bool {
 	return !strings.ContainsFunc(text, unicode.IsSpace) && valueSecret(text)
 }
 
-var headerName = regexp.MustCompile(`^(?i:(proxy-)?authorization|cookie|x-[a-z0-9-]*(key|token|secret|auth|pat)|[a-z0-9-]*api-?key|private-token)$`)
+var headerName = lazy(`^(?i:(proxy-)?authorization|cookie|x-[a-z0-9-]*(key|token|secret|auth|pat)|[a-z0-9-]*api-?key|private-token)$`)
 
 // optionSecret judges the value of an option.
 func optionSecret(option, value string) bool {
@@ -186,8 +185,8 @@ const (
 )
 
 var (
-	camel    = regexp.MustCompile(`([a-z0-9])([A-Z])`)
-	nonWords = regexp.MustCompile(`[^A-Za-z0-9]+`)
+	camel    = lazy(`([a-z0-9])([A-Z])`)
+	nonWords = lazy(`[^A-Za-z0-9]+`)
 )
 
 // nameStrength says how much the name of a value says that it is a credential.
@@ -231,10 +230,10 @@ var aboutSecrets = set(`file path dir directory folder url uri endpoint limit li
 	budget window usage style strategy command cmd`)
 
 var (
-	number      = regexp.MustCompile(`^[0-9]{1,9}([.,][0-9]+)?[a-z]{0,2}$`)
-	pathLike    = regexp.MustCompile(`^(~|\.{1,2}|[A-Za-z]:)?[\\/][^\s:]*$|^[^\s:/\\]+\.(pem|key|json|crt|cer|p12|pfx|txt|ya?ml|toml|env)$`)
-	dsnPassword = regexp.MustCompile(`^[^:@/\s]+:[^@\s]+@`)
-	assigned    = regexp.MustCompile(`(?i)(?:^|[;,\s?&])(?:password|pwd|accountkey|sharedaccesskey|sharedaccesssignature|accesskey|secret|client_secret|api_?key|access_?token|token)\s*=\s*([^;,\s&]+)`)
+	number      = lazy(`^[0-9]{1,9}([.,][0-9]+)?[a-z]{0,2}$`)
+	pathLike    = lazy(`^(~|\.{1,2}|[A-Za-z]:)?[\\/][^\s:]*$|^[^\s:/\\]+\.(pem|key|json|crt|cer|p12|pfx|txt|ya?ml|toml|env)$`)
+	dsnPassword = lazy(`^[^:@/\s]+:[^@\s]+@`)
+	assigned    = lazy(`(?i)(?:^|[;,\s?&])(?:password|pwd|accountkey|sharedaccesskey|sharedaccesssignature|accesskey|secret|client_secret|api_?key|access_?token|token)\s*=\s*([^;,\s&]+)`)
 )
 
 func isSwitch(value string) bool {
@@ -249,7 +248,7 @@ func harmless(value string) bool {
 		slices.Contains(set("basic bearer oauth oauth2 oidc apikey api_key token jwt header query cookie auto default local env file keychain"), strings.ToLower(value))
 }
 
-var plainUUID = regexp.MustCompile(`(?i)^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$`)
+var plainUUID = lazy(`(?i)^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$`)
 
 // valueSecret judges a value by its form alone. UUIDs and commit ids are left to
 // the name, since projects and revisions have them too.
@@ -276,9 +275,9 @@ func valueSecret(value string) bool {
 	return sbom.LooksSecret(value) && !plainUUID.MatchString(value) && !commit.MatchString(value[:min(len(value), 40)]+strings.Repeat("x", max(0, len(value)-40)))
 }
 
-var jwtOrBearer = regexp.MustCompile(`^(?i:bearer\s+)?[A-Za-z0-9_~+/=.-]+$`)
+var jwtOrBearer = lazy(`^(?i:bearer\s+)?[A-Za-z0-9_~+/=.-]+$`)
 
-var hostAndPort = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]*\]|[^:@]*):([0-9]*|[$%<{].*)$`)
+var hostAndPort = lazy(`^(\[[0-9A-Fa-f:.]*\]|[^:@]*):([0-9]*|[$%<{].*)$`)
 
 // urlSecret reports whether a URL holds a literal credential: as userinfo, in
 // the query, or as a part of the path that looks like one.
@@ -312,12 +311,12 @@ func urlSecret(raw string) bool {
 }
 
 var (
-	variables = regexp.MustCompile(`\$\{\{[^}]*\}\}|\$\{[^{}]*\}|\{\{[^}]*\}\}|\{[A-Za-z_][A-Za-z0-9_:.-]*\}|<[^<>]*>|%[A-Za-z_][A-Za-z0-9_]*%|\$\([^()]*\)|\$(env:)?[A-Z_][A-Z0-9_]*\b|\[[A-Za-z _-]*\]`)
-	fallback  = regexp.MustCompile(`\$\{((?:env:)?[A-Za-z_][A-Za-z0-9_]*):?[-=]([^{}]*)\}`)
-	masked    = regexp.MustCompile(`[xX]{4,}|[*•]{3,}|\.{3,}|…|#{4,}`)
-	blanked   = regexp.MustCompile(`^[xX*•.#_0-]{3,}$`)
-	spoken    = regexp.MustCompile(`(?i)(^|[^a-z])(your|insert|replace|enter|put|paste|change[-_ ]?me|changeit|redacted|masked|placeholder|example|dummy|sample|todo|tbd|fixme|goes[-_ ]here|here)([^a-z]|$)|^(your|my|test|fake|dummy|example|sample)[-_ ]?(\w+[-_ ])*(api|key|token|secret|password|pat|value)|(key|token|secret|password|value)[-_ ]here`)
-	sources   = regexp.MustCompile(`^(process\.env\b|os\.environ|op://|vault://|vault:|secret://|secrets?\.|keychain:|env:|file:|arn:aws:secretsmanager:|projects/[^/]+/secrets/)`)
+	variables = lazy(`\$\{\{[^}]*\}\}|\$\{[^{}]*\}|\{\{[^}]*\}\}|\{[A-Za-z_][A-Za-z0-9_:.-]*\}|<[^<>]*>|%[A-Za-z_][A-Za-z0-9_]*%|\$\([^()]*\)|\$(env:)?[A-Z_][A-Z0-9_]*\b|\[[A-Za-z _-]*\]`)
+	fallback  = lazy(`\$\{((?:env:)?[A-Za-z_][A-Za-z0-9_]*):?[-=]([^{}]*)\}`)
+	masked    = lazy(`[xX]{4,}|[*•]{3,}|\.{3,}|…|#{4,}`)
+	blanked   = lazy(`^[xX*•.#_0-]{3,}$`)
+	spoken    = lazy(`(?i)(^|[^a-z])(your|insert|replace|enter|put|paste|change[-_ ]?me|changeit|redacted|masked|placeholder|example|dummy|sample|todo|tbd|fixme|goes[-_ ]here|here)([^a-z]|$)|^(your|my|test|fake|dummy|example|sample)[-_ ]?(\w+[-_ ])*(api|key|token|secret|password|pat|value)|(key|token|secret|password|value)[-_ ]here`)
+	sources   = lazy(`^(process\.env\b|os\.environ|op://|vault://|vault:|secret://|secrets?\.|keychain:|env:|file:|arn:aws:secretsmanager:|projects/[^/]+/secrets/)`)
 )
 
 // placeholder reports whether a text only stands for a credential that comes
@@ -343,7 +342,7 @@ func placeholder(text string) bool {
 }
 
 // longRandom is what a placeholder made of words does not contain.
-var longRandom = regexp.MustCompile(`[0-9a-f]{24,}|[A-Za-z0-9]*[0-9][A-Za-z]+[0-9][A-Za-z]+[0-9][A-Za-z0-9]{8,}`)
+var longRandom = lazy(`[0-9a-f]{24,}|[A-Za-z0-9]*[0-9][A-Za-z]+[0-9][A-Za-z]+[0-9][A-Za-z0-9]{8,}`)
 
 // redact prepares a word for the inventory: a URL loses what RedactURL removes,
 // and parts that look like credentials are replaced.
@@ -399,7 +398,7 @@ func redactURL(raw string) string {
 	return sbom.RedactURL(dropFallbacks(raw))
 }
 
-var looseScheme = regexp.MustCompile(`(?i)^((?:git\+)?(?:https?|wss?|ssh)):[\\/]*`)
+var looseScheme = lazy(`(?i)^((?:git\+)?(?:https?|wss?|ssh)):[\\/]*`)
 
 // dropFallbacks turns ${NAME:-value} into ${NAME}.
 func dropFallbacks(text string) string { return fallback.ReplaceAllString(text, "$${$1}") }

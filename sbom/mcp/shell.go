@@ -1,7 +1,6 @@
 package mcp
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -152,7 +151,7 @@ func (sh *shellString) word(w *syntax.Word) word {
 
 // unquoted are the characters that make a shell look for files, or for braces,
 // where no backslash stands before them.
-var unquoted = regexp.MustCompile(`(^|[^\\])(\\\\)*[*?\[{]`)
+var unquoted = lazy(`(^|[^\\])(\\\\)*[*?\[{]`)
 
 func open(parts []syntax.WordPart) bool {
 	return slices.ContainsFunc(parts, func(part syntax.WordPart) bool {

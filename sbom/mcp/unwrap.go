@@ -2,7 +2,6 @@ package mcp
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -204,7 +203,7 @@ func (s *scan) fromFlakes(head word, words []word) {
 }
 
 var (
-	nixpkgs  = regexp.MustCompile(`^nixpkgs(/[A-Za-z0-9.-]+)?#[A-Za-z0-9._-]+$`)
+	nixpkgs  = lazy(`^nixpkgs(/[A-Za-z0-9.-]+)?#[A-Za-z0-9._-]+$`)
 	nixFlags = set("-i --ignore-environment --impure --quiet --no-write-lock-file --pure-eval")
 )
 
@@ -219,7 +218,7 @@ func (s *scan) settingsIn(file string, folder word) {
 	}
 }
 
-var assignmentPattern = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=(?s:(.*))$`)
+var assignmentPattern = lazy(`^([A-Za-z_][A-Za-z0-9_]*)=(?s:(.*))$`)
 
 func assignment(text string) (name, value string, ok bool) {
 	m := assignmentPattern.FindStringSubmatch(text)
@@ -277,11 +276,11 @@ func (s *scan) shellString(launcher string, rest []word, head word, depth int) [
 }
 
 var (
-	shellStart     = regexp.MustCompile(`^(--rcfile|--init-file|--init-command|-C)(=|$)`)
+	shellStart     = lazy(`^(--rcfile|--init-file|--init-command|-C)(=|$)`)
 	shellFlagsLong = set("--login --noprofile --norc --posix --restricted --verbose --noediting --interactive --private --no-config")
 )
 
-var shellFlags = regexp.MustCompile(`^-[a-z]{1,6}$`)
+var shellFlags = lazy(`^-[a-z]{1,6}$`)
 
 // safeFlag is a cluster of shell flags as the launcher shows it.
 func safeFlag(flag string) string {
@@ -291,7 +290,7 @@ func safeFlag(flag string) string {
 	return "-c"
 }
 
-var cmdFlag = regexp.MustCompile(`(?i)^/[a-z](:[a-z]+)?$`)
+var cmdFlag = lazy(`(?i)^/[a-z](:[a-z]+)?$`)
 
 // cmd is `cmd /c COMMAND…`. cmd.exe joins the words and reads its own operators
 // in them.
@@ -346,9 +345,9 @@ func (s *scan) cmd(head word, args []word, depth int) []subject {
 const cmdActive = "|&<>^%\"!\r\n"
 
 // filledIn is a word with a place that somebody is to fill in: --key=<YOUR_KEY>.
-var filledIn = regexp.MustCompile(`^(--?[A-Za-z0-9-]+=)?<[A-Za-z0-9_ -]+>$`)
+var filledIn = lazy(`^(--?[A-Za-z0-9-]+=)?<[A-Za-z0-9_ -]+>$`)
 
-var cmdOperator = regexp.MustCompile(`[|&<>]+`)
+var cmdOperator = lazy(`[|&<>]+`)
 
 // apart splits words at the operators inside of them.
 func apart(words []word) []word {
@@ -401,13 +400,13 @@ func (s *scan) powershell(p string, head word, args []word, depth int) []subject
 	return nil
 }
 
-var powershellCd = regexp.MustCompile(`(?i)^(?:cd|set-location)\s+(\S+|'[^']*'|"[^"]*")$`)
+var powershellCd = lazy(`(?i)^(?:cd|set-location)\s+(\S+|'[^']*'|"[^"]*")$`)
 
 // powershellActive are the characters to which PowerShell gives a meaning; it
 // takes typographic quotes and dashes for plain ones.
-var powershellActive = regexp.MustCompile("[;|(){}`&<>$,\\r\\n]|[^\\x00-\\x7f]")
+var powershellActive = lazy("[;|(){}`&<>$,\\r\\n]|[^\\x00-\\x7f]")
 
-var powershellAssign = regexp.MustCompile(`(?i)^\$env:([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?s:(.*))$`)
+var powershellAssign = lazy(`(?i)^\$env:([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?s:(.*))$`)
 
 func (s *scan) powershellCommand(launcher string, head word, args []word, depth int) []subject {
 	if len(args) == 0 {
