@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,6 +70,21 @@ func TestSameInputSameBytes(t *testing.T) {
 	}
 	if d := cmp.Diff(string(documents[0]), string(documents[1])); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestInterrupted: whoever stops the program gets no pass.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stdout, stderr bytes.Buffer
+	p := &program{
+		stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr,
+		home: func() (string, error) { return "", errors.New("no home") }, here: os.Getwd, now: time.Now, version: "test",
+	}
+	code := p.run(ctx, []string{"check", filepath.Join("..", "..", "examples", "verified")})
+	if code != exitUnknown || !strings.Contains(stderr.String(), "interrupted") || stdout.Len() > 0 {
+		t.Errorf("exit code %d\n%s%s", code, &stdout, &stderr)
 	}
 }
 
