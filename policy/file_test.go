@@ -3,7 +3,6 @@ package policy
 import (
 	"bytes"
 	"errors"
-	"io/fs"
 	"regexp"
 	"strings"
 	"testing"
@@ -337,20 +336,7 @@ func TestSchemaNamesEveryRule(t *testing.T) {
 
 func compileSchema(t testing.TB) *jsonschema.Schema {
 	t.Helper()
-	data, err := fs.ReadFile(schemas.FS, "policy.schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource("policy.schema.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile("policy.schema.json")
+	schema, err := schemas.Compile("policy.schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -114,7 +114,7 @@ func TestInstalledCopyWithoutAHash(t *testing.T) {
 
 // TestManyInstances has to end soon, whatever they have in common.
 func TestManyInstances(t *testing.T) {
-	const n = 50_000
+	const n = 10_000
 	b := NewBuilder()
 	for i := range n {
 		b.Add(pkg("same", "1.0.0", sha512("aa")), Use{})

@@ -10,9 +10,34 @@
 // only tests import, so that the program does not carry them.
 package schemas
 
-import "embed"
+import (
+	"bytes"
+	"embed"
+	"fmt"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
 
 // FS holds every schema under its file name, such as "verdict.schema.json".
 //
 //go:embed *.schema.json
 var FS embed.FS
+
+// Compile returns the schema of that file name, with formats asserted. It
+// validates what [jsonschema.UnmarshalJSON] has decoded.
+func Compile(name string) (*jsonschema.Schema, error) {
+	data, err := FS.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource(name, doc); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return c.Compile(name)
+}

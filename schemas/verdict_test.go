@@ -22,12 +22,7 @@ const verdictFile = "verdict.schema.json"
 
 func compile(t *testing.T, name string) *jsonschema.Schema {
 	t.Helper()
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource(name, parse(t, name)); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile(name)
+	schema, err := schemas.Compile(name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -113,20 +113,7 @@ func read(t *testing.T, name string) []byte {
 
 func compile(t *testing.T, name string) *jsonschema.Schema {
 	t.Helper()
-	data, err := schemas.FS.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource(name, doc); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile(name)
+	schema, err := schemas.Compile(name)
 	if err != nil {
 		t.Fatal(err)
 	}

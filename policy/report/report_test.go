@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"flag"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -214,20 +213,7 @@ func validate(t *testing.T, format, document string) {
 
 func verdictSchema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
-	data, err := fs.ReadFile(schemas.FS, "verdict.schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := jsonschema.NewCompiler()
-	c.AssertFormat()
-	if err := c.AddResource("verdict.schema.json", doc); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := c.Compile("verdict.schema.json")
+	schema, err := schemas.Compile("verdict.schema.json")
 	if err != nil {
 		t.Fatal(err)
 	}
