@@ -140,7 +140,7 @@ func embedded(t testing.TB) *trust.Material {
 
 func verifier(t testing.TB, m *trust.Material) *Verifier {
 	t.Helper()
-	v, err := NewVerifier(m, Options{})
+	v, err := NewVerifier(m)
 	if err != nil {
 		t.Fatal(err)
 	}

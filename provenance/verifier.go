@@ -13,23 +13,19 @@ import (
 	"countermark/provenance/trust"
 )
 
-// Options steer a Verifier. The zero value makes every check.
-type Options struct {
-	// skip switches checks off by their names, so that tests can show that an
-	// attack is refused by that check and by no luck.
-	skip map[string]bool
-}
-
 // Verifier verifies attestations against one trusted material, which it parses
 // once. It is safe for concurrent use.
 type Verifier struct {
 	material *trust.Material
 	keys     root.TrustedMaterial // the root, and npm's attestation keys by id
-	skip     map[string]bool
+
+	// skip switches checks off by their names, so that tests can show that an
+	// attack is refused by that check and by no luck.
+	skip map[string]bool
 }
 
 // NewVerifier returns a verifier that trusts the material and nothing else.
-func NewVerifier(m *trust.Material, opts Options) (*Verifier, error) {
+func NewVerifier(m *trust.Material) (*Verifier, error) {
 	if m == nil || m.Root == nil || m.Keys == nil {
 		return nil, errors.New("a verifier needs a trusted root and npm keys")
 	}
@@ -45,7 +41,7 @@ func NewVerifier(m *trust.Material, opts Options) (*Verifier, error) {
 		byID[k.ID] = root.NewExpiringKey(v, k.Start, k.End)
 	}
 	keys := root.TrustedMaterialCollection{m.Root, root.NewTrustedPublicKeyMaterialFromMapping(byID)}
-	return &Verifier{material: m, keys: keys, skip: opts.skip}, nil
+	return &Verifier{material: m, keys: keys}, nil
 }
 
 // engine returns sigstore's verifier for a bundle. What it demands follows from

@@ -37,7 +37,7 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 	if ev.material, err = loadTrust(flags.trustedRoot, flags.npmKeys); err != nil {
 		return nil, err
 	}
-	if ev.verifier, err = provenance.NewVerifier(ev.material, provenance.Options{}); err != nil {
+	if ev.verifier, err = provenance.NewVerifier(ev.material); err != nil {
 		return nil, err
 	}
 	config, err := p.npmConfig(flags.registry, paths)

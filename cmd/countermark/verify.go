@@ -374,7 +374,7 @@ func (f *verifyFlags) verifier() (*provenance.Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	return provenance.NewVerifier(material, provenance.Options{})
+	return provenance.NewVerifier(material)
 }
 
 // verifyTarball judges an npm tarball by its bytes. The world is closed: nobody
