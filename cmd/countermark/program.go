@@ -237,6 +237,16 @@ repository that you expect, and answers pass or fail.`,
 		return usageError(fmt.Sprintf("run `%s --help` for its flags", cmd.CommandPath()), "%v", err)
 	})
 	root.AddCommand(p.checkCommand(), p.sbomCommand(), p.verifyCommand(), p.policyCommand(), p.catalogCommand(), p.trustCommand())
+	root.SetHelpCommand(&cobra.Command{
+		Use: "help [COMMAND]", Short: "show the help of a command",
+		RunE: func(help *cobra.Command, args []string) error {
+			cmd, rest, err := help.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return usageError("run `countermark --help` for all commands", "there is no command %s", strings.Join(args, " "))
+			}
+			return cmd.Help()
+		},
+	})
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "completion" {
