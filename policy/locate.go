@@ -160,6 +160,21 @@ func folderOf(path string) string {
 	return path
 }
 
+// NPMFolder returns the folder in which npm, started where PATH is, would look for
+// the project's .npmrc: the nearest with a package.json or node_modules, up to the
+// git root, else PATH's own.
+func NPMFolder(path string) string {
+	dir := folderOf(path)
+	for _, up := range upToGitRoot(dir) {
+		for _, name := range []string{"package.json", "node_modules"} {
+			if _, err := os.Stat(filepath.Join(up, name)); err == nil {
+				return up
+			}
+		}
+	}
+	return dir
+}
+
 // Commit returns the commit that is checked out where PATH is, as the files of
 // git say, without asking git; "" where they do not say it plainly.
 func Commit(path string) string {

@@ -157,3 +157,17 @@ func TestExcludeRepeatedNames(t *testing.T) {
 		}
 	}
 }
+
+func TestNPMFolder(t *testing.T) {
+	tree(t, map[string]string{
+		"repo/.git": "", "repo/package.json": "{}", "repo/conf/deep": "", "repo/app/node_modules": "", "repo/app/conf": "",
+		"loose/package.json": "{}", "loose/conf": "",
+	})
+	for path, want := range map[string]string{
+		"repo": "repo", "repo/conf": "repo", "repo/conf/deep": "repo", "repo/app": "repo/app", "repo/app/conf": "repo/app", "loose/conf": "loose/conf",
+	} {
+		if got := NPMFolder(path); filepath.ToSlash(filepath.Clean(got)) != want {
+			t.Errorf("%s: got %q, want %q", path, got, want)
+		}
+	}
+}

@@ -156,6 +156,7 @@ type grouping struct {
 	b      *Builder
 	all    []*group
 	first  map[string]*group // of each purl, but for the user's own code
+	fetch  map[string]*group // of each purl, the first that comes from a registry: what a launch fetches
 	same   map[string]*group // by purl, source, place and bytes
 	taken  map[string]bool   // refs
 	counts map[string]int    // how often a ref was asked for
@@ -166,7 +167,7 @@ type grouping struct {
 // the user's own code, or a project that calls itself like a package would hide
 // it.
 func (b *Builder) group() []*group {
-	g := &grouping{b: b, first: map[string]*group{}, same: map[string]*group{}, taken: map[string]bool{}, counts: map[string]int{}}
+	g := &grouping{b: b, first: map[string]*group{}, fetch: map[string]*group{}, same: map[string]*group{}, taken: map[string]bool{}, counts: map[string]int{}}
 	for ref := range b.services {
 		g.taken[ref] = true
 	}
@@ -190,8 +191,8 @@ func (g *grouping) place(id ID) {
 		g.add(id)
 		return
 	}
-	if first := g.first[purl]; first != nil && in.mention() {
-		first.ids = append(first.ids, id)
+	if known := g.home(in); known != nil {
+		known.ids = append(known.ids, id)
 		return
 	}
 	key := in.identity()
@@ -201,6 +202,9 @@ func (g *grouping) place(id ID) {
 	}
 	added := g.add(id)
 	g.same[key] = added
+	if in.c.Source == FromRegistry && g.fetch[purl] == nil {
+		g.fetch[purl] = added
+	}
 	first := g.first[purl]
 	if first == nil {
 		g.first[purl] = added
@@ -208,6 +212,20 @@ func (g *grouping) place(id ID) {
 	}
 	if contradict(&g.b.instances[first.ids[0]].c, &in.c) {
 		added.conflict = first.ref
+	}
+}
+
+// home is the group that an instance joins which records nothing itself. A launch
+// fetches from a registry, whatever folder or link of that name and version lies
+// about; what is bundled has no way of its own to arrive.
+func (g *grouping) home(in *instance) *group {
+	switch {
+	case !in.mention():
+		return nil
+	case in.c.Source == FromParent:
+		return g.first[in.c.PURL]
+	default:
+		return g.fetch[in.c.PURL]
 	}
 }
 
@@ -259,7 +277,7 @@ func (in *instance) identity() string {
 // both. One without any hash contradicts nothing; that it has none is said
 // elsewhere.
 func contradict(x, y *Component) bool {
-	if x.Source != y.Source {
+	if x.Source != y.Source && x.Source != FromParent && y.Source != FromParent {
 		return true
 	}
 	if len(x.Hashes) == 0 || len(y.Hashes) == 0 {

@@ -112,6 +112,27 @@ func TestInstalledCopyWithoutAHash(t *testing.T) {
 	}
 }
 
+// What a launch fetches is not the folder, link or commit of that name and
+// version which a lockfile names.
+func TestLaunchJoinsOnlyWhatARegistryServes(t *testing.T) {
+	for _, source := range []Source{FromLink, FromFile, FromGit, FromTarball, FromParent} {
+		b := NewBuilder()
+		locked := pkg("a", "1.0.0")
+		locked.Source = source
+		b.Add(locked, Use{}, Occurrence{Path: "lock", Install: "a"})
+		server := b.Add(Component{Ref: "mcp:x#a", Type: Application, Name: "a", Server: &Server{Name: "a"}}, Use{})
+		b.Launches(server, []Launch{{Kind: KindNPM}}, []ID{b.Add(pkg("a", "1.0.0"), Use{}, Occurrence{Path: "x"})})
+		inv := b.Inventory()
+		c := inv.Component(inv.Component("mcp:x#a").Server.Launches[0].Ref)
+		if c.Source != FromRegistry || len(inv.Components) != 3 {
+			t.Errorf("%s: the launch leads to %+v", source, c)
+		}
+		if conflict := c.Conflict != ""; conflict != (source != FromParent) {
+			t.Errorf("%s: conflict is %v", source, conflict)
+		}
+	}
+}
+
 // TestManyInstances has to end soon, whatever they have in common.
 func TestManyInstances(t *testing.T) {
 	const n = 10_000

@@ -175,6 +175,8 @@ func (c *collector) visit(name string, d fs.DirEntry, err error) error {
 		return nil
 	case d.Type()&fs.ModeSymlink != 0 && c.folder(name):
 		return c.follow(name, name, nil)
+	case d.Type()&fs.ModeSymlink != 0 && c.leaves(name):
+		return nil
 	}
 	if reader, kind := c.recognize(name); kind != "" {
 		data, err := readFile(c.FS, name)
@@ -200,6 +202,25 @@ func (c *collector) full() bool {
 func (c *collector) folder(name string) bool {
 	info, err := fs.Stat(c.FS, name)
 	return err == nil && info.IsDir()
+}
+
+// insideClients are where clients keep their configurations in their folders.
+var insideClients = []string{"mcp.json", "settings.json", "settings/mcp.json", "mcp/mcp.json", "mcp-config.json"}
+
+// leaves notes a link out of the tree that is called like a client's folder: the
+// client would follow it, and nobody here knows where to.
+func (c *collector) leaves(name string) bool {
+	_, err := fs.Stat(c.FS, name)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	for _, inside := range insideClients {
+		if _, kind := c.recognize(path.Join(name, inside)); kind != "" {
+			c.broken(name, "folder", unreadable(err))
+			return true
+		}
+	}
+	return false
 }
 
 // follow goes through a link to a folder, since a client does so too: a link
@@ -254,6 +275,7 @@ func (c *collector) behind(name, real string, through []string) error {
 			err = c.behind(child, own, through)
 		case d.Type()&fs.ModeSymlink != 0 && c.folder(child):
 			err = c.follow(child, own, through)
+		case d.Type()&fs.ModeSymlink != 0 && c.leaves(child):
 		default:
 			c.takeBehind(child, own)
 		}
@@ -270,7 +292,8 @@ func (c *collector) takeBehind(name, own string) {
 		return
 	}
 	_, seen := c.recognize(own)
-	walked := !slices.ContainsFunc(strings.Split(own, "/"), func(s string) bool { return hidden[s] })
+	walked := !slices.ContainsFunc(strings.Split(own, "/"), func(s string) bool { return hidden[s] }) &&
+		(c.Exclude == nil || !c.Exclude(c.Prefix+own))
 	if seen == kind && walked {
 		return
 	}

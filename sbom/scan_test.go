@@ -117,6 +117,9 @@ func TestScanOfWhatCannotBeRead(t *testing.T) {
 type clientReader struct{ textReader }
 
 func (clientReader) Recognize(p string) string {
+	if path.Base(p) == "mcp.json" && path.Base(path.Dir(p)) == ".outside" {
+		return "client"
+	}
 	if path.Base(p) == "x.txt" && path.Base(path.Dir(p)) == ".client" {
 		return "client"
 	}
@@ -126,7 +129,7 @@ func (clientReader) Recognize(p string) string {
 // A folder of a client may be a link: the client follows it.
 func TestScanFollowsFolders(t *testing.T) {
 	dir := t.TempDir()
-	for _, d := range []string{"conf/deep", "node_modules/m/.client", "real/.client"} {
+	for _, d := range []string{"conf/deep", "node_modules/m/.client", "real/.client", "excluded/e/.client"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +142,7 @@ func TestScanFollowsFolders(t *testing.T) {
 	}
 	links := map[string]string{
 		".client": "conf", "conf/deep/.client": "..", "again": "real", "loop": ".", "conf/loop": "../conf",
-		"shown": "node_modules/m", "away": "/", "broken": "none",
+		"shown": "node_modules/m", "away": "/", "broken": "none", ".outside": "../elsewhere", "unhidden": "excluded/e",
 	}
 	for name, to := range links {
 		if err := os.Symlink(to, filepath.Join(dir, filepath.FromSlash(name))); err != nil {
@@ -152,11 +155,20 @@ func TestScanFollowsFolders(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = root.Close() })
 	var got []string
-	_, _, err = Scan(t.Context(), []Tree{{FS: root.FS()}}, Options{Readers: []Reader{clientReader{textReader{&got}}}})
+	inv, _, err := Scan(t.Context(), []Tree{{FS: root.FS()}}, Options{
+		Readers: []Reader{clientReader{textReader{&got}}},
+		Exclude: func(p string) bool { return p == "excluded" || strings.HasPrefix(p, "excluded/") },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{".client/x.txt", "conf/deep/.client/x.txt", "real/.client/x.txt", "shown/.client/x.txt"} {
+	if !slices.ContainsFunc(inv.Inputs, func(in *Input) bool { return in.Path == ".outside" && in.Broken() }) {
+		t.Error("a client's folder that leads out of the tree is no problem")
+	}
+	if slices.ContainsFunc(inv.Inputs, func(in *Input) bool { return in.Path == "away" || in.Path == "broken" }) {
+		t.Error("a link of no client that leads out of the tree is a problem")
+	}
+	for _, want := range []string{".client/x.txt", "conf/deep/.client/x.txt", "real/.client/x.txt", "shown/.client/x.txt", "unhidden/.client/x.txt"} {
 		if !slices.Contains(got, want) {
 			t.Errorf("%s was not read; got %q", want, got)
 		}

@@ -144,7 +144,7 @@ func (p *program) judge(ctx context.Context, flags checkFlags, paths []string) (
 	if err != nil {
 		return nil, nil, err
 	}
-	ev, err := p.openEvidence(ctx, flags.evidenceFlags, pol, paths, project.inputs())
+	ev, err := p.openEvidence(ctx, flags.evidenceFlags, pol, project)
 	if err != nil {
 		return nil, nil, err
 	}

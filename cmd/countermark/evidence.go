@@ -31,7 +31,7 @@ type evidence struct {
 	projects projectConfigs
 }
 
-func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol policy.Located, paths, inputs []string) (*evidence, error) {
+func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol policy.Located, pr *project) (*evidence, error) {
 	ev := &evidence{offline: flags.offline || pol.Offline}
 	var err error
 	if ev.material, err = loadTrust(flags.trustedRoot, flags.npmKeys); err != nil {
@@ -40,12 +40,12 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 	if ev.verifier, err = provenance.NewVerifier(ev.material); err != nil {
 		return nil, err
 	}
-	config, err := p.npmConfig(flags.registry, paths)
+	config, err := p.npmConfig(flags.registry, pr.paths)
 	if err != nil {
 		return nil, err
 	}
 	ev.trusted = config.Trusted()
-	if ev.projects, err = p.projectConfigs(paths, inputs); err != nil {
+	if ev.projects, err = p.projectConfigs(pr); err != nil {
 		return nil, err
 	}
 	ev.issues = ev.projects.issues()
@@ -88,7 +88,7 @@ func (p *program) registrySource(config *npm.Config, offline bool, pol policy.Lo
 func (p *program) npmConfig(registry string, paths []string) (*npm.Config, error) {
 	var project *npm.File
 	for _, path := range paths {
-		file, err := readNamedNpmrc(folderOf(path))
+		file, err := readNamedNpmrc(policy.NPMFolder(path))
 		if err != nil {
 			return nil, err
 		}
@@ -168,47 +168,29 @@ func (pc projectConfigs) registries(file, name string) []string {
 }
 
 // projectConfigs reads every .npmrc that can govern an input: those of its folder
-// and of all above, up to PATH.
-func (p *program) projectConfigs(paths, inputs []string) (projectConfigs, error) {
+// and of all above, up to PATH, and the one further up that npm would find from
+// there.
+func (p *program) projectConfigs(pr *project) (projectConfigs, error) {
 	out := projectConfigs{}
-	for _, root := range paths {
-		prefix, err := p.prefix(root, len(paths) > 1)
-		if err != nil {
-			return nil, err
-		}
+	for i, root := range pr.paths {
+		prefix, dir := pr.prefixes[i], folderOf(root)
 		dirs := map[string]bool{".": true}
-		for _, in := range inputs {
+		for _, in := range pr.inputs() {
 			name, below := strings.CutPrefix(in, prefix)
 			for dir := path.Dir(name); below && fs.ValidPath(dir) && !dirs[dir]; dir = path.Dir(dir) {
 				dirs[dir] = true
 			}
 		}
-		if err := p.readConfigs(folderOf(root), prefix, slices.Sorted(maps.Keys(dirs)), out); err != nil {
+		if err := p.readConfigs(dir, prefix, slices.Sorted(maps.Keys(dirs)), out); err != nil {
 			return nil, err
+		}
+		if above := policy.NPMFolder(root); above != dir {
+			if err := p.readConfigs(above, prefix, []string{"."}, out); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return out, nil
-}
-
-// prefix is what the inventory puts before the names of what is below a PATH.
-func (p *program) prefix(root string, several bool) (string, error) {
-	if !several {
-		return "", nil
-	}
-	here, err := p.here()
-	if err != nil {
-		return "", err
-	}
-	dir := filepath.Clean(folderOf(root))
-	if filepath.IsAbs(dir) {
-		if dir, err = filepath.Rel(here, dir); err != nil {
-			return "", err
-		}
-	}
-	if dir == "." {
-		return "", nil
-	}
-	return filepath.ToSlash(dir) + "/", nil
 }
 
 func (p *program) readConfigs(dir, prefix string, folders []string, into projectConfigs) error {

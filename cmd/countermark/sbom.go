@@ -76,9 +76,10 @@ func (p *program) timestamp(wanted bool) (time.Time, error) {
 
 // project is what was read below the PATHs.
 type project struct {
-	inventory *sbom.Inventory
+	inventory *sbom.Inventory // nil where nothing was read
 	paths     []string
-	found     []bool // for each path, whether it holds anything that we read
+	prefixes  []string // for each path, what the inventory puts before the names below it
+	found     []bool   // for each path, whether it holds anything that we read
 }
 
 func (p *program) readProject(ctx context.Context, paths []string, pol policy.Located) (*project, error) {
@@ -98,11 +99,18 @@ func (p *program) readProject(ctx context.Context, paths []string, pol policy.Lo
 	if err != nil {
 		return nil, err
 	}
-	return &project{inventory: inv, paths: paths, found: found}, nil
+	pr := &project{inventory: inv, paths: paths, found: found}
+	for _, t := range trees {
+		pr.prefixes = append(pr.prefixes, t.Prefix)
+	}
+	return pr, nil
 }
 
 // inputs are the paths of everything that was recognised.
 func (pr *project) inputs() []string {
+	if pr.inventory == nil {
+		return nil
+	}
 	var out []string
 	for _, in := range pr.inventory.Inputs {
 		out = append(out, in.Path)

@@ -221,7 +221,7 @@ func (p *program) verifyPackage(ctx context.Context, flags *verifyFlags, arg str
 	if err != nil {
 		return none, err
 	}
-	ev, err := p.openEvidence(ctx, flags.evidenceFlags, pol, []string{"."}, nil)
+	ev, err := p.openEvidence(ctx, flags.evidenceFlags, pol, &project{paths: []string{"."}, prefixes: []string{""}})
 	if err != nil {
 		return none, err
 	}
