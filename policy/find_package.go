@@ -398,7 +398,7 @@ func findOtherName(e *evaluation, _ *Rule, report func(hit)) {
 		case d.Name != "":
 			h.actual = d.Name + "@" + d.Version
 			h.message = fmt.Sprintf("the entry of %s would install %s %s", title(c), named(d.Name), named(d.Version))
-		case trusted.hold(c.Resolved):
+		case c.Source == sbom.FromRegistry && trusted.hold(c.Resolved):
 			h.message = fmt.Sprintf("the URL of %s has no form that registries use, so that nobody can tell which package it names", title(c))
 		default:
 			continue // that nobody trusts where it comes from is another finding
@@ -461,7 +461,7 @@ func findRegistry(e *evaluation, _ *Rule, report func(hit)) {
 		d := distribution(c)
 		fetched := c.Source == sbom.FromRegistry || c.Source == sbom.FromTarball
 		switch {
-		case fetched && !trusted.hold(c.Resolved) && (d.Host != "" || d.Doubt == ""):
+		case fetched && !trusted.hold(asFetched(c.Resolved)) && (d.Host != "" || d.Doubt == ""):
 			h.message = fmt.Sprintf("%s comes from %s, which is no trusted registry", title(c), hostOf(c.Resolved))
 		case d.Doubt != "":
 			h.message = fmt.Sprintf("nobody can tell from where %s comes, since its URL can be read in two ways: %s", title(c), d.Doubt)
@@ -482,6 +482,15 @@ func findRegistry(e *evaluation, _ *Rule, report func(hit)) {
 			})
 		}
 	}
+}
+
+// asFetched is the URL that npm contacts for one of a lockfile: it puts the
+// configured registry in the place of the public one, whatever the scheme.
+func asFetched(resolved string) string {
+	if rest, ok := strings.CutPrefix(resolved, "http://"); ok && npm.OnPublicRegistry(resolved) {
+		return "https://" + rest
+	}
+	return resolved
 }
 
 // findConfiguredRegistry judges the registry that a configuration inside the

@@ -39,14 +39,30 @@ func TestURLsThatReadTwoWays(t *testing.T) {
 			if got := severities(v, "registry-untrusted"); got != tc.untrusted {
 				t.Errorf("%s, %s: registry-untrusted %q, want %q", tc.raw, source, got, tc.untrusted)
 			}
-			if got := severities(v, "resolved-name-mismatch"); got != tc.mismatch {
-				t.Errorf("%s, %s: resolved-name-mismatch %q, want %q", tc.raw, source, got, tc.mismatch)
+			mismatch := tc.mismatch
+			if source == sbom.FromTarball && c.Distribution.Name == "" && c.Distribution.Doubt == "" {
+				mismatch = "" // the project asked for this very URL
+			}
+			if got := severities(v, "resolved-name-mismatch"); got != mismatch {
+				t.Errorf("%s, %s: resolved-name-mismatch %q, want %q", tc.raw, source, got, mismatch)
 			}
 		}
 	}
 	c := library("a", "1.0.0", direct, from(`git+https://evil.example\@git.example/o/r.git`), func(c *sbom.Component) { c.Source = sbom.FromGit })
 	if got := severities(Evaluate(nil, facts(nil, c)), "registry-untrusted"); got != "error" {
 		t.Errorf("a git remote that reads two ways: %q", got)
+	}
+}
+
+// npm puts the configured registry in the place of the public one, also where an
+// old lockfile has http.
+func TestPublicRegistryByHTTP(t *testing.T) {
+	raw := "http" + strings.TrimPrefix(npm.PublicRegistry, "https") + "a/-/a-1.0.0.tgz"
+	c := library("a", "1.0.0", direct, from(raw), func(c *sbom.Component) { c.Source = sbom.FromRegistry })
+	f := facts(nil, c)
+	f.Registries = []string{npm.PublicRegistry}
+	if got := severities(Evaluate(nil, f), "registry-untrusted"); got != "" {
+		t.Errorf("registry-untrusted: %q", got)
 	}
 }
 

@@ -211,6 +211,8 @@ func TestHostileProject(t *testing.T) {
 		{"git=./evil.sh", "program"},
 		{"script-shell=./evil.sh", "program"},
 		{"node-options=--require ./evil.js", "every Node program"},
+		{"node-options=--experimental_loader=./evil.mjs", "every Node program"},
+		{"node-options=--re\"\"quire ./evil.js", "every Node program"},
 		{"user-agent=${NPM_TOKEN}", "every registry is told"},
 		{"package=evil", "what npx fetches"},
 		{"package[]=evil", "what npx fetches"},
@@ -268,7 +270,7 @@ func TestHostileProject(t *testing.T) {
 
 // What honest projects write stays silent.
 func TestHarmlessKeys(t *testing.T) {
-	const lines = "engine-strict=true\nsave-exact=true\nsave-prefix=~\nfund=false\naudit=false\naudit-level=high\nlegacy-peer-deps=true\n" +
+	const lines = "engine-strict=true\nnode-options=--max-old-space-size=4096\nsave-exact=true\nsave-prefix=~\nfund=false\naudit=false\naudit-level=high\nlegacy-peer-deps=true\n" +
 		"force=true\nnode-linker=hoisted\nauto-install-peers=true\nstrict-peer-dependencies=false\nstrict-peer-deps=true\nloglevel=error\n" +
 		"progress=false\nupdate-notifier=false\nshamefully-hoist=true\npublic-hoist-pattern[]=*eslint*\nhoist=false\nlink-workspace-packages=true\n" +
 		"package-lock=true\nshrinkwrap=true\nignore-scripts=true\nallow-scripts[]=esbuild\nglobal=false\nlocation=project\nworkspaces=false\n" +

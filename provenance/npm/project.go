@@ -102,9 +102,15 @@ func harmlessValue(key, value string) bool {
 		return value == "project"
 	case "replace-registry-host":
 		return value == "npmjs" || value == "never"
+	case "node-options": // memory limits and the like change nothing of what runs
+		return !loadsCode.MatchString(value)
 	}
 	return false
 }
+
+// loadsCode finds the options of Node that load code or another configuration.
+// Quotes and underscores are taken for what Node takes them for.
+var loadsCode = regexp.MustCompile(`(?i)["'\\]|(^|\s)(-r|--(require|import|(experimental[-_])?loader|experimental[-_](default[-_])?config[-_]file|env[-_]file|openssl[-_]config|inspect))`)
 
 const (
 	fixMove   = "remove the line; what it is for belongs into the user's own .npmrc"
