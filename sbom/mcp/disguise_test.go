@@ -69,6 +69,9 @@ func TestDisguise(t *testing.T) {
 		{launch("npm", "exec", spec, "--pack=evil-zz"), "option in argument 3", false},
 		{launch("pnpm", "--silent=evil-zz", "dlx", spec), "option in argument 1", false},
 		{launch("bunx", "--bun=evil-zz", spec), "option in argument 1", false},
+		{launch("npx", "-y", "--allow-scripts", "evil-zz", spec), "option in argument 2", false},
+		{launch("npx", "--name", "evil-zz", spec), "option in argument 1", false},
+		{launch("npx", "--packages-all", spec, "-p", "evil-zz"), "option in argument 1", false},
 		// Options that replace what runs.
 		{launch("npx", "--script-shell", "./evil.sh", spec), "--script-shell", true},
 		{launch("npx", "--shell=./evil.sh", spec), "--script-shell", true},
@@ -89,6 +92,14 @@ func TestDisguise(t *testing.T) {
 		{env("NPM_CONFIG_CALL", "evil"), "NPM_CONFIG_CALL", true},
 		{env("npm_config_script_shell", "./evil.sh"), "NPM_CONFIG_SCRIPT_SHELL", true},
 		{env("NODE_OPTIONS", "--import ./evil.mjs"), "NODE_OPTIONS", true},
+		{env("NODE_OPTIONS", "--experimental_loader=./evil.mjs"), "NODE_OPTIONS", true},
+		{env("NODE_OPTIONS", `--re""quire ./evil.js`), "NODE_OPTIONS", true},
+		{env("NODE_OPTIONS", `--"require" ./evil.js`), "NODE_OPTIONS", true},
+		{env("NODE_OPTIONS", `"\--require" ./evil.js`), "NODE_OPTIONS", true},
+		{env("NODE_OPTIONS", `"--title=a b --require ./evil.js`), "NODE_OPTIONS", true},
+		{env("NODE_OPTIONS", "${X:---require=./evil.js}"), "NODE_OPTIONS", true},
+		{env("NODE_EXTRA_CA_CERTS", "./evil.pem"), "NODE_EXTRA_CA_CERTS", true},
+		{env("NODE_EXTRA_CA_CERTS", "/./proc/self/cwd/evil.pem"), "NODE_EXTRA_CA_CERTS", true},
 		{env("PATH", "./evil:/usr/bin"), "PATH", true},
 		{env("PATH", "/usr/bin:"), "PATH", true},
 		{env("PATH", "${workspaceFolder}/evil:${PATH}"), "PATH", true},
@@ -102,6 +113,27 @@ func TestDisguise(t *testing.T) {
 		{launch("env", "-C", "sub", "PATH=evil", "npx", spec), "PATH", true},
 		{sh("PATH=./evil:$PATH npx -y " + spec), "PATH", true},
 		{sh("export $X; npx -y " + spec), "unknown name", true},
+		{sh(`export "$X"; npx -y ` + spec), "unknown name", true},
+		{sh(`export "PATH+=:./evil"; npx -y ` + spec), "unknown name", true},
+		{sh(`export "PATH=./evil:$PATH"; npx -y ` + spec), "PATH", true},
+		{sh("export 'NODE_OPTIONS=--require ./evil.js'; npx -y " + spec), "NODE_OPTIONS", true},
+		{sh(`export "npm_config_package=evil"; npx -y ` + spec), "NPM_CONFIG_PACKAGE", true},
+		{sh(`PATH=$'/usr/x\x3a./evil:/usr/bin' npx -y ` + spec), "escapes", true},
+		// Folders that only the shell knows, or the kernel.
+		{sh("cd ${X:-sub} && npx -y " + spec), "folder", true},
+		{sh("cd /${X:-proc/self/cwd} && npx -y " + spec), "folder", true},
+		{sh("cd ~+/sub && npx -y " + spec), "folder", true},
+		{sh(`cd "${PWD%/}/sub" && npx -y ` + spec), "folder", true},
+		{sh("cd sub && cd $PWD/sub && npx -y " + spec), "folder", true},
+		{sh("PWD=evil; cd $PWD/sub && npx -y " + spec), "PWD", true},
+		{sh("cd $HOME/su? && npx -y " + spec), "folder", true},
+		{sh("cd su? && npx -y " + spec), "folder", true},
+		{sh("cd - && npx -y " + spec), "folder", true},
+		{sh("CDPATH=evil; cd sub && npx -y " + spec), "CDPATH", true},
+		{sh("cd sub -- && npx -y " + spec), "more than one argument", false},
+		{with(launch("npx", "-y", spec), "cwd", "/proc/self/cwd/sub"), "folder", true},
+		{with(launch("npx", "-y", spec), "cwd", "/x/../proc/self/cwd/sub"), "folder", true},
+		{launch("env", "-C", "${X}", "npx", "-y", spec), "folder", true},
 		{sh(". ./evil && npx -y " + spec), "file of commands", true},
 		// Words that a shell makes something else of.
 		{sh("npx -y --{yes,package=evil-zz} " + spec), "a shell makes", true},
@@ -109,7 +141,7 @@ func TestDisguise(t *testing.T) {
 		{sh("npx -y $X " + spec), "a shell makes", true},
 		{sh(`npx -y "$@" ` + spec), "a shell makes", true},
 		{sh("npx -y --loglevel * " + spec), "option in argument 2", false},
-		{sh("npx -y $'--pack\\x61ge=evil-zz' " + spec), "option in argument 2", false},
+		{sh("npx -y $'--pack\\x61ge=evil-zz' " + spec), "escapes", false},
 		{sh("timeout $X npx -y " + spec), "a shell makes", false},
 		{sh("env A=$X npx -y " + spec), "a shell makes", false},
 		{launch("npx", "--${X:-package}=evil-zz", spec), "option in argument 1", true},
@@ -191,6 +223,9 @@ func TestPlainLaunch(t *testing.T) {
 		launch("npx", "-p", "@s/foo@1.0.0", "foo", "x"),
 		launch("npm", "exec", "-y", "--", "foo@1.0.0", "--zz"),
 		launch("/home/me/.nvm/versions/node/v22.1.0/bin/npx", "foo@1.0.0"),
+		launch("/opt/homebrew/bin/npx", "foo@1.0.0"),
+		launch("/opt/node22/bin/npx", "foo@1.0.0"),
+		launch("/opt/hostedtoolcache/node/22.1.0/x64/bin/npx", "foo@1.0.0"),
 		launch(`C:\Users\me\AppData\Roaming\npm\npx.cmd`, "foo@1.0.0"),
 		launch("bash", "-lc", `source ~/.nvm/nvm.sh && npx -y foo@1.0.0 "$X" $Y *`),
 		launch("bash", "-c", `A=b npx -y 'foo@1.0.0'`),
@@ -203,6 +238,15 @@ func TestPlainLaunch(t *testing.T) {
 		env("PATH", `C:/Users/me/AppData/Local/Programs/Python/Python312/Scripts;%PATH%`),
 		env("HOME", "/Users/me"),
 		env("NODE_OPTIONS", "--max-old-space-size=4096"),
+		env("NODE_OPTIONS", `${NODE_OPTIONS} --no-warnings "--title=my server"`),
+		env("NODE_EXTRA_CA_CERTS", "/etc/ssl/certs/corporate.pem"),
+		launch("npx", "-y", "--min-release-age=7", "foo@1.0.0"),
+		launch("bash", "-c", `export "A=b" C; cd -- ~/x && npx -y foo@1.0.0`),
+		launch("bash", "-c", `cd "$HOME/x" && npx -y foo@1.0.0`),
+		launch("bash", "-c", `cd $HOME/x && npx -y foo@1.0.0`),
+		launch("bash", "-c", `cd ${PWD}/sub && npx -y foo@1.0.0`),
+		env("CLAUDE_PROJECT_DIR", "${workspaceFolder}"),
+		with(launch("npx", "-y", "foo@1.0.0"), "cwd", "${userHome}/x"),
 		env("npm_config_yes", "true"),
 		env("NPM_CONFIG_CACHE", "/var/cache/npm"),
 		env("NODE_ENV", "production"),
@@ -241,6 +285,8 @@ func TestUnknownFile(t *testing.T) {
 		`\\evil\share\npx.cmd`, "//evil/share/npx", "/var/spool/npx", "/proc/self/cwd/npx", "/repo/../evil/npx",
 		"/usr/../repo/npx", "/workspaces/repo/npx", "/home/runner/work/repo/repo/npx", `C:\a\repo\npx.cmd`,
 		`C:\My Files\repo\npx.cmd`, "${workspaceFolder}/npx", "./npx", "~/repo/npx",
+		"/usr/src/app/npx", "/usr/local/src/app/npx", "/home/user/go/src/repo/npx", "/home/user/node/npx", "/home/user/.cursor/worktrees/repo/npx",
+		"/opt/buildagent/work/repo/npx", "/opt/npx",
 	} {
 		if s, _ := serverOf(t, launch(command, "-y", "foo@1.0.0"), nil); s.Kind != sbom.KindLocal {
 			t.Errorf("%s: %s %s", command, s.Kind, s.Spec)
@@ -286,6 +332,7 @@ func TestOwnPackage(t *testing.T) {
 		{"cwd with settings", with(npx("sigstore@1.3.0"), "cwd", "sub"), map[string]string{"sub/.npmrc": "package=evil"}, "unknown||unknown", false},
 		{"envFile", with(npx("sigstore@1.3.0"), "envFile", "${workspaceFolder}/.env"), map[string]string{".env": "export npm_config_package='evil'\n"}, "unknown||unknown", true},
 		{"dotenv", launch("dotenv", "--", "npx", "sigstore@1.3.0"), map[string]string{".env": "npm_config_package=evil\n"}, "unknown||unknown", true},
+		{"dotenv, colon", launch("dotenv", "--", "npx", "sigstore@1.3.0"), map[string]string{".env": "npm_config_package: evil\n"}, "unknown||unknown", true},
 		{"envFile without harm", with(npx("sigstore@1.3.0"), "envFile", ".env"), map[string]string{".env": "TOKEN=x\n"}, "npm|sigstore@1.3.0|exact", false},
 		{"node", launch("node", "node_modules/sigstore/x.js"), map[string]string{"node_modules/sigstore/package.json": copied}, "npm|node_modules/sigstore/x.js|installed", false},
 		{"node, turning back", launch("node", "node_modules/sigstore/../../evil.js"), map[string]string{"node_modules/sigstore/package.json": copied}, "local|node_modules/sigstore/../../evil.js|n/a", false},
@@ -310,6 +357,40 @@ func TestOwnPackage(t *testing.T) {
 				t.Errorf("component %+v", c)
 			}
 		})
+	}
+}
+
+// TestEnvLines: the readers of files of variables differ, and what one of them
+// takes for a variable counts.
+func TestEnvLines(t *testing.T) {
+	tests := []struct{ data, want string }{
+		{"K=v", "K=v"},
+		{" export K = v \n", "K=v"},
+		{"K: v", "K=v"},
+		{"K:v", ""},
+		{"export\tK=v", "K=v"},
+		{"\ufeffK=v", "K=v"},
+		{"A=b\rK=v", "A=b K=v"},
+		{"A=b\u2028K\u00a0=\u00a0v", "A=b K=v"},
+		{"'K'=v", "K=v"},
+		{"A=\nK=v", "A= K=v"},
+		{"K\n=v", "K=v"},
+		{"K=\n'v'", "K=v"},
+		{"K='v' # c", "K=v"},
+		{`K="a\"b"`, `K=a\"b`},
+		{"K=\"\nA=b\"", `K=" A=b"`},
+		{"# K=v", ""},
+		{"npm_config_@s:registry=v", "npm_config_@s:registry=v"},
+		{"", ""},
+	}
+	for _, tt := range tests {
+		var got []string
+		for key, value := range envLines(tt.data) {
+			got = append(got, key+"="+value)
+		}
+		if got := strings.Join(got, " "); got != tt.want {
+			t.Errorf("%q: %q, want %q", tt.data, got, tt.want)
+		}
 	}
 }
 
@@ -354,6 +435,15 @@ func TestNoSecretInSpecs(t *testing.T) {
 		{"url": "//u:s3cr3t@h.example/x"}, {"url": "u:s3cr3t@h.example/x"}, {"url": `\\u:s3cr3t@h.example/x`}, {"url": "h.example/x?k=s3cr3t"},
 		launch("node", "./x.js?token=s3cr3t"), launch("node", "./x.js#s3cr3t"), launch("./server?token=s3cr3t"),
 		launch("npx", "./dir?token=s3cr3t"), launch("npx", "github:o/r#token=s3cr3t"), launch("npx", "git+https://h.example/r.git#a:s3cr3t"),
+		with(launch("uvx", "y"), "env", map[string]string{"UV_EXTRA_INDEX_URL": "https://a.example/x https://u:s3cr3t@h.example/x"}),
+		with(launch("uvx", "y"), "env", map[string]string{"UV_INDEX": "a=https://a.example/x b=https://u:s3cr3t@h.example/x"}),
+		with(launch("uvx", "y"), "env", map[string]string{"PIP_EXTRA_INDEX_URL": "https://u:s3cr3t@h.example/x\thttps://a.example"}),
+		with(launch("uvx", "y"), "env", map[string]string{"UV_FIND_LINKS": "https://a.example/x,https://u:s3cr3t@h.example/x"}),
+		with(launch("uvx", "y"), "env", map[string]string{"UV_FIND_LINKS": "https://u:1,s3cr3t@h.example/x"}),
+		with(launch("npx", "y"), "env", map[string]string{"npm_config_registry": "//u:s3cr3t@h.example"}),
+		launch("uvx", "--index", "name=https://u:s3cr3t@h.example/x", "y"), launch("npx", "--registry", "u:s3cr3t@h.example", "y"),
+		launch("API_KEY=s3cr3t ./run", "x"), launch("A=b API_KEY='s3cr3t' npx", "y"), launch("API_KEY=s3cr3t", "./run"), launch("API_KEY=s3cr3t"),
+		launch("API_KEY=s3cr3t ./run"), launch("API_KEY=a/s3cr3t ./run"),
 		launch("uvx", "./x?token=s3cr3t"), launch("node", "node_modules/p/x.js?token=s3cr3t"),
 	} {
 		_, inv := serverOf(t, entry, map[string]string{"node_modules/p/package.json": `{"name": "p", "version": "1.0.0"}`})
@@ -361,7 +451,11 @@ func TestNoSecretInSpecs(t *testing.T) {
 			t.Errorf("%v leaks:\n%s", entry, out)
 		}
 	}
-	s, _ := serverOf(t, launch("npx", "github:o/r#main"), nil)
+	s, _ := serverOf(t, launch("API_KEY=s3cr3t npx", "y"), nil)
+	if !slices.Equal(s.Env, []string{"API_KEY"}) || s.Kind != sbom.KindUnknown || len(s.Launches) != 2 {
+		t.Errorf("an assignment as the command: %+v", s)
+	}
+	s, _ = serverOf(t, launch("npx", "github:o/r#main"), nil)
 	if s.Spec != "github:o/r#main" {
 		t.Errorf("the name of a branch is lost: %s", s.Spec)
 	}

@@ -504,7 +504,7 @@ func (a *analyzed) folder(fields []field, look *scan) {
 		case !isText(f.value):
 			a.misfit(f.value, key+" is no text")
 		case key == "cwd":
-			look.chdir(text(f.value))
+			look.chdir(word{text: text(f.value), at: a.doc.at(f.value, key)})
 		default:
 			look.envFile(word{text: text(f.value), at: a.doc.at(f.value, key)})
 		}

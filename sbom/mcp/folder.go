@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"iter"
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 
 	"countermark/sbom"
 
@@ -18,17 +20,26 @@ import (
 
 const homeFolder = `(/(home|users)/[^/]+|/root|~|\$\{?(home|userhome|userprofile)\}?|[a-z]:/users/[^/]+|%userprofile%)`
 
+// hiddenFolders are those of a home that hold programs.
+const hiddenFolders = `\.(nvm|local|npm|npm-global|npm-packages|volta|asdf|mise|bun|deno|cargo|rustup|pyenv|rbenv|nodenv|fnm|nodebrew|` +
+	`n|pnpm|pnpm-global|proto|sdkman|rye|uv|pipx|conda|nix-profile|docker|rd|orbstack|linuxbrew|dotnet|config/(nvm|yarn)|yarn)`
+
 var (
 	// systemFolders are where programs get installed: nobody checks a repository
-	// out there. Of a home those are the hidden folders and some usual names.
+	// out there. Of /usr, /opt and a home those are only the usual names, since
+	// the rest is as good a place for a checkout as any.
 	systemFolders = lazy(`(?i)^(` +
-		`/(usr|bin|sbin|opt|snap|nix|system|library|applications|etc/profiles|run/current-system)|` +
-		homeFolder + `/(\.[^/]+|library|bin|go|n|node|nodejs|nvm|anaconda3|miniconda3|miniforge3|mambaforge|appdata|scoop)|` +
+		`/(bin|sbin|snap|nix|system|library|applications|etc/profiles|run/current-system)|` +
+		`/usr/(local/)?(s?bin|lib(32|64|exec)?|share)|/usr/local/(opt|cellar|caskroom|nvm|n|go/bin|node[^/]*/bin)|` +
+		`/opt/(homebrew|local|bin|nvm|hostedtoolcache|((ana|mini)?conda3?|miniforge3|mambaforge|node(js)?[0-9v.-]*|python[0-9.]*|uv|pipx)/bin)|` +
+		homeFolder + `/(` + hiddenFolders + `|library|bin|go/bin|n/bin|node(js)?/bin|nvm|anaconda3|miniconda3|miniforge3|mambaforge|appdata|scoop)|` +
 		`([a-z]:|/mnt/[a-z])/(program files( \(x86\))?|programdata|windows|nvm4w|nvm|nodejs|python[0-9]*)|` +
 		`%(appdata|localappdata|programfiles|programfiles\(x86\)|programdata|systemroot|windir|nvm_home|nvm_symlink)%|` +
 		`\$\{?(appdata|localappdata|nvm_bin|nvm_dir|pnpm_home|bun_install|volta_home|cargo_home|homebrew_prefix)\}?` +
 		`)(/|$)`)
-	home = lazy(`(?i)^` + homeFolder + `/?$`)
+	// homeFile is a hidden file in a home, such as ~/.bashrc.
+	homeFile = lazy(`(?i)^` + homeFolder + `/\.[^/]*[^/.]$`)
+	home     = lazy(`(?i)^` + homeFolder + `/?$`)
 )
 
 // systemPath reports whether a path leads to where programs get installed. One
@@ -42,7 +53,7 @@ func systemPath(p string) bool {
 func outside(p string) bool {
 	p = slashed(strings.TrimSpace(p))
 	absolute := path.IsAbs(p) && !strings.HasPrefix(p, "//") || strings.HasPrefix(p, "~/") || windowsDrive.MatchString(p) || systemPath(p)
-	return absolute && !slices.Contains(strings.Split(p, "/"), "..") && !strings.HasPrefix(p, "/proc/")
+	return absolute && !slices.Contains(strings.Split(p, "/"), "..") && !strings.HasPrefix(path.Clean(p)+"/", "/proc/")
 }
 
 // slashed writes a path with slashes, and its variables without VS Code's "env:".
@@ -54,19 +65,34 @@ func slashed(p string) string {
 // client starts its servers anyway.
 var projectFolder = lazy(`^\$\{?(workspaceFolder|workspaceRoot|PWD|CLAUDE_PROJECT_DIR|CLAUDE_PLUGIN_ROOT)\}?(/|$)`)
 
+// homeVariable is what stands for a home, which is another machine's business.
+var homeVariable = lazy(`(?i)^(~|\$\{?(home|userhome|userprofile)\}?|%userprofile%)(/|$)`)
+
 // chdir notes that the launch runs in another folder. Only one inside of the
-// tree can be looked into: what an absolute path or a variable leads to is
-// another machine's business, and npx there is judged by its name as everywhere.
-func (s *scan) chdir(folder string) {
-	folder = slashed(strings.TrimSpace(folder))
-	if v := projectFolder.FindString(folder); v != "" {
-		folder, s.folder = strings.TrimPrefix(folder, v), ""
+// tree can be looked into: what an absolute path leads to is another machine's
+// business, and npx there is judged by its name as everywhere. A folder that
+// only a variable or a shell names may be one of the tree all the same.
+func (s *scan) chdir(w word) {
+	folder := slashed(strings.TrimSpace(w.text))
+	inProject := projectFolder.FindString(folder)
+	if inProject != "" && (s.folder == "" || !strings.Contains(inProject, "PWD")) {
+		folder, s.folder = strings.TrimLeft(strings.TrimPrefix(folder, inProject), "/"), ""
 	}
-	if template.MatchString(folder) || isVariable(folder) || path.IsAbs(folder) || strings.HasPrefix(folder, "~") || windowsDrive.MatchString(folder) {
+	atHome := homeVariable.FindString(folder)
+	below := folder[len(atHome):]
+	clean := path.Clean(folder)
+	// A shell may make other words of a variable, but not of these.
+	guessed := w.open && (inProject+atHome == "" || strings.ContainsAny(below, "*?[{"))
+	switch {
+	case guessed || template.MatchString(below) || isVariable(below) || strings.HasPrefix(below, "~") || strings.HasPrefix(below, "-"),
+		strings.HasPrefix(clean+"/", "/proc/"):
+		s.alter("a folder that cannot be told", w.at)
 		s.away = true
-		return
+	case atHome != "" || path.IsAbs(folder) || windowsDrive.MatchString(folder):
+		s.away = true
+	default:
+		s.folder = path.Join(s.folder, folder)
 	}
-	s.folder = path.Join(s.folder, folder)
 }
 
 // folders are those of the tree in which the launch may run, the likeliest
@@ -127,10 +153,48 @@ func (s *scan) envFile(file word) {
 			s.alter("a file of variables that cannot be read", file.at)
 			continue
 		}
-		for line := range strings.Lines(string(data)) {
-			line = strings.TrimPrefix(strings.TrimSpace(line), "export ")
-			if key, value, ok := strings.Cut(line, "="); ok {
-				s.originVariable(strings.TrimSpace(key), strings.Trim(strings.TrimSpace(value), "\"'`"), file.at)
+		for key, value := range envLines(string(data)) {
+			s.originVariable(key, value, file.at)
+		}
+	}
+}
+
+// envKey is how a line of a file of variables begins, to any of its readers:
+// "K=v", "export K=v", "K: v", with blanks and even line ends between.
+var envKey = lazy("(?m)^\\s*(?:export\\s+)?['\"]?([^=\\s'\"#]+?)['\"]?\\s*(=|:\\s)(\\s*)")
+
+// envBlanks makes line ends and blanks of all that dotenv takes for them.
+func envBlanks(r rune) rune {
+	switch {
+	case r == '\r', r == '\u2028', r == '\u2029':
+		return '\n'
+	case r == '\ufeff', r != '\n' && unicode.IsSpace(r):
+		return ' '
+	default:
+		return r
+	}
+}
+
+// envLines yields what any reader may take for a variable and its value. The
+// readers differ, so it rather sees too much: a quote that its line does not
+// close stays part of the value, and lines inside of quotes count too.
+func envLines(data string) iter.Seq2[string, string] {
+	data = strings.Map(envBlanks, data)
+	return func(yield func(key, value string) bool) {
+		for _, m := range envKey.FindAllStringSubmatchIndex(data, -1) {
+			value, _, _ := strings.Cut(data[m[1]:], "\n")
+			value = strings.TrimSpace(value)
+			quoted := value != "" && strings.ContainsRune("\"'`", rune(value[0]))
+			if !quoted && data[m[4]] == '=' && strings.Contains(data[m[6]:m[7]], "\n") {
+				value = "" // nothing stands behind the "=", and this is the next line
+			}
+			if quoted {
+				if end := strings.LastIndexByte(value, value[0]); end > 0 {
+					value = value[1:end]
+				}
+			}
+			if !yield(data[m[2]:m[3]], value) {
+				return
 			}
 		}
 	}

@@ -186,6 +186,9 @@ func (s *scan) command(words []word, depth int) []subject {
 	if s.commands++; s.commands > maxCommands {
 		return []subject{unknown(words[0].at, fmt.Sprintf("it names more than %d commands", maxCommands))}
 	}
+	if out := s.assigned(words, depth); out != nil {
+		return out
+	}
 	if out := s.split(words, depth); out != nil {
 		return out
 	}
@@ -209,8 +212,13 @@ func (s *scan) command(words []word, depth int) []subject {
 		}
 		return named(p, []subject{unknown(head.at, "the launcher is known, but not used in this way")})
 	}
-	out := s.direct(head, args)
-	return limited(append(out, nested(s.proxied(p, args, depth))...))
+	if inner := nested(s.proxied(p, args, depth)); len(inner) > 0 {
+		return limited(append(s.direct(head, args), inner...))
+	}
+	if out := s.stranger(head, args, depth); out != nil {
+		return limited(out)
+	}
+	return limited(s.direct(head, args))
 }
 
 // limited says in the last place that there is more than one server may have.
@@ -242,6 +250,35 @@ func (s *scan) direct(head word, _ []word) []subject {
 }
 
 var windowsProgram = lazy(`(?i)^"?([a-z]:\\|%[a-z_]+%\\|\\\\)[^"|&<>]*?\.(exe|cmd|bat|ps1|com)"?(\s|$)`)
+
+// assigned is a command that begins with NAME=value. Only clients that join the
+// words for a shell take it for a variable, so what is run cannot be told; but
+// the value is none to show. It returns nil where there is no such beginning, or
+// where the shell string is for split.
+func (s *scan) assigned(words []word, depth int) []subject {
+	parts := fieldsOf(words[0])
+	if len(parts) == 0 || len(words) == 1 && len(parts) > 1 {
+		return nil
+	}
+	if _, _, ok := assignment(parts[0].text); !ok {
+		return nil
+	}
+	rest := slices.Concat(parts, words[1:])
+	for len(rest) > 0 {
+		name, value, ok := assignment(rest[0].text)
+		if !ok {
+			break
+		}
+		s.variable(name, value, rest[0].at)
+		rest = rest[1:]
+	}
+	out := []subject{unknown(words[0].at, "a variable is assigned where the program should stand")}
+	if len(rest) == 0 {
+		return out
+	}
+	s.words(rest)
+	return limited(append(out, nested(worthNaming(s.command(rest, depth+1)))...))
+}
 
 // split takes a whole command line apart that somebody put into "command". It
 // returns nil where the first word is one word.
@@ -278,7 +315,8 @@ func (s *scan) split(words []word, depth int) []subject {
 		}
 		return s.command(slices.Concat(parts, words[1:]), depth+1)
 	}
-	if isPath(strings.Fields(text)[0]) && launchersOf(first) == nil && !isWrapper(first) && !strings.ContainsAny(text, "|&;<>$`\"'") {
+	_, _, assigns := assignment(text)
+	if !assigns && isPath(strings.Fields(text)[0]) && launchersOf(first) == nil && !isWrapper(first) && !strings.ContainsAny(text, "|&;<>$`\"'") {
 		return s.blank(head, nil)
 	}
 	return s.shell(word{text: text, at: head.at}, "command", depth+1)

@@ -166,7 +166,10 @@ var runners = map[string]string{
 }
 
 // project is a command that builds and runs the project's own code.
-func project(_ *scan, p string, command word, args []word, _ int) []subject {
+func project(s *scan, p string, command word, args []word, depth int) []subject {
+	if out := s.stranger(command, args, depth); out != nil {
+		return out // a launcher that it runs in its environment
+	}
 	launcher := p
 	if sub := runners[p]; sub != "" {
 		if len(args) == 0 || args[0].text != sub {

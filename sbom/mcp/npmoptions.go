@@ -39,6 +39,13 @@ var (
 		replace-registry-host save-prefix sbom-format sbom-type scope scopes script-shell searchexclude
 		searchlimit searchopts searchstaleness shell tag tag-version-prefix token-description umask
 		user-agent userconfig viewer which workspace`)
+	// npm11Only are those of them that npm 10 does not know. It makes an argument of
+	// the value of such an option, which npm 11 swallows, so the package is
+	// certain only where the value stands behind a "=".
+	npm11Only = names(`allow-directory allow-file allow-git allow-remote allow-scripts allow-scripts-pending
+		allow-scripts-pin bypass-2fa dangerously-allow-all-scripts expires include-attestations init-private
+		init-type min-release-age min-release-age-exclude name node-gyp orgs orgs-permission packages
+		packages-all packages-and-scopes-permission password scopes strict-allow-scripts token-description`)
 	// npmShort are the shorthands; those with a value of their own end in "=".
 	npmShort = map[string]string{
 		"a": "all", "c": "call", "f": "force", "g": "global", "L": "location", "l": "long", "m": "message",
@@ -134,7 +141,7 @@ func (k npmKey) takesNext() bool {
 // reader of the command line.
 func (k npmKey) plain(next *word) bool {
 	switch {
-	case k.name == "":
+	case k.name == "", npm11Only[k.name] && !k.hasValue:
 		return false
 	case k.takesNext():
 		return next != nil && plainValue(next.text) && !next.open

@@ -38,10 +38,13 @@ func TestNPMParse(t *testing.T) {
 		{"npm exec -p a", "args exec a"}, // --parseable
 		{"npm --tag t exec a", "args exec a"},
 
-		{"npx --yes=b a", "?"},      // runs b
-		{"npx -y=true a", "?"},      // runs true
-		{"npx -y true a", "?"},      // runs true
-		{"npm exec -y true a", "?"}, // runs a
+		{"npx --min-release-age=7 a", "args a"},
+		{"npx --min-release-age b a", "?"}, // npm 10 runs b
+		{"npx --packages-all b -p c", "?"}, // npm 10 installs c
+		{"npx --yes=b a", "?"},             // runs b
+		{"npx -y=true a", "?"},             // runs true
+		{"npx -y true a", "?"},             // runs true
+		{"npm exec -y true a", "?"},        // runs a
 		{"npx --color always a", "?"},
 		{"npx --browser a --package=b", "?"}, // installs b
 		{"npx --zz b a", "?"},                // runs b

@@ -1,8 +1,10 @@
 package mcp
 
 import (
+	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"countermark/sbom"
 )
@@ -29,11 +31,12 @@ var alteringOptions = set(`--userconfig --globalconfig --node-options --node-arg
 	--constraints --constraint --build-constraints --with-requirements --with-editable --pip-args
 	--dir -C --filter -F --config --prefix --git`)
 
-// cacheOptions and cacheVariables move a cache, which matters only where it
-// comes with the project.
+// cacheOptions and cacheVariables move a cache, authorityVariables name
+// authorities to trust, which matters only where they come with the project.
 var (
-	cacheOptions   = set("--cache --cache-dir --store-dir")
-	cacheVariables = set("npm_config_cache uv_cache_dir xdg_cache_home deno_dir yarn_global_folder yarn_cache_folder")
+	cacheOptions       = set("--cache --cache-dir --store-dir")
+	cacheVariables     = set("npm_config_cache uv_cache_dir xdg_cache_home deno_dir yarn_global_folder yarn_cache_folder")
+	authorityVariables = set("node_extra_ca_certs ssl_cert_file ssl_cert_dir requests_ca_bundle curl_ca_bundle deno_cert")
 )
 
 // origin looks at the options of one launch.
@@ -51,11 +54,34 @@ func (s *scan) origin(p parsed) {
 	}
 }
 
-func (s *scan) registry(url string, at place) {
-	r := sbom.Risk{Code: sbom.RiskRegistry, Where: at.where, Line: at.line, Column: at.column, URL: redact(url)}
-	if !slices.Contains(s.risks, r) {
-		s.risks = append(s.risks, r)
+func (s *scan) registry(list string, at place) {
+	for _, shown := range registryURLs(list) {
+		r := sbom.Risk{Code: sbom.RiskRegistry, Where: at.where, Line: at.line, Column: at.column, URL: shown}
+		if !slices.Contains(s.risks, r) {
+			s.risks = append(s.risks, r)
+		}
 	}
+}
+
+var indexName = lazy(`^[A-Za-z0-9_.-]+=`)
+
+// registryURLs are the URLs of a list of registries as they may be shown. uv and
+// pip take several, apart by blanks or commas, uv also NAME=URL. Where one is no
+// URL, none is shown: it may be the rest of a password that holds a comma.
+func registryURLs(list string) []string {
+	var out []string
+	for item := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
+		item = item[len(indexName.FindString(item)):]
+		u, err := url.Parse(item)
+		if err != nil || u.Scheme == "" || u.Host == "" {
+			return []string{sbom.Redacted}
+		}
+		out = append(out, redact(item))
+	}
+	if len(out) == 0 {
+		return []string{sbom.Redacted}
+	}
+	return out
 }
 
 // alteration is what changes a launch: "the option --prefix".
@@ -120,9 +146,11 @@ var (
 		uv_python_install_mirror uv_python_downloads_json_url
 		pip_config_file pip_trusted_host pip_constraint pip_requirement pip_prefix pip_target
 		yarn_yarn_path yarn_plugins yarn_rc_filename bun_options bun_inspect_preload
-		ld_preload ld_audit dyld_insert_libraries bash_env zdotdir shellopts bashopts ps4 comspec pathext
+		ld_preload ld_audit dyld_insert_libraries bash_env zdotdir shellopts bashopts ps4 comspec pathext cdpath
 		perl5opt rubyopt jdk_java_options java_tool_options node_repl_external_module
 		git_exec_path git_config_global git_config_system git_config_count git_config_parameters`)
+	// folderVariables are those that projectFolder takes for the project.
+	folderVariables = set("workspacefolder workspaceroot pwd claude_project_dir claude_plugin_root")
 	// pathVariables hold folders in which programs, modules or settings are
 	// looked for.
 	pathVariables = set(`path pythonpath pythonhome pythonuserbase node_path ld_library_path dyld_library_path
@@ -134,7 +162,10 @@ var (
 
 	// nodeLoads are the options of NODE_OPTIONS that load code; the others, such
 	// as --max-old-space-size, are harmless.
-	nodeLoads = lazy(`(^|[\s"'])(-r|--require|--import|--loader|--experimental-loader|--experimental-default-config-file|--experimental-config-file|--env-file(-if-exists)?|--openssl-config|--openssl-shared-config)\b`)
+	nodeLoads = set(`-r --require --import --loader --experimental-loader --experimental-default-config-file
+		--experimental-config-file --env-file --env-file-if-exists --openssl-config --openssl-shared-config
+		--snapshot-blob`)
+	wholeReference = lazy(`^(\$\{(env:)?\w+\}|\$\w+|%\w+%)$`)
 
 	pathReference = lazy(`(?i)\$\{(env:)?PATH\}|\$PATH\b|%PATH%|\$env:PATH\b`)
 	pythonVersion = lazy(`^((c?python|pypy|graalpy)[@-]?)?[<>=~!]*[0-9][0-9.,<>=~!*a-z+]*$`)
@@ -157,21 +188,61 @@ func (s *scan) originVariable(name, value string, at place) {
 			return
 		}
 		what.path = true
-	case slices.Contains(cacheVariables, key):
+	case slices.Contains(cacheVariables, key), slices.Contains(authorityVariables, key):
 		if outside(value) {
+			return
+		}
+		what.path = true
+	case slices.Contains(folderVariables, key):
+		if projectFolder.FindString(value) == value || outside(value) {
 			return
 		}
 		what.path = true
 	case strings.HasPrefix(key, "bash_func_"):
 		what.what = "a function in the environment"
 	case key == "node_options":
-		if !nodeLoads.MatchString(value) {
+		if !slices.ContainsFunc(nodeWords(value), nodeAlters) {
 			return
 		}
 	case !slices.Contains(alteringVariables, key) && (!isNPM || !npmAltering[strings.ReplaceAll(npmKey, "_", "-")]):
 		return
 	}
 	s.altered = append(s.altered, what)
+}
+
+// nodeWords splits NODE_OPTIONS as Node does: at spaces, where double quotes hold
+// together, and a backslash takes the next character inside of them only.
+func nodeWords(value string) []string {
+	out := []string{""}
+	quoted, escaped := false, false
+	for _, r := range value {
+		switch {
+		case !escaped && quoted && r == '\\':
+			escaped = true
+			continue
+		case !escaped && r == '"':
+			quoted = !quoted
+		case !escaped && !quoted && r == ' ':
+			out = append(out, "")
+		default:
+			out[len(out)-1] += string(r)
+		}
+		escaped = false
+	}
+	if quoted {
+		out = append(out, `"`) // Node refuses it; a shell on the way may close it
+	}
+	return out
+}
+
+// nodeAlters reports whether a word of NODE_OPTIONS loads code, or may do so: it
+// holds quotes for another reader, or a variable makes an option of it.
+func nodeAlters(w string) bool {
+	name, _, _ := strings.Cut(w, "=")
+	if slices.Contains(nodeLoads, strings.ReplaceAll(name, "_", "-")) || strings.ContainsAny(w, "\"'\\\t\r\n") {
+		return true
+	}
+	return template.MatchString(name) && !wholeReference.MatchString(w)
 }
 
 // harmlessPath reports whether all folders of a variable are those of the

@@ -93,7 +93,7 @@ func (s *scan) uvOrigin(p parsed) {
 		s.envFile(file)
 	}
 	for _, folder := range p.values("--directory") {
-		s.chdir(folder.text)
+		s.chdir(folder)
 	}
 }
 

@@ -87,13 +87,18 @@ func (sh *shellString) statement(st *syntax.Stmt) string {
 	}
 }
 
-// substitution reports commands inside of words and redirections.
+// substitution reports commands inside of words and redirections, and words that
+// only a shell can decode.
 func substitution(node syntax.Node) string {
 	reason := ""
 	syntax.Walk(node, func(n syntax.Node) bool {
-		switch n.(type) {
+		switch n := n.(type) {
 		case *syntax.CmdSubst, *syntax.ProcSubst:
 			reason = "it runs a command inside of a word"
+		case *syntax.SglQuoted:
+			if n.Dollar && strings.Contains(n.Value, `\`) {
+				reason = "it writes characters of a word as escapes"
+			}
 		}
 		return reason == ""
 	})
@@ -110,13 +115,10 @@ func (sh *shellString) call(cmd *syntax.CallExpr) string {
 	}
 	switch words[0].text {
 	case "cd":
-		if len(words) > 1 {
-			sh.scan.chdir(words[len(words)-1].text)
-		}
-		return ""
+		return sh.cd(words[1:])
 	case "source", ".":
 		// The machine's own, such as ~/.bashrc, is as good as its programs.
-		if len(words) < 2 || !systemPath(words[1].text) {
+		if len(words) < 2 || !systemPath(words[1].text) && !homeFile.MatchString(words[1].text) {
 			sh.scan.alter("a file of commands that it reads first", sh.at)
 		}
 		return ""
@@ -128,11 +130,27 @@ func (sh *shellString) call(cmd *syntax.CallExpr) string {
 	return ""
 }
 
+// cd takes one folder, behind options that do not change which it is.
+func (sh *shellString) cd(args []word) string {
+	for len(args) > 0 && slices.Contains(set("-L -P --"), args[0].text) {
+		args = args[1:]
+	}
+	switch len(args) {
+	case 0: // the home
+		sh.scan.away = true
+	case 1:
+		sh.scan.chdir(args[0])
+	default:
+		return "its cd has more than one argument, which shells read differently"
+	}
+	return ""
+}
+
 func (sh *shellString) assignments(assigns []*syntax.Assign) {
 	for _, a := range assigns {
 		if a.Name == nil {
-			if a.Value != nil && open(a.Value.Parts) {
-				sh.scan.alter("a variable of unknown name", sh.at)
+			if a.Value != nil {
+				sh.operand(a.Value)
 			}
 			continue
 		}
@@ -141,6 +159,20 @@ func (sh *shellString) assignments(assigns []*syntax.Assign) {
 			value = sh.render(a.Value)
 		}
 		sh.scan.variable(a.Name.Value, value, sh.at)
+	}
+}
+
+// operand is one of export that is no plain assignment, such as "NAME=value" in
+// quotes.
+func (sh *shellString) operand(w *syntax.Word) {
+	text := sh.render(w)
+	left, _, assigns := strings.Cut(text, "=")
+	name, value, ok := assignment(text)
+	switch {
+	case open(w.Parts) || template.MatchString(left) || assigns && !ok:
+		sh.scan.alter("a variable of unknown name", sh.at)
+	case ok:
+		sh.scan.variable(name, value, sh.at)
 	}
 }
 

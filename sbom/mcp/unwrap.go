@@ -138,7 +138,7 @@ func (s *scan) behindOptions(w wrapper, p string, head word, args []word) (rest 
 		s.before(p, head, args[:len(args)-len(parsed.rest)])
 	}
 	for _, folder := range parsed.values(w.folder...) {
-		s.chdir(folder.text)
+		s.chdir(folder)
 	}
 	for _, changed := range parsed.values(w.alters...) {
 		s.alter("an option of "+p, changed.at)
@@ -317,7 +317,7 @@ func (s *scan) cmd(head word, args []word, depth int) []subject {
 		}
 		switch program(args[0].text) {
 		case "cd", "chdir", "pushd":
-			s.chdir(args[i-1].text)
+			s.chdir(args[i-1])
 		case "set":
 			if name, value, ok := assignment(args[1].text); i == 2 && ok {
 				s.variable(name, value, args[1].at)
@@ -386,7 +386,7 @@ func (s *scan) powershell(p string, head word, args []word, depth int) []subject
 		case slices.Contains(powershellGrammar.value, flag):
 			i++
 			if i < len(args) && slices.Contains(set("-workingdirectory -wd"), flag) {
-				s.chdir(args[i].text)
+				s.chdir(args[i])
 			}
 		case slices.Contains(powershellGrammar.boolean, flag):
 		case strings.HasPrefix(flag, "-"):
@@ -426,7 +426,7 @@ func (s *scan) powershellCommand(launcher string, head word, args []word, depth 
 		case m != nil && more:
 			s.variable(m[1], strings.Trim(m[2], `"'`), at)
 		case more && powershellCd.MatchString(first):
-			s.chdir(strings.Trim(powershellCd.FindStringSubmatch(first)[1], `"'`))
+			s.chdir(word{text: strings.Trim(powershellCd.FindStringSubmatch(first)[1], `"'`), at: at})
 		default:
 			more = false
 		}
