@@ -164,8 +164,8 @@ func Distribution(resolved string) (url string, d sbom.Distribution) {
 }
 
 // gitUser is what may stand before the host of a git remote without making it
-// another one: a user name.
-var gitUser = regexp.MustCompile(`^[A-Za-z0-9_.-]*@`)
+// another one: a user name, and the token of a private one.
+var gitUser = regexp.MustCompile(`^[A-Za-z0-9_.+~-]*(:[A-Za-z0-9_.+~-]*)?@`)
 
 // gitDoubt says why git and npm could take a git remote for two different ones.
 func gitDoubt(resolved string) string {

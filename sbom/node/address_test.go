@@ -55,6 +55,7 @@ func TestDistribution(t *testing.T) {
 		{"https://u:hun/ter2@registry.example/a.tgz", "https://REDACTED", sbom.Distribution{Doubt: "no host"}},
 
 		{"git+ssh://git@git.example/o/r.git#" + commit, "git+ssh://git.example/o/r.git#" + commit, sbom.Distribution{}},
+		{"git+https://x-access-token:hunter2@git.example/o/r.git#" + commit, "git+https://git.example/o/r.git#" + commit, sbom.Distribution{}},
 		{"git@git.example:o/r.git#" + commit, "git.example:o/r.git#" + commit, sbom.Distribution{}},
 		{"file:../a.tgz", "file:../a.tgz", sbom.Distribution{}},
 	} {
@@ -70,7 +71,7 @@ func TestDistribution(t *testing.T) {
 
 func TestDoubtfulRemotes(t *testing.T) {
 	for _, raw := range []string{
-		`git+https://evil.example\@git.example/o/r.git`, "git+https://u:hunter2@git.example/o/r.git", "git+https://a@b@git.example/o/r.git",
+		`git+https://evil.example\@git.example/o/r.git`, "git+https://u:hun%40ter2@git.example/o/r.git", "git+https://a@b@git.example/o/r.git",
 		"github:u:hunter2@o/r", "git+ssh:///o/r.git", "git+https://git%2eexample/o/r.git", "git@git.example:o /r.git",
 	} {
 		if _, d := Distribution(raw); d.Doubt == "" {

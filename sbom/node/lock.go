@@ -57,8 +57,9 @@ type entry struct {
 
 	deps       []dependency
 	edges      []edge
-	byURL      bool // somebody asks for it by URL, not by version
-	incomplete bool // some of its dependencies are unknown
+	own        *manifest // of the project's own folders: the package.json, where it was read
+	byURL      bool      // somebody asks for it by URL, not by version
+	incomplete bool      // some of its dependencies are unknown
 }
 
 // installed reports whether the folder is one that npm fills, even if no package

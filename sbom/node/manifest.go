@@ -82,6 +82,7 @@ func (l *lockfile) compare(i int, m *manifest) {
 		return
 	}
 	e := &l.entries[i]
+	e.own = m
 	locked := map[string]edge{}
 	for _, d := range e.edges {
 		locked[fold(d.name)] = d

@@ -89,5 +89,10 @@ func (Reader) Read(ctx context.Context, files []*sbom.File, b *sbom.Builder) err
 		}
 		p.add(p.folders[dir])
 	}
+	for _, dir := range dirs {
+		if at := p.folders[dir]; at.lockfile != nil {
+			at.lockfile.judgeAsked(at.manifest)
+		}
+	}
 	return nil
 }

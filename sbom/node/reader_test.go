@@ -565,7 +565,7 @@ func TestStaleLockfile(t *testing.T) {
 		`{"devDependencies": {"a": "^1.0.0"}` + o + `}`:                   {`package.json:1: warning: "a" differs`},
 		`{"dependencies": {"a": "^2.0.0"}` + o + `}`:                      {`package.json:1: invalid: "a" does not fit`},
 		`{"dependencies": {"a": "latest"}` + o + `}`:                      {`package.json:1: invalid: "a" does not fit`},
-		`{"dependencies": {"a": "npm:b@1.2.0"}` + o + `}`:                 {`package.json:1: invalid: "a" does not fit`},
+		`{"dependencies": {"a": "npm:b@1.2.0"}` + o + `}`:                 {`package-lock.json:3: invalid: "node_modules/a" is another package`, `package.json:1: invalid: "a" does not fit`},
 		`{"dependencies": {"a": "^1.0.0",` + "\n" + `"n": "1"}` + o + `}`: {`package.json:2: invalid: "n" does not fit`},
 		`{"dependencies": {"a": "^1.0.0", "h": "1"}` + o + `}`:            {`package.json:1: warning: "h" differs`},
 		`{"optionalDependencies": {"o": "1", "n": "1"}}`:                  {`package-lock.json:2: warning: "a" is no longer`, `package.json:1: warning: "n" is not known`},
