@@ -39,6 +39,10 @@ var specVersions = map[string]cdx.SpecVersion{
 // serial on every machine.
 var serialSpace = uuid.MustParse("6f0b1b52-38a5-4f4d-9c29-6f1a3c5de7c1")
 
+// noSerial stands for the serial number while the document's bytes, of which it
+// is made, are not known. Encoding takes most of the time, so it is done once.
+const noSerial = "urn:uuid:00000000-0000-0000-0000-000000000000"
+
 // WriteCycloneDX writes the inventory as one CycloneDX document
 // (https://cyclonedx.org/docs/1.6/json/).
 //
@@ -66,30 +70,22 @@ func WriteCycloneDX(w io.Writer, inv *Inventory, doc Document) error {
 	default:
 		return fmt.Errorf("format %q is not supported: expected json or xml", doc.Format)
 	}
-	encode := func(bom *cdx.BOM) ([]byte, error) {
-		var buf bytes.Buffer
-		enc := cdx.NewBOMEncoder(&buf, format)
-		enc.SetPretty(true)
-		enc.SetEscapeHTML(false)
-		if err := enc.EncodeVersion(bom, version); err != nil {
-			return nil, fmt.Errorf("encode cyclonedx: %w", err)
-		}
-		return buf.Bytes(), nil
-	}
 	bom := newBOM(inv, doc)
 	if version < cdx.SpecVersion1_6 {
 		withoutAcknowledgement(bom)
 	}
-	content, err := encode(bom)
-	if err != nil {
-		return err
+	bom.SerialNumber = noSerial
+	var buf bytes.Buffer
+	enc := cdx.NewBOMEncoder(&buf, format)
+	enc.SetPretty(true)
+	enc.SetEscapeHTML(false)
+	if err := enc.EncodeVersion(bom, version); err != nil {
+		return fmt.Errorf("encode cyclonedx: %w", err)
 	}
-	bom.SerialNumber = "urn:uuid:" + uuid.NewSHA1(serialSpace, content).String()
-	content, err = encode(bom)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(escape(content))
+	serial := "urn:uuid:" + uuid.NewSHA1(serialSpace, buf.Bytes()).String()
+	// The serial number stands before everything that the inventory says.
+	content := bytes.Replace(buf.Bytes(), []byte(noSerial), []byte(serial), 1)
+	_, err := w.Write(escape(content))
 	return err
 }
 
