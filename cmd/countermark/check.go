@@ -193,6 +193,7 @@ func (p *program) writeOutputs(flags checkFlags, base string, verdict *policy.Ve
 	}
 	sarif := func(w io.Writer) error { return report.SARIF(w, report.Below(base, verdict), ruleDocs()) }
 	asJSON := func(w io.Writer) error { return report.JSON(w, verdict) }
+	shown := func(io.Writer) error { return p.show(flags, verdict, asJSON, sarif) }
 	outputs := []struct {
 		name  string
 		write func(io.Writer) error
@@ -201,7 +202,8 @@ func (p *program) writeOutputs(flags checkFlags, base string, verdict *policy.Ve
 			return sbom.WriteCycloneDX(w, inventory, sbom.Document{ToolVersion: p.version, Timestamp: timestamp})
 		}},
 		{flags.sarif, sarif},
-		{flags.verdict, asJSON}, // last: with it everything is there
+		{"-", shown},
+		{flags.verdict, asJSON}, // last: where it says pass, everything else is there
 	}
 	for _, o := range outputs {
 		if o.name == "" {
@@ -211,16 +213,22 @@ func (p *program) writeOutputs(flags checkFlags, base string, verdict *policy.Ve
 			return err
 		}
 	}
-	textOptions := report.TextOptions{Quiet: flags.quiet, Verbose: flags.verbose, Rules: ruleDocs()}
+	return nil
+}
+
+// show writes the result in the format that was asked for. Text goes to standard
+// error where another output has standard output.
+func (p *program) show(flags checkFlags, verdict *policy.Verdict, asJSON, sarif func(io.Writer) error) error {
+	options := report.TextOptions{Quiet: flags.quiet, Verbose: flags.verbose, Rules: ruleDocs()}
 	switch {
 	case flags.format == "json":
 		return asJSON(p.stdout)
 	case flags.format == "sarif":
 		return sarif(p.stdout)
 	case slices.Contains(flags.outputs(), "-"):
-		return report.Text(report.NewPlain(p.stderr, report.Options{}), verdict, textOptions)
+		return report.Text(report.NewPlain(p.stderr, report.Options{}), verdict, options)
 	default:
-		return report.Text(p.plainOut(), verdict, textOptions)
+		return report.Text(p.plainOut(), verdict, options)
 	}
 }
 

@@ -31,7 +31,7 @@ type evidenceFlags struct {
 
 func (f *evidenceFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.offline, "offline", false, "ask no registry")
-	flags.StringVar(&f.registry, "registry", "", "npm registry `URL`, instead of what .npmrc says")
+	flags.StringVar(&f.registry, "registry", "", "npm registry `URL`, instead of the default one of .npmrc; as in npm, a scope's own registry stays")
 	flags.StringArrayVar(&f.attestations, "attestations", nil, "local attestations in `PATH`: a bundle, JSONL, an npm answer, or a folder of these; may be given several times")
 	flags.StringVar(&f.trustedRoot, "trusted-root", "", "sigstore trusted root `FILE`, instead of the embedded one")
 	flags.StringVar(&f.npmKeys, "npm-keys", "", "npm keys `FILE`, instead of the embedded ones")

@@ -8,8 +8,7 @@ import (
 	"github.com/package-url/packageurl-go"
 )
 
-// uvxOptions and uvRunOptions are the options of `uv tool run` and `uv run`
-// (uv's command reference).
+// The options of uv, those of `uv run` alone apart (uv's command reference).
 const (
 	uvValue = `--from --with -w --with-editable --with-requirements -p --python --index --index-url -i
 		--extra-index-url --default-index -f --find-links --directory --project --cache-dir --config-file
@@ -58,12 +57,8 @@ func uv(s *scan, _ string, command word, args []word, depth int) []subject {
 // of the package.
 func (s *scan) uvTool(launcher string, command word, args []word, depth int) []subject {
 	p := options{value: set(uvValue), boolean: set(uvBoolean)}.parse(args)
-	switch {
-	case p.unclear != nil:
-		s.composed(*p.unclear)
-		return named(launcher, []subject{ambiguous(*p.unclear)})
-	case len(p.rest) == 0:
-		return named(launcher, []subject{unknown(command.at, "no package is named")})
+	if out := s.nameless(launcher, command, p); out != nil {
+		return out
 	}
 	s.uvOrigin(p)
 	spec, rest := p.rest[0], p.rest[1:]
@@ -147,6 +142,20 @@ func (s *scan) uvRun(command word, args []word, depth int) []subject {
 	return append(inner, more...)
 }
 
+// nameless is the launch where the command line names no package, or where one
+// cannot tell which; nil where it names one.
+func (s *scan) nameless(launcher string, command word, p parsed) []subject {
+	switch {
+	case p.unclear != nil:
+		s.composed(*p.unclear)
+		return named(launcher, []subject{ambiguous(*p.unclear)})
+	case len(p.rest) == 0:
+		return named(launcher, []subject{unknown(command.at, "no package is named")})
+	default:
+		return nil
+	}
+}
+
 func pipx(s *scan, _ string, command word, args []word, depth int) []subject {
 	if len(args) == 0 || args[0].text != "run" {
 		return nil
@@ -156,12 +165,8 @@ func pipx(s *scan, _ string, command word, args []word, depth int) []subject {
 		value:   set("--spec --pip-args --python --index-url -i --with --fetch-missing-python"),
 		boolean: set("--no-cache --path --pypackages --verbose -v --quiet -q --system-site-packages"),
 	}.parse(args[1:])
-	switch {
-	case p.unclear != nil:
-		s.composed(*p.unclear)
-		return named(launcher, []subject{ambiguous(*p.unclear)})
-	case len(p.rest) == 0:
-		return named(launcher, []subject{unknown(command.at, "no package is named")})
+	if out := s.nameless(launcher, command, p); out != nil {
+		return out
 	}
 	s.uvOrigin(p)
 	spec := p.rest[0]
