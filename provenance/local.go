@@ -16,7 +16,6 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -67,7 +66,8 @@ func (w Warning) String() string {
 // Local has the attestations that the user gave as files. It is safe for
 // concurrent use. The zero value has none.
 type Local struct {
-	byName map[string][]local // by the name of each signed subject
+	byName   map[string][]local // by the name of each signed subject
+	byDigest map[Digest][]local // by each digest of each signed subject
 }
 
 type local struct {
@@ -215,7 +215,7 @@ func OpenLocal(paths []string) (*Local, []Warning, error) {
 // evidence that does not hold for them, and a warning. Any other error is the
 // context's.
 func OpenEvidence(ctx context.Context, paths []EvidencePath) (*Local, []Warning, error) {
-	reader := evidenceReader{local: &Local{byName: map[string][]local{}}, seen: map[string]bool{}}
+	reader := evidenceReader{local: &Local{byName: map[string][]local{}, byDigest: map[Digest][]local{}}, seen: map[string]bool{}}
 	for _, p := range paths {
 		before := len(reader.warnings)
 		if err := reader.open(ctx, p); err != nil {
@@ -322,49 +322,59 @@ func (r *evidenceReader) add(ctx context.Context, f io.Reader, name string) erro
 			return &EvidenceError{File: name, Err: fmt.Errorf("all attestations together are larger than %d bytes", MaxEvidenceTotal), Hint: "give fewer with --attestations"}
 		}
 		entry := local{Attestation: a, id: bundleID(a.Bundle)}
-		names, err := r.index(&entry)
+		signed, err := r.subjects(&entry)
 		if err != nil {
 			file, line := position(a.From)
 			return &EvidenceError{File: file, Line: line, Err: err, Hint: hintEvidence}
 		}
-		for _, n := range names {
-			r.local.byName[n] = append(r.local.byName[n], entry)
-		}
+		r.local.add(entry, signed)
 	}
 	return nil
 }
 
-// index opens a bundle and returns the packages that it names. One that cannot
-// be opened may name some all the same: what was signed for them and then
-// changed must not be as if it were not there.
-func (r *evidenceReader) index(entry *local) ([]string, error) {
+// add files a bundle under everything that it signs.
+func (l *Local) add(entry local, signed []claim) {
+	names, digests := map[string]bool{}, map[Digest]bool{}
+	for _, s := range signed {
+		if !names[s.name] {
+			names[s.name] = true
+			l.byName[s.name] = append(l.byName[s.name], entry)
+		}
+		for algorithm := range digestSizes {
+			d := Digest{Algorithm: algorithm, Value: s.digestOf(algorithm)}
+			if d.Value != "" && !digests[d] {
+				digests[d] = true
+				l.byDigest[d] = append(l.byDigest[d], entry)
+			}
+		}
+	}
+}
+
+// subjects opens a bundle and returns what it signs. One that cannot be opened
+// may name packages all the same: what was signed for them and then changed must
+// not be as if it were not there.
+func (r *evidenceReader) subjects(entry *local) ([]claim, error) {
 	o, err := open(entry.Bundle)
 	if err == nil && len(o.subjects) == 0 {
 		err = errors.New("it names no package")
 	}
 	if err != nil {
-		names := mentioned(entry.Bundle)
-		if len(names) == 0 {
+		named := mentioned(entry.Bundle)
+		if len(named) == 0 {
 			return nil, &contentError{brief: "it is no sigstore bundle of a package", err: err}
 		}
 		entry.broken = true
 		file, line := position(entry.From)
 		r.warnings = append(r.warnings, Warning{File: file, Line: line, Message: "it cannot be read, so it does not hold for the package that it names"})
-		return names, nil
+		return named, nil
 	}
 	entry.signed = o.types.predicate
-	var names []string
-	for _, s := range o.subjects {
-		if !slices.Contains(names, s.name) {
-			names = append(names, s.name)
-		}
-	}
-	return names, nil
+	return o.subjects, nil
 }
 
-// mentioned returns the npm packages whose package URLs stand in the payload of
-// something like a bundle, whatever else is in it.
-func mentioned(bundle []byte) []string {
+// mentioned returns the npm packages whose package URLs stand as subjects in the
+// payload of something like a bundle, whatever else is in it.
+func mentioned(bundle []byte) []claim {
 	var b struct {
 		Envelope struct {
 			Payload string `json:"payload"`
@@ -374,13 +384,11 @@ func mentioned(bundle []byte) []string {
 		return nil
 	}
 	payload, _ := base64.RawStdEncoding.DecodeString(strings.Map(asBase64, b.Envelope.Payload)) // up to where it breaks
-	var names []string
+	var list []claim
 	for _, match := range quotedPackage.FindAllSubmatch(payload, MaxSubjects) {
-		if name := string(match[1]); !slices.Contains(names, name) {
-			names = append(names, name)
-		}
+		list = append(list, claim{name: string(match[1])})
 	}
-	return names
+	return list
 }
 
 // asBase64 puts a digit where there is none, so that the others keep their places.
@@ -497,7 +505,7 @@ func (l *Local) Attestations(ctx context.Context, s Subject) (Set, error) {
 		set.Attestations = append(set.Attestations, a.Attestation)
 	}
 	if len(set.Attestations) == 0 {
-		return Set{Availability: None, Reason: "the given attestations are of other packages", Hint: "give those of " + packageURL(s) + " with --attestations"}, nil
+		return Set{Availability: None, Reason: "the given attestations are of other packages", Hint: "give those of " + cmp.Or(s.PURL, packageURL(s)) + " with --attestations"}, nil
 	}
 	return set, nil
 }
@@ -510,7 +518,10 @@ func (l *Local) find(s Subject) []local {
 		return nil
 	}
 	list := l.byName[packageURL(s)]
-	enough := complete(list)
+	if ecosystems[s.Ecosystem].byDigest {
+		list = l.digests(s)
+	}
+	enough := complete(s, list)
 	var out []local
 	at := map[[sha256.Size]byte]int{}
 	for _, a := range list {
@@ -528,8 +539,23 @@ func (l *Local) find(s Subject) []local {
 	return out
 }
 
-// complete reports whether both of npm's attestations are there.
-func complete(list []local) bool {
+// digests returns the evidence for any of the subject's digests.
+func (l *Local) digests(s Subject) []local {
+	var out []local
+	for _, d := range s.Digests {
+		out = append(out, l.byDigest[d]...)
+	}
+	return out
+}
+
+// complete reports whether the evidence is all that there can be for a subject.
+func complete(s Subject, list []local) bool {
+	e, known := ecosystems[s.Ecosystem]
+	return known && e.complete(list)
+}
+
+// completeSet reports whether both of npm's attestations are there.
+func completeSet(list []local) bool {
 	publish, provenance := false, false
 	for _, a := range list {
 		switch a.signed {
@@ -614,7 +640,7 @@ type chain struct {
 func (c chain) Attestations(ctx context.Context, s Subject) (Set, error) {
 	found := c.local.find(s)
 	_, offline := c.next.(Offline)
-	if len(found) == 0 || !complete(found) && !offline {
+	if len(found) == 0 || !complete(s, found) && !offline {
 		return c.next.Attestations(ctx, s)
 	}
 	registry, err := c.ConfiguredRegistry(s)

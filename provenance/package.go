@@ -23,23 +23,15 @@ import (
 // believed. Nothing in the set is an error: what does not hold is in the result.
 func (v *Verifier) Package(s Subject, e Expectation, set Set) Result {
 	r := &verdict{Result: newResult(s, e), skip: v.skip}
-	if s.Unsupported != "" {
-		return r.end(Unsupported, s.Unsupported, "use a version from a registry that attests it, or accept it by an exception in the policy")
-	}
-	if reason, hint := unsupported(s); reason != "" {
+	if reason, hint := unattestable(s, s.Ecosystem == sbom.NPM); reason != "" {
 		return r.end(Unsupported, reason, hint)
 	}
-	switch {
-	case set.Availability == None, set.Availability == Found && len(set.Attestations) == 0:
-		return r.end(Absent, cmp.Or(set.Reason, "there are no attestations for it"), cmp.Or(set.Hint, "ask its publisher to publish with provenance (npm publish --provenance)"))
-	case set.Availability == NoSupport:
-		return r.end(Stripped, cmp.Or(set.Reason, "the registry carries no attestations, so their absence proves nothing"), cmp.Or(set.Hint, "ask the registry that published it, or give its attestations with --attestations"))
-	case set.Availability != Found:
-		return r.end(Unavailable, cmp.Or(set.Reason, "its attestations could not be fetched"), cmp.Or(set.Hint, "try again, or give its attestations with --attestations"))
+	if result, ok := r.unattested(set, hintNPMPublisher); ok {
+		return result
 	}
 	publish, provenance := r.sort(set.Attestations)
 	if r.invalid == nil && publish == nil && provenance == nil {
-		return r.end(Absent, "its attestations say nothing of its origin", "ask its publisher to publish with provenance (npm publish --provenance)")
+		return r.end(Absent, "its attestations say nothing of its origin", hintNPMPublisher)
 	}
 	if r.invalid != nil {
 		return r.refuse()
@@ -63,6 +55,8 @@ func (v *Verifier) Package(s Subject, e Expectation, set Set) Result {
 	return result
 }
 
+const hintNPMPublisher = "ask its publisher to publish with provenance (npm publish --provenance)"
+
 func newResult(s Subject, e Expectation) Result {
 	s.Unsupported = clip(s.Unsupported)
 	return Result{Subject: s, ExpectedFrom: e.From, ExpectedRepo: e.Repo, DigestFrom: s.DigestFrom}
@@ -71,19 +65,6 @@ func newResult(s Subject, e Expectation) Result {
 func (v *verdict) end(state State, reason, hint string) Result {
 	v.State, v.Reason, v.Hint = state, clip(reason), clip(hint)
 	return v.Result
-}
-
-// unsupported says why a subject cannot be looked up, though its reader found
-// nothing wrong with it.
-func unsupported(s Subject) (reason, hint string) {
-	switch {
-	case s.Ecosystem != sbom.NPM:
-		return fmt.Sprintf("attestations of %s packages are not read yet", cmp.Or(s.Ecosystem, "such")), "pin it by digest meanwhile"
-	case s.Name == "" || s.Version == "":
-		return "no version is named, so there is nothing to look up", "pin an exact version"
-	default:
-		return "", ""
-	}
 }
 
 // unbindable says why the bytes of a subject cannot be compared with what is

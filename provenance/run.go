@@ -56,11 +56,12 @@ func feed(ctx context.Context, n int, next chan<- int) int {
 }
 
 func judge(ctx context.Context, s Subject, e Expectation, src Source, v *Verifier) Result {
-	if reason, _ := unsupported(s); s.Unsupported != "" || reason != "" {
-		return v.Package(s, e, Set{})
+	_, known := ecosystems[s.Ecosystem]
+	if reason, _ := unattestable(s, known); reason != "" {
+		return v.Judge(s, e, Set{})
 	}
 	if ctx.Err() != nil {
-		return v.Package(s, e, late)
+		return v.Judge(s, e, late)
 	}
 	set, err := src.Attestations(ctx, s)
 	switch {
@@ -70,7 +71,7 @@ func judge(ctx context.Context, s Subject, e Expectation, src Source, v *Verifie
 		// This subject's answer is unknown, and the others go on.
 		set = Set{Availability: Unreachable, Reason: oneLine(err)}
 	}
-	return v.Package(s, e, set)
+	return v.Judge(s, e, set)
 }
 
 // late is what there is after the deadline. After an interrupt the results are

@@ -120,3 +120,20 @@ func TestRunAfterDeadline(t *testing.T) {
 		}
 	})
 }
+
+// TestSources: each ecosystem's source is asked, and what nobody has is unknown.
+func TestSources(t *testing.T) {
+	src := Sources{sbom.NPM: sourceFunc(func(context.Context, Subject) (Set, error) { return Set{Availability: None}, nil })}
+	for ecosystem, want := range map[sbom.Ecosystem]Availability{sbom.NPM: None, sbom.OCI: Unreachable, "": Unreachable} {
+		set, err := src.Attestations(t.Context(), Subject{Ecosystem: ecosystem, Name: "a", Version: "1.0.0"})
+		if err != nil || set.Availability != want || want == Unreachable && (set.Reason == "" || set.Hint == "") {
+			t.Errorf("%q: got %+v, %v, want %s", ecosystem, set, err, want)
+		}
+	}
+	named := Sources{sbom.NPM: Offline{Registry: func(Subject) (string, error) { return "https://registry.example/", nil }}}
+	for ecosystem, want := range map[sbom.Ecosystem]string{sbom.NPM: "https://registry.example/", sbom.OCI: ""} {
+		if got, err := named.ConfiguredRegistry(Subject{Ecosystem: ecosystem}); err != nil || got != want {
+			t.Errorf("%q: the registry is %q, %v, want %q", ecosystem, got, err, want)
+		}
+	}
+}

@@ -1,6 +1,10 @@
 package provenance
 
-import "context"
+import (
+	"context"
+
+	"countermark/sbom"
+)
 
 // Attestation is one bundle as it was found, not yet believed.
 type Attestation struct {
@@ -39,4 +43,24 @@ type Source interface {
 	// is in the set (Unreachable): an error is returned only for a cancelled
 	// context.
 	Attestations(ctx context.Context, s Subject) (Set, error)
+}
+
+// Sources asks each subject's own ecosystem. It implements [Source] and
+// [Registrar].
+type Sources map[sbom.Ecosystem]Source
+
+// Attestations returns what the source of the subject's ecosystem has.
+func (m Sources) Attestations(ctx context.Context, s Subject) (Set, error) {
+	if src := m[s.Ecosystem]; src != nil {
+		return src.Attestations(ctx, s)
+	}
+	return Set{Availability: Unreachable, Reason: unread(s.Ecosystem), Hint: "give them with --attestations"}, ctx.Err()
+}
+
+// ConfiguredRegistry returns what that source says.
+func (m Sources) ConfiguredRegistry(s Subject) (string, error) {
+	if r, ok := m[s.Ecosystem].(Registrar); ok {
+		return r.ConfiguredRegistry(s)
+	}
+	return "", nil
 }

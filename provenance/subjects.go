@@ -35,15 +35,16 @@ func packageSubject(c *sbom.Component) Subject {
 	if len(s.Digests) > 0 {
 		s.DigestFrom = "lockfile"
 	}
+	ecosystem, known := ecosystems[c.Ecosystem]
 	s.Unsupported = sources[c.Source]
 	switch {
 	case s.Unsupported != "":
 	case c.Ecosystem == "":
 		s.Unsupported = "it is no package of a registry"
-	case c.Ecosystem != sbom.NPM:
-		s.Unsupported = fmt.Sprintf("attestations of %s packages are not read yet", c.Ecosystem)
+	case !known:
+		s.Unsupported = unread(c.Ecosystem)
 	case c.Version == "":
-		s.Unsupported = "a floating spec: no version is pinned"
+		s.Unsupported = ecosystem.floating
 	}
 	return s
 }

@@ -17,6 +17,7 @@ import (
 	"countermark/provenance"
 	"countermark/provenance/npm"
 	"countermark/provenance/trust"
+	"countermark/sbom"
 )
 
 // evidence is what proofs are made of: whom to trust, and where attestations
@@ -59,16 +60,16 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 	for _, w := range warnings {
 		p.warn("", "%v", w)
 	}
-	ev.source, err = p.registrySource(config, ev.offline, pol)
+	npmSource, err := p.npmSource(config, ev.offline, pol)
 	if err != nil {
 		return nil, err
 	}
-	ev.source = provenance.Chain(local, ev.source)
+	ev.source = provenance.Sources{sbom.NPM: provenance.Chain(local, npmSource)}
 	return ev, nil
 }
 
-// registrySource is the registry, or, offline, one that can never be reached.
-func (p *program) registrySource(config *npm.Config, offline bool, pol policy.Located) (provenance.Source, error) {
+// npmSource is npm's registry, or, offline, one that can never be reached.
+func (p *program) npmSource(config *npm.Config, offline bool, pol policy.Located) (provenance.Source, error) {
 	if offline {
 		return provenance.Offline{Registry: config.ConfiguredRegistry}, nil
 	}

@@ -418,7 +418,7 @@ func (p *program) verifyTarball(ctx context.Context, flags *verifyFlags, arg str
 	if set.Registry, err = p.registryOf(flags.registry, subject); err != nil {
 		return none, err
 	}
-	return verifier.Package(subject, expected, set), nil
+	return verifier.Judge(subject, expected, set), nil
 }
 
 // registryOf is the registry that the user's own configuration has for the
