@@ -242,7 +242,7 @@ func (v *Verifier) artifact(a Artifact, s Subject, b Attestation, who *identity)
 	if !ok {
 		return r.refuse()
 	}
-	seen := witness(v.material.Root, o, result)
+	seen := witness(v.root, o, result)
 	r.LogIndex, r.Integrated = seen.index, seen.at
 	if want := who.PredicateType; want != "" {
 		r.hold(check{name: checkPredicateType, ok: o.types.predicate == want, expected: want, actual: o.types.predicate, what: "the signed predicate type", hint: "give the bundle of that type"})
@@ -310,7 +310,7 @@ func (v *Verifier) verifyArtifact(r *verdict, o *opened, a Artifact, digests []D
 	policy := verify.WithArtifactDigest(d.Algorithm, raw)
 	if who.key == nil {
 		// Who signed is compared afterwards, check by check.
-		result, err := v.verifyWith(o, v.material.Root, false, policy, verify.WithoutIdentitiesUnsafe())
+		result, err := v.verifyWith(o, v.root, false, policy, verify.WithoutIdentitiesUnsafe())
 		if err == nil && o.keyed {
 			err = errors.New("it is signed with a key, and no key is given")
 		}
@@ -396,7 +396,7 @@ func (v *Verifier) verifyKey(o *opened, a Artifact, artifact verify.ArtifactPoli
 	trusted := root.NewTrustedPublicKeyMaterial(func(string) (root.TimeConstrainedVerifier, error) {
 		return root.NewExpiringKey(key, time.Time{}, time.Time{}), nil
 	})
-	return v.verifyWith(o, root.TrustedMaterialCollection{v.material.Root, trusted}, !o.promised, artifact, verify.WithKey())
+	return v.verifyWith(o, root.TrustedMaterialCollection{v.root, trusted}, !o.promised, artifact, verify.WithKey())
 }
 
 // keyVerifiers returns the ways in which a key of that type signs: sigstore's

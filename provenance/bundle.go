@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
-	"github.com/sigstore/sigstore-go/pkg/bundle"
 )
 
 // Limits of what one subject may have. Beyond them it is Invalid; nothing is
@@ -32,10 +31,9 @@ var statementTypes = map[string]bool{
 }
 
 // opened is a bundle that has been read, but not yet verified: everything in it
-// is a claim. A sigstore-go bundle must not be shared by goroutines, so opened
-// isn't either.
+// is a claim. It must not be shared by goroutines.
 type opened struct {
-	bundle     *bundle.Bundle
+	bundle     *entity
 	signatures int      // of the DSSE envelope
 	keyID      string   // of the first signature of the DSSE envelope
 	keyHint    string   // of the verification material; empty for certificates
@@ -61,12 +59,8 @@ func open(data []byte) (*opened, error) {
 	if len(data) > MaxBundleSize {
 		return nil, fmt.Errorf("the bundle is larger than %d bytes", MaxBundleSize)
 	}
-	// The tree is not used, but parsing it refuses repeated keys and depth.
-	if _, err := parseObject(data); err != nil {
-		return nil, fmt.Errorf("the bundle: %w", err)
-	}
-	b := new(bundle.Bundle)
-	if err := unmarshal(b, data); err != nil {
+	b, err := unmarshal(data)
+	if err != nil {
 		return nil, fmt.Errorf("no sigstore bundle: %w", err)
 	}
 	o := &opened{bundle: b}
@@ -84,13 +78,13 @@ func open(data []byte) (*opened, error) {
 
 // unmarshal keeps a panic of the parsers below from ending the program: what
 // makes them panic is no bundle.
-func unmarshal(b *bundle.Bundle, data []byte) (err error) {
+func unmarshal(data []byte) (e *entity, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = errors.New("its parts do not fit together")
+			e, err = nil, errors.New("its parts do not fit together")
 		}
 	}()
-	return b.UnmarshalJSON(data)
+	return parseEntity(data)
 }
 
 func (o *opened) readEnvelope() error {

@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
-	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/tlog"
 	"github.com/sigstore/sigstore/pkg/signature"
@@ -28,10 +27,10 @@ func (o *opened) whole(material root.TrustedMaterial) error {
 	if err := wholeChain(content.GetX509CertificateChain(), material); err != nil {
 		return err
 	}
-	entries := content.GetTlogEntries()
+	entries := o.bundle.entries
 	for _, entry := range entries {
 		if err := wholeEntry(entry, material, len(entries) == 1); err != nil {
-			return fmt.Errorf("its log entry %d: %w", entry.GetLogIndex(), err)
+			return fmt.Errorf("its log entry %d: %w", entry.LogIndex(), err)
 		}
 	}
 	return nil
@@ -50,11 +49,11 @@ func wholeChain(chain *protocommon.X509CertificateChain, material root.TrustedMa
 
 func authorityOf(raw []byte, material root.TrustedMaterial) bool {
 	for _, ca := range material.FulcioCertificateAuthorities() {
-		fulcio, ok := ca.(*root.FulcioCertificateAuthority)
+		known, ok := ca.(*authority)
 		if !ok {
 			continue
 		}
-		for _, c := range append([]*x509.Certificate{fulcio.Root}, fulcio.Intermediates...) {
+		for _, c := range append([]*x509.Certificate{known.full.Root}, known.full.Intermediates...) {
 			if c != nil && bytes.Equal(c.Raw, raw) {
 				return true
 			}
@@ -65,11 +64,12 @@ func authorityOf(raw []byte, material root.TrustedMaterial) bool {
 
 // wholeEntry checks one entry of a transparency log. The promise of an only one
 // is verified: without it nothing would have been.
-func wholeEntry(entry *protorekor.TransparencyLogEntry, material root.TrustedMaterial, only bool) error {
+func wholeEntry(parsed *tlog.Entry, material root.TrustedMaterial, only bool) error {
 	logs := material.RekorLogs()
 	if len(logs) == 0 {
 		return nil // timestamps stand in for a log, so entries prove nothing
 	}
+	entry := parsed.TransparencyLogEntry()
 	log := logs[hex.EncodeToString(entry.GetLogId().GetKeyId())]
 	if log == nil {
 		return errors.New("the trusted root does not name its log")
@@ -83,10 +83,6 @@ func wholeEntry(entry *protorekor.TransparencyLogEntry, material root.TrustedMat
 		return fmt.Errorf("it is called %s %s, but is %s %s", clip(named.GetKind()), clip(named.GetVersion()), clip(kind), clip(version))
 	}
 	if !only && len(entry.GetInclusionPromise().GetSignedEntryTimestamp()) > 0 {
-		parsed, err := tlog.ParseTransparencyLogEntry(entry)
-		if err != nil {
-			return err
-		}
 		if err := tlog.VerifySET(parsed, logs); err != nil {
 			return err
 		}
@@ -94,11 +90,12 @@ func wholeEntry(entry *protorekor.TransparencyLogEntry, material root.TrustedMat
 	if entry.GetInclusionProof() == nil {
 		return nil
 	}
-	return wholeProof(entry, log, kind == "hashedrekord" && version == "0.0.2")
+	return wholeProof(parsed, log, kind == "hashedrekord" && version == "0.0.2")
 }
 
 // wholeProof checks the proof that an entry is in its log.
-func wholeProof(entry *protorekor.TransparencyLogEntry, log *root.TransparencyLog, v2 bool) error {
+func wholeProof(parsed *tlog.Entry, log *root.TransparencyLog, v2 bool) error {
+	entry := parsed.TransparencyLogEntry()
 	proof := entry.GetInclusionProof()
 	// A checkpoint's text is the log's name, the tree's size and its root hash
 	// (https://github.com/C2SP/C2SP/blob/main/tlog-checkpoint.md); a signature
@@ -120,10 +117,6 @@ func wholeProof(entry *protorekor.TransparencyLogEntry, log *root.TransparencyLo
 		return errors.New("its proof is for another entry")
 	}
 	key, err := signature.LoadVerifier(log.PublicKey, log.SignatureHashFunc)
-	if err != nil {
-		return err
-	}
-	parsed, err := tlog.ParseTransparencyLogEntry(entry)
 	if err != nil {
 		return err
 	}

@@ -273,30 +273,6 @@ func sameProof(t *testing.T, x, y []byte) bool {
 	return cmp.Equal(normal(x), normal(y))
 }
 
-func BenchmarkSet(b *testing.B) {
-	v := verifier(b, embedded(b))
-	set, s, e := realSet(b), realSubject(), realExpectation()
-	b.ReportAllocs()
-	for b.Loop() {
-		if r := v.Package(s, e, set); r.State != Verified {
-			b.Fatal(r.Reason)
-		}
-	}
-}
-
-func BenchmarkProvenance(b *testing.B) {
-	v := verifier(b, embedded(b))
-	bundle := []Attestation{{Bundle: read(b, "sigstore-2.0.0", "bundle-provenance.json")}}
-	a := Artifact{Name: "sigstore-2.0.0.tgz", Digest: Digest{"sha512", real200SHA512}}
-	id := Identity{Source: Expectation{Repo: realRepo}}
-	b.ReportAllocs()
-	for b.Loop() {
-		if r, err := v.Artifact(a, bundle, id); err != nil || r.State != Verified {
-			b.Fatal(r.Reason, err)
-		}
-	}
-}
-
 // flips returns the bundle with one bit changed at n places of the base64 field
 // that path leads to.
 func flips(t testing.TB, bundle []byte, path string, n int) [][]byte {

@@ -17,7 +17,8 @@ import (
 // once. It is safe for concurrent use.
 type Verifier struct {
 	material *trust.Material
-	keys     root.TrustedMaterial // the root, and npm's attestation keys by id
+	root     root.TrustedMaterial // the trusted root, with a memory
+	keys     root.TrustedMaterial // the same, and npm's attestation keys by id
 
 	// skip switches checks off by their names, so that tests can show that an
 	// attack is refused by that check and by no luck.
@@ -40,8 +41,9 @@ func NewVerifier(m *trust.Material) (*Verifier, error) {
 		}
 		byID[k.ID] = root.NewExpiringKey(v, k.Start, k.End)
 	}
-	keys := root.TrustedMaterialCollection{m.Root, root.NewTrustedPublicKeyMaterialFromMapping(byID)}
-	return &Verifier{material: m, keys: keys}, nil
+	trusted := newChained(m.Root)
+	keys := root.TrustedMaterialCollection{trusted, root.NewTrustedPublicKeyMaterialFromMapping(byID)}
+	return &Verifier{material: m, root: trusted, keys: keys}, nil
 }
 
 // engine returns sigstore's verifier for a bundle. What it demands follows from
