@@ -171,7 +171,7 @@ func (v *Verifier) Artifact(a Artifact, bundles []Attestation, id Identity) (Res
 	if err != nil {
 		return Result{}, err
 	}
-	digests, err := a.digests()
+	digests, err := a.Digests()
 	if err != nil {
 		return Result{}, err
 	}
@@ -204,9 +204,9 @@ func (v *Verifier) Artifact(a Artifact, bundles []Attestation, id Identity) (Res
 	return nearest, nil
 }
 
-// digests returns the file's digests in every algorithm that bundles use, from
+// Digests returns the file's digests in every algorithm that bundles use, from
 // one pass over its bytes.
-func (a Artifact) digests() ([]Digest, error) {
+func (a Artifact) Digests() ([]Digest, error) {
 	if a.Open == nil {
 		d, err := ParseDigest(a.Digest.Algorithm + ":" + a.Digest.Value)
 		return []Digest{d}, err

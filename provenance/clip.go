@@ -23,6 +23,10 @@ func clip(s string) string {
 	return s[:end] + more
 }
 
+// Clip is the form in which foreign text goes into a [Result]: shortened to
+// MaxText, and valid UTF-8.
+func Clip(s string) string { return clip(s) }
+
 // oneLine words an error of a library in one line: some spread over several, and
 // protobuf's hold a kind of blank that differs from build to build.
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }

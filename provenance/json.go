@@ -28,6 +28,14 @@ type object map[string]any
 // keys at any depth.
 func parseObject(data []byte) (object, error) { return parseBounded(data, maxJSONValues) }
 
+// CheckJSON returns an error for what is not one JSON object, or repeats a key at
+// any depth, or goes beyond the limits of signed documents in size and depth:
+// what encoding/json would read in one of several ways.
+func CheckJSON(data []byte) error {
+	_, err := parseBounded(data, maxEvidenceValues)
+	return err
+}
+
 func parseBounded(data []byte, values int) (object, error) {
 	p := &parser{Decoder: json.NewDecoder(bytes.NewReader(data)), max: values}
 	p.UseNumber()

@@ -33,6 +33,9 @@ type verifyFlags struct {
 	key            string
 	packageName    string
 	packageVersion string
+	layout         string
+	layoutKeys     []string
+	linkDir        string
 	format         string
 	quiet          bool
 	verbose        bool
@@ -59,6 +62,10 @@ SUBJECT is one of
   FILE.tgz with --attestations
       an npm tarball with both of npm's attestations; what is not in the given
       ones is absent.
+  --layout FILE with --layout-keys and --link-dir, and FILE or digest or nothing
+      an in-toto layout with the links of its steps; every SUBJECT has to be a
+      product of its last step. Inspections, which are commands, are never run: a
+      layout that demands them is "unsupported".
 
 Who must have signed is a key (--key), a certificate's identity with its issuer
 (--certificate-identity and --certificate-oidc-issuer), or a source repository
@@ -68,8 +75,14 @@ Exit codes: 0 every subject is verified; 1 one is not; 2 wrong usage, or a file
 that cannot be used; 3 the attestations of one could not be had.`,
 		Example: `  countermark verify npm:sigstore@1.3.0 --source-uri https://github.com/sigstore/sigstore-js
   countermark verify app.tar.gz --bundle app.sigstore.json --source-uri https://github.com/acme/app
-  countermark verify sha256:… --bundle b.json --key release.pub`,
-		Args: cobra.MinimumNArgs(1),
+  countermark verify sha256:… --bundle b.json --key release.pub
+  countermark verify app.tar.gz --layout root.layout --layout-keys owner.pub --link-dir links`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if flags.layout != "" {
+				return nil // it is a subject of its own
+			}
+			return cobra.MinimumNArgs(1)(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.validate(); err != nil {
 				return err
@@ -87,6 +100,9 @@ that cannot be used; 3 the attestations of one could not be had.`,
 	f.StringVar(&flags.bundle, "bundle", "", "sigstore bundle `FILE` of a file or digest; JSONL may hold several")
 	f.StringVar(&flags.packageName, "package-name", "", "`NAME` of the package in an npm tarball")
 	f.StringVar(&flags.packageVersion, "package-version", "", "`VERSION` of the package in an npm tarball")
+	f.StringVar(&flags.layout, "layout", "", "in-toto layout `FILE`, whose last step has to have made every SUBJECT")
+	f.StringArrayVar(&flags.layoutKeys, "layout-keys", nil, "public key `FILE` in PEM that has to have signed the layout; may be given several times, and then all have to")
+	f.StringVar(&flags.linkDir, "link-dir", ".", "`FOLDER` with the links of the layout's steps")
 	f.StringVar(&flags.format, "format", "text", "text or json")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "show only what is not verified")
 	f.BoolVarP(&flags.verbose, "verbose", "v", false, "show every check")
@@ -122,6 +138,12 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 			return usageError("name a public key in PEM", "%s: cannot be read: %v", flags.key, err)
 		}
 		flags.identity.Key = key
+	}
+	if flags.layout != "" {
+		return p.verifyLayout(ctx, flags, args)
+	}
+	if slices.ContainsFunc(flags.given, func(name string) bool { return name == "layout-keys" || name == "link-dir" }) {
+		return usageError("name the layout with --layout", "--layout-keys and --link-dir mean nothing without a layout")
 	}
 	var results []provenance.Result
 	for _, arg := range args {
@@ -335,20 +357,9 @@ func npmSubject(name, version string) provenance.Subject {
 // verifyArtifact judges a file or digest by its bundle.
 func (p *program) verifyArtifact(flags *verifyFlags, arg string) (provenance.Result, error) {
 	none := provenance.Result{}
-	artifact := provenance.Artifact{Name: arg}
-	if isDigest(arg) {
-		digest, err := provenance.ParseDigest(arg)
-		if err != nil {
-			return none, usageError("write sha256:<64 hex digits> or sha512:<128 hex digits>", "%s: %v", arg, err)
-		}
-		artifact.Digest = digest
-	} else {
-		artifact.Open = func() (io.ReadCloser, error) { return os.Open(arg) }
-		if info, err := os.Stat(arg); err != nil {
-			return none, usageError("name an existing file, or a digest", "%s: there is no such file", arg)
-		} else if info.IsDir() {
-			return none, usageError("name a file in it", "%s is a folder", arg)
-		}
+	artifact, err := namedArtifact(arg)
+	if err != nil {
+		return none, err
 	}
 	data, err := readNamed(flags.bundle, provenance.MaxEvidenceFile)
 	if err != nil {
@@ -367,6 +378,26 @@ func (p *program) verifyArtifact(flags *verifyFlags, arg string) (provenance.Res
 		return none, err
 	}
 	return result, nil
+}
+
+// namedArtifact is a file or digest as the user names it.
+func namedArtifact(arg string) (provenance.Artifact, error) {
+	artifact := provenance.Artifact{Name: arg}
+	if isDigest(arg) {
+		digest, err := provenance.ParseDigest(arg)
+		if err != nil {
+			return artifact, usageError("write sha256:<64 hex digits> or sha512:<128 hex digits>", "%s: %v", arg, err)
+		}
+		artifact.Digest = digest
+		return artifact, nil
+	}
+	artifact.Open = func() (io.ReadCloser, error) { return os.Open(arg) }
+	if info, err := os.Stat(arg); err != nil {
+		return artifact, usageError("name an existing file, or a digest", "%s: there is no such file", arg)
+	} else if info.IsDir() {
+		return artifact, usageError("name a file in it", "%s is a folder", arg)
+	}
+	return artifact, nil
 }
 
 func (f *verifyFlags) verifier() (*provenance.Verifier, error) {
