@@ -35,6 +35,11 @@ type Set struct {
 	// Registry is the URL of the registry that is configured for the subject,
 	// with which the publish attestation has to agree; empty where unknown.
 	Registry string
+	// Metadata is what that registry says of the version; nil where it was not
+	// asked, or knows no such version.
+	Metadata *Metadata
+	// UnknownPackage says that the registry has no package of that name.
+	UnknownPackage bool
 }
 
 // Source has attestations: a local folder, a registry, or one behind the other.

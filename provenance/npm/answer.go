@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 
 	"countermark/provenance"
 )
@@ -18,7 +17,6 @@ const maxAttestations = 64
 const (
 	maxMembers = 10_000 // of one object
 	maxKeys    = 1_000
-	maxDepth   = 1_000 // of what is read over in a packument
 )
 
 var (
@@ -98,8 +96,6 @@ func str(members map[string]json.RawMessage, name string) string {
 	return s
 }
 
-func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
-
 // parseAttestations reads {"attestations":[{"predicateType":"…","bundle":{…}}]}.
 // Bundles stay as they were written: what is in them is the verifier's business.
 func parseAttestations(body []byte, from string) ([]provenance.Attestation, error) {
@@ -146,139 +142,4 @@ func hasKeys(body []byte) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// promises reads the metadata of one version and reports whether it announces
-// attestations.
-func promises(body []byte, name, version string) (bool, error) {
-	doc, err := fields(body)
-	if err != nil {
-		return false, err
-	}
-	if str(doc, "name") != name || str(doc, "version") != version {
-		return false, fmt.Errorf("%w: the metadata is of another package or version", errAnswer)
-	}
-	dist, err := fields(doc["dist"])
-	if err != nil {
-		return false, err
-	}
-	return !isNull(dist["attestations"]), nil
-}
-
-// versionOf takes one version's metadata out of a packument; nil where it holds
-// no such version. It reads a stream and keeps nothing else of it.
-func versionOf(r io.Reader, name, version string) (json.RawMessage, error) {
-	p := packument{dec: json.NewDecoder(r), version: version}
-	if err := p.object(p.member); err != nil {
-		return nil, err
-	}
-	if _, err := p.dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%w: text behind the JSON", errAnswer)
-	}
-	switch {
-	case p.name != name:
-		return nil, fmt.Errorf("%w: the metadata is of another package", errAnswer)
-	case !p.versions:
-		return nil, fmt.Errorf("%w: no versions", errAnswer)
-	case len(p.found) > maxManifestBytes:
-		return nil, fmt.Errorf("%w: the version's metadata is larger than %d bytes", errAnswer, maxManifestBytes)
-	}
-	return p.found, nil
-}
-
-// packument is a packument on its way.
-type packument struct {
-	dec      *json.Decoder
-	version  string // that is looked for
-	name     string
-	versions bool
-	found    json.RawMessage
-}
-
-// object reads an object, whose values member takes by their names.
-func (p *packument) object(member func(name string) error) error {
-	open, err := p.dec.Token()
-	if err != nil {
-		return errNoJSON
-	}
-	if open != json.Delim('{') {
-		return fmt.Errorf("%w: no JSON object", errAnswer)
-	}
-	for p.dec.More() {
-		token, err := p.dec.Token()
-		if err != nil {
-			return errNoJSON
-		}
-		name, _ := token.(string) // the decoder lets nothing else be a key
-		if err := member(name); err != nil {
-			return err
-		}
-	}
-	if _, err := p.dec.Token(); err != nil {
-		return errNoJSON
-	}
-	return nil
-}
-
-// member reads a member of the packument.
-func (p *packument) member(name string) error {
-	switch name {
-	case "name":
-		if p.name != "" {
-			return errTwice
-		}
-		token, err := p.dec.Token()
-		if err != nil {
-			return errNoJSON
-		}
-		text, ok := token.(string)
-		if !ok || text == "" {
-			return fmt.Errorf("%w: the metadata is of another package", errAnswer)
-		}
-		p.name = text
-		return nil
-	case "versions":
-		if p.versions {
-			return errTwice
-		}
-		p.versions = true
-		return p.object(p.entry)
-	default:
-		return p.skip()
-	}
-}
-
-// entry reads a member of the packument's versions.
-func (p *packument) entry(version string) error {
-	if version != p.version {
-		return p.skip()
-	}
-	if p.found != nil {
-		return errTwice
-	}
-	if err := p.dec.Decode(&p.found); err != nil {
-		return errNoJSON
-	}
-	return nil
-}
-
-// skip reads over a value.
-func (p *packument) skip() error {
-	for depth := 0; ; {
-		token, err := p.dec.Token()
-		if err != nil {
-			return errNoJSON
-		}
-		switch token {
-		case json.Delim('{'), json.Delim('['):
-			if depth++; depth > maxDepth {
-				return fmt.Errorf("%w: nested too deeply", errAnswer)
-			}
-		case json.Delim('}'), json.Delim(']'):
-			depth--
-		}
-		if depth == 0 {
-			return nil
-		}
-	}
 }

@@ -3,6 +3,7 @@ package npm
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -52,6 +53,8 @@ type Client struct {
 	broken    error         // why there is none
 	own       []*url.URL    // registries that may be asked for internal packages
 	large     chan struct{} // holds a token for each large answer that may be read
+
+	packuments packuments
 
 	mu   sync.Mutex
 	keys map[string]*keyring // by registry
@@ -157,29 +160,91 @@ func (q *question) path(escaped string) *url.URL {
 	return u
 }
 
+// ask asks two things at most. The packument comes first: it says whether there
+// are attestations, so that those of most packages, which have none, need not be
+// asked for. It is asked for in full, once for all versions of the package that
+// the run knows, although a single version's manifest or the abbreviated form
+// would be smaller: only the full one says when each version was published and by
+// whom, and which earlier ones were attested. With an ETag it is sent once.
 func (c *Client) ask(ctx context.Context, q *question) provenance.Set {
+	p, fail := c.packument(ctx, q)
+	if fail != nil {
+		return fail.set(q.registry)
+	}
+	if p == nil {
+		set := c.unknown(q, "knows no package of this name")
+		set.UnknownPackage = true
+		return set
+	}
+	m, err := p.metadata(q.version)
+	switch {
+	case err != nil:
+		return answerFailure(q.packument(), err).set(q.registry)
+	case m == nil:
+		return c.unknown(q, "knows the package, but not this version")
+	}
+	var set provenance.Set
+	if m.Attested {
+		set = c.attestations(ctx, q)
+	} else {
+		set = c.absent(ctx, q)
+	}
+	set.Metadata = m
+	return set
+}
+
+func (q *question) packument() *url.URL { return q.path(escapeName(q.name)) }
+
+// unknown is the answer about what the registry does not have: there is nothing
+// that could have no attestations.
+func (c *Client) unknown(q *question, reason string) provenance.Set {
+	fail := &failure{
+		reason: "the registry " + shown(q.registry) + " " + reason,
+		hint:   "check the name and the registry; a package that was taken down, or that needs credentials, looks the same",
+	}
+	return fail.set(q.registry)
+}
+
+// packument returns the package's metadata, nil where the registry has no such
+// package.
+func (c *Client) packument(ctx context.Context, q *question) (*packument, *failure) {
+	return c.packuments.get(ctx, q.packument().String(), func() (*packument, *failure) {
+		var p *packument
+		_, fail := c.get(ctx, q.packument(), document{max: maxPackumentBytes, take: func(r io.Reader) (_ []byte, err error) {
+			p, err = readPackument(r, q.name)
+			return nil, err
+		}}, q.internal)
+		return p, fail
+	})
+}
+
+// attestations asks for those that the packument promises.
+func (c *Client) attestations(ctx context.Context, q *question) provenance.Set {
 	u := q.path("-/npm/v1/attestations/" + escapeName(q.name) + "@" + escapeVersion(q.version))
 	a, fail := c.get(ctx, u, wholeJSON(maxAttestationBytes), q.internal)
 	if fail != nil {
 		return fail.set(q.registry)
 	}
-	if a.status != http.StatusOK {
-		return c.absent(ctx, q, a.status)
+	var found []provenance.Attestation
+	switch a.status {
+	case http.StatusOK:
+		var err error
+		if found, err = parseAttestations(a.body, sbom.RedactURL(u.String())); err != nil {
+			return answerFailure(u, err).set(q.registry)
+		}
+	case http.StatusNotFound, http.StatusGone:
+	default:
+		return statusFailure(u, a.status).set(q.registry)
 	}
-	found, err := parseAttestations(a.body, sbom.RedactURL(u.String()))
-	if err != nil {
-		return answerFailure(u, err).set(q.registry)
-	}
-	set := provenance.Set{Availability: provenance.Found, Attestations: found, Registry: shown(q.registry)}
 	if slices.ContainsFunc(found, mayBeOfSet) {
-		return set
+		return provenance.Set{Availability: provenance.Found, Attestations: found, Registry: shown(q.registry)}
 	}
 	// Others' attestations in the place of npm's are as good as none.
-	absent := c.absent(ctx, q, http.StatusNotFound)
-	if len(found) > 0 && absent.Availability == provenance.None {
-		return set
+	return provenance.Set{
+		Availability: provenance.NoSupport, Registry: shown(q.registry),
+		Reason: "the registry " + shown(q.registry) + " promises attestations in the package's metadata, but does not serve them",
+		Hint:   "ask the registry that the package was published to (--registry), or give the attestations with --attestations",
 	}
-	return absent
 }
 
 // mayBeOfSet judges by the type that the registry gives an attestation: it says
@@ -188,8 +253,8 @@ func mayBeOfSet(a provenance.Attestation) bool {
 	return a.ClaimedType == "" || provenance.OfNPMSet(a.ClaimedType)
 }
 
-// absent finds out what it means that a registry serves no attestations.
-func (c *Client) absent(ctx context.Context, q *question, status int) provenance.Set {
+// absent finds out what it means that a registry promises no attestations.
+func (c *Client) absent(ctx context.Context, q *question) provenance.Set {
 	has, fail := c.hasKeys(ctx, q)
 	if fail != nil {
 		return fail.set(q.registry)
@@ -198,20 +263,6 @@ func (c *Client) absent(ctx context.Context, q *question, status int) provenance
 		return provenance.Set{
 			Availability: provenance.NoSupport, Registry: shown(q.registry),
 			Reason: "the registry " + shown(q.registry) + " publishes no signing keys, so it may drop the attestations that a package has",
-			Hint:   "ask the registry that the package was published to (--registry), or give the attestations with --attestations",
-		}
-	}
-	if status != http.StatusNotFound {
-		return statusFailure(q.path("-/npm/v1/attestations/"), status).set(q.registry)
-	}
-	promised, fail := c.promised(ctx, q)
-	switch {
-	case fail != nil:
-		return fail.set(q.registry)
-	case promised:
-		return provenance.Set{
-			Availability: provenance.NoSupport, Registry: shown(q.registry),
-			Reason: "the registry " + shown(q.registry) + " promises attestations in the package's metadata, but does not serve them",
 			Hint:   "ask the registry that the package was published to (--registry), or give the attestations with --attestations",
 		}
 	}
@@ -267,45 +318,6 @@ func (c *Client) fetchKeys(ctx context.Context, q *question) (bool, *failure) {
 		return false, answerFailure(u, err)
 	}
 	return has, nil
-}
-
-// promised reports whether the version's metadata announces attestations. That
-// the package or version does not exist is a failure: there is nothing that
-// could have none.
-func (c *Client) promised(ctx context.Context, q *question) (bool, *failure) {
-	u := q.path(escapeName(q.name) + "/" + escapeVersion(q.version))
-	a, fail := c.get(ctx, u, wholeJSON(maxManifestBytes), q.internal)
-	if fail != nil {
-		return false, fail
-	}
-	doc := a.body
-	if a.status != http.StatusOK {
-		// Some registries serve whole packuments only.
-		u = q.path(escapeName(q.name))
-		if doc, fail = c.version(ctx, q, u); fail != nil {
-			return false, fail
-		}
-	}
-	yes, err := promises(doc, q.name, q.version)
-	if err != nil {
-		return false, answerFailure(u, err)
-	}
-	return yes, nil
-}
-
-func (c *Client) version(ctx context.Context, q *question, u *url.URL) ([]byte, *failure) {
-	a, fail := c.get(ctx, u, oneVersion(q.name, q.version), q.internal)
-	if fail != nil {
-		return nil, fail
-	}
-	const hint = "check the name and the registry; a package that was taken down, or that needs credentials, looks the same"
-	if a.status != http.StatusOK {
-		return nil, &failure{reason: "the registry " + shown(q.registry) + " knows no package of this name", hint: hint}
-	}
-	if isNull(a.body) {
-		return nil, &failure{reason: "the registry " + shown(q.registry) + " knows the package, but not this version", hint: hint}
-	}
-	return a.body, nil
 }
 
 // shown is a registry's URL for people and results: its path may be a token.

@@ -15,8 +15,10 @@
 // registry: its packages are asked of nobody, so that no private name reaches a
 // registry that was never meant to hear it.
 //
-// Absence is an answer only where the registry can give one. A registry that
-// publishes signing keys and whose metadata for the version promises no
+// A package's metadata (its packument) is read as a stream, and comes with the
+// answer: integrity, signatures, when and by whom the version was published, and
+// the same of all others. Absence is an answer only where the registry can give
+// one. A registry that publishes signing keys and whose packument promises no
 // attestations answers provenance.None; one without keys, or one that promises
 // what it does not serve, answers provenance.NoSupport; everything else, a
 // package that does not exist included, is provenance.Unreachable.

@@ -29,7 +29,6 @@ const (
 
 	maxAttestationBytes = 4 << 20 // npm's own answers stay below 100 kB
 	maxKeyBytes         = 1 << 20
-	maxManifestBytes    = 4 << 20
 	maxPackumentBytes   = 64 << 20 // the largest packuments have some 50 MB; they are read as a stream
 
 	// A hostile registry answers all workers at once. Few large answers are read
@@ -66,12 +65,6 @@ func wholeJSON(limit int64) document {
 		}
 		return data, err
 	}}
-}
-
-// oneVersion takes one version's metadata out of a packument; nil where it holds
-// no such version.
-func oneVersion(name, version string) document {
-	return document{max: maxPackumentBytes, take: func(r io.Reader) ([]byte, error) { return versionOf(r, name, version) }}
 }
 
 // body is an answer's body on its way. What it says of its own end outlives what

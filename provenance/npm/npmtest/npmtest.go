@@ -28,12 +28,33 @@ type Registry struct {
 	faults   map[string][]Fault // by escaped path
 	always   map[string]Fault   // by escaped path, or "" for every path
 	requests []Request
-	whole    bool
 }
 
 type version struct {
 	promised     bool
 	attestations []attestation
+	details      Details
+}
+
+// Details are what a packument says of a version beside its name; zero values are
+// left out.
+type Details struct {
+	Integrity   string // dist.integrity
+	Shasum      string // dist.shasum
+	Signatures  []Signature
+	Tarball     string // dist.tarball
+	Published   string // in time
+	Publisher   string // _npmUser.name
+	Trusted     string // _npmUser.trustedPublisher.id
+	Maintainers []string
+	Repository  string // repository.url
+	Deprecated  string
+}
+
+// Signature is one element of dist.signatures.
+type Signature struct {
+	KeyID string `json:"keyid"`
+	Sig   string `json:"sig"` // base64
 }
 
 type attestation struct {
@@ -87,12 +108,9 @@ func (r *Registry) RequireToken(token string) {
 	r.token = token
 }
 
-// WholePackumentsOnly makes the registry one that does not serve the metadata of
-// single versions.
-func (r *Registry) WholePackumentsOnly() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.whole = true
+// Describe adds a version, or says more of one.
+func (r *Registry) Describe(name, v string, d Details) {
+	r.version(name, v, func(x *version) { x.details = d })
 }
 
 // Publish adds a version without attestations.
@@ -211,16 +229,19 @@ func (r *Registry) document(path string) any {
 	name, v = unescape(name), unescape(v)
 	versions := r.packages[name]
 	switch {
-	case versions == nil || single && (r.whole || versions[v] == nil):
+	case versions == nil || single && versions[v] == nil:
 		return nil
 	case single:
 		return manifest(name, v, versions[v])
 	}
-	all := map[string]any{}
+	all, times := map[string]any{}, map[string]string{}
 	for v, x := range versions {
 		all[v] = manifest(name, v, x)
+		if x.details.Published != "" {
+			times[v] = x.details.Published
+		}
 	}
-	return map[string]any{"name": name, "versions": all}
+	return map[string]any{"_id": name, "name": name, "dist-tags": map[string]string{}, "versions": all, "time": times, "readme": "Read me"}
 }
 
 func (r *Registry) attestations(spec string) any {
@@ -236,11 +257,39 @@ func (r *Registry) attestations(spec string) any {
 }
 
 func manifest(name, v string, x *version) any {
-	dist := map[string]any{"integrity": "sha512-AAAA"}
+	dist := map[string]any{}
+	m := map[string]any{"name": name, "version": v, "description": "a package", "dist": dist}
 	if x.promised {
 		dist["attestations"] = map[string]any{"provenance": map[string]any{"predicateType": "https://slsa.dev/provenance/v1"}}
 	}
-	return map[string]any{"name": name, "version": v, "dist": dist}
+	d := x.details
+	if d.Signatures != nil {
+		dist["signatures"] = d.Signatures
+	}
+	put := func(into map[string]any, key, value string) {
+		if value != "" {
+			into[key] = value
+		}
+	}
+	put(dist, "integrity", d.Integrity)
+	put(dist, "shasum", d.Shasum)
+	put(dist, "tarball", d.Tarball)
+	put(m, "deprecated", d.Deprecated)
+	if d.Repository != "" {
+		m["repository"] = map[string]string{"type": "git", "url": d.Repository}
+	}
+	if d.Publisher != "" || d.Trusted != "" {
+		user := map[string]any{"name": d.Publisher, "email": "someone@registry.example"}
+		if d.Trusted != "" {
+			user["trustedPublisher"] = map[string]string{"id": d.Trusted}
+		}
+		m["_npmUser"] = user
+	}
+	for _, name := range d.Maintainers {
+		list, _ := m["maintainers"].([]any)
+		m["maintainers"] = append(list, map[string]string{"name": name})
+	}
+	return m
 }
 
 // unescape returns a name that no package has where the escape is broken.

@@ -1,0 +1,322 @@
+package npm
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"countermark/provenance"
+)
+
+// Limits of what is kept of a packument.
+const (
+	maxReleases    = 50_000  // the most that a package has are some 10,000
+	maxSignatures  = 16      // of one version; npm makes one
+	maxMaintainers = 1_000   // of one version
+	maxMetaText    = 4 << 10 // bytes of any text that is kept
+)
+
+// packument is what is kept of a package's metadata: little of each version, and
+// nothing of what fills it (manifests, readmes).
+type packument struct {
+	name     string
+	releases []*release // in the document's order
+	times    map[string]time.Time
+}
+
+// release is one version in a packument.
+type release struct {
+	key           string // under which it stands there
+	name, version string // as its manifest says
+	dist          bool   // it has one
+	provenance.Metadata
+}
+
+// metadata returns what the packument says of a version; nil where it holds no
+// such version.
+func (p *packument) metadata(version string) (*provenance.Metadata, error) {
+	i := slices.IndexFunc(p.releases, func(r *release) bool { return r.key == version })
+	if i < 0 {
+		return nil, nil //nolint:nilnil // no such version is an answer
+	}
+	r := p.releases[i]
+	if r.name != p.name || r.version != version {
+		return nil, fmt.Errorf("%w: the metadata is of another package or version", errAnswer)
+	}
+	if !r.dist {
+		return nil, fmt.Errorf("%w: the metadata says nothing of the version's distribution", errAnswer)
+	}
+	m := r.Metadata
+	m.Published = p.times[version]
+	m.Others = make([]provenance.Release, 0, len(p.releases)-1)
+	for j, x := range p.releases {
+		if j != i {
+			m.Others = append(m.Others, provenance.Release{
+				Version: x.key, Published: p.times[x.key], Attested: x.Attested, Publisher: x.Publisher, Repository: x.Repository,
+			})
+		}
+	}
+	return &m, nil
+}
+
+// readPackument reads a packument as a stream, of which the largest have some
+// 50 MB: only what is kept of it is ever in memory at once. Keys that occur twice
+// are refused in all objects of which something is kept: readers differ in which
+// one they take.
+func readPackument(r io.Reader, name string) (*packument, error) {
+	p := &packument{times: map[string]time.Time{}}
+	// Lone surrogates are in many a readme; nothing that is kept is one. Repeated
+	// keys are looked for below, since the decoder would remember every key of a
+	// document, and a hostile one has millions.
+	s := stream{jsontext.NewDecoder(r, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))}
+	versions := false
+	err := s.object(maxMembers, func(key string) (err error) {
+		switch key {
+		case "name":
+			p.name, err = s.text()
+		case "versions":
+			versions = true
+			err = s.object(maxReleases, func(version string) error { return p.version(s, version) })
+		case "time":
+			err = s.object(maxReleases+2, func(version string) error { return p.time(s, version) })
+		default:
+			err = s.skip()
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.ReadToken(); !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%w: text behind the JSON", errAnswer)
+	}
+	switch {
+	case p.name != name:
+		return nil, fmt.Errorf("%w: the metadata is of another package", errAnswer)
+	case !versions:
+		return nil, fmt.Errorf("%w: no versions", errAnswer)
+	}
+	return p, nil
+}
+
+func (p *packument) version(s stream, version string) error {
+	r := &release{key: version}
+	p.releases = append(p.releases, r)
+	return s.object(maxMembers, func(key string) (err error) {
+		switch key {
+		case "name":
+			r.name, err = s.text()
+		case "version":
+			r.version, err = s.text()
+		case "deprecated":
+			r.Deprecated, err = s.text()
+		case "repository":
+			r.Repository, err = s.textOr("url")
+		case "_npmUser":
+			err = s.publisher(&r.Publisher)
+		case "maintainers":
+			err = s.list(maxMaintainers, func() error {
+				name, err := s.textOr("name")
+				r.Maintainers = append(r.Maintainers, name)
+				return err
+			})
+		case "dist":
+			r.dist = s.PeekKind() == '{'
+			err = s.dist(&r.Metadata)
+		default:
+			err = s.skip()
+		}
+		return err
+	})
+}
+
+// time reads when a version was published. What is no time is as good as none.
+func (p *packument) time(s stream, version string) error {
+	text, err := s.text()
+	if at, bad := time.Parse(time.RFC3339, text); bad == nil {
+		p.times[version] = at.UTC()
+	}
+	return err
+}
+
+// stream reads JSON in pieces. A value of another type than is asked for is read
+// over: what it would say is not said.
+type stream struct{ *jsontext.Decoder }
+
+// object reads an object, whose values member takes by their names. Another
+// value than an object has no members; at the top it is refused.
+func (s stream) object(limit int, member func(name string) error) error {
+	if s.PeekKind() != '{' {
+		if s.StackDepth() > 0 {
+			return s.skip()
+		}
+		if s.PeekKind() == 0 {
+			return errNoJSON
+		}
+		return fmt.Errorf("%w: no JSON object", errAnswer)
+	}
+	if _, err := s.ReadToken(); err != nil {
+		return errNoJSON
+	}
+	seen := map[string]struct{}{}
+	for s.PeekKind() != '}' {
+		token, err := s.ReadToken()
+		if err != nil {
+			return errNoJSON
+		}
+		name := token.String()
+		if _, twice := seen[name]; twice {
+			return errTwice
+		}
+		if len(seen) == limit {
+			return fmt.Errorf("%w: more than %d members", errAnswer, limit)
+		}
+		seen[name] = struct{}{}
+		if err := member(name); err != nil {
+			return err
+		}
+	}
+	_, err := s.ReadToken()
+	return noJSON(err)
+}
+
+// list reads an array, whose values element takes.
+func (s stream) list(limit int, element func() error) error {
+	if s.PeekKind() != '[' {
+		return s.skip()
+	}
+	if _, err := s.ReadToken(); err != nil {
+		return errNoJSON
+	}
+	for n := 0; s.PeekKind() != ']'; n++ {
+		if n == limit {
+			return fmt.Errorf("%w: a list of more than %d", errAnswer, limit)
+		}
+		if err := element(); err != nil {
+			return err
+		}
+	}
+	_, err := s.ReadToken()
+	return noJSON(err)
+}
+
+// text reads a string, cut where it is longer than any that means something, ""
+// for any other value.
+func (s stream) text() (string, error) {
+	if s.PeekKind() != '"' {
+		return "", s.skip()
+	}
+	token, err := s.ReadToken()
+	if err != nil {
+		return "", errNoJSON
+	}
+	text := token.String()
+	return strings.Clone(text[:min(len(text), maxMetaText)]), nil
+}
+
+// textOr reads a string, or that member of an object.
+func (s stream) textOr(member string) (text string, err error) {
+	if s.PeekKind() != '{' {
+		return s.text()
+	}
+	err = s.object(maxMembers, func(key string) (err error) {
+		if key != member {
+			return s.skip()
+		}
+		text, err = s.text()
+		return err
+	})
+	return text, err
+}
+
+func (s stream) skip() error { return noJSON(s.SkipValue()) }
+
+// noJSON words the decoder's errors, which would quote what the other side sent.
+// Those of the reader below are remembered there.
+func noJSON(err error) error {
+	if err != nil {
+		return errNoJSON
+	}
+	return nil
+}
+
+func (s stream) publisher(p *provenance.Publisher) error {
+	return s.object(maxMembers, func(key string) (err error) {
+		switch key {
+		case "name":
+			p.Name, err = s.text()
+		case "trustedPublisher":
+			p.Trusted, err = s.textOr("id")
+		default:
+			err = s.skip()
+		}
+		return err
+	})
+}
+
+func (s stream) dist(m *provenance.Metadata) error {
+	shasum := ""
+	err := s.object(maxMembers, func(key string) (err error) {
+		switch key {
+		case "integrity":
+			m.Integrity, err = s.text()
+		case "shasum":
+			shasum, err = s.text()
+		case "tarball":
+			m.Tarball, err = s.text()
+		case "attestations":
+			m.Attested = s.PeekKind() != 'n'
+			err = s.skip()
+		case "signatures":
+			err = s.list(maxSignatures, func() error { return s.signature(m) })
+		default:
+			err = s.skip()
+		}
+		return err
+	})
+	m.Digests = digests(m.Integrity, shasum)
+	return err
+}
+
+func (s stream) signature(m *provenance.Metadata) error {
+	var x provenance.RegistrySignature
+	err := s.object(maxMembers, func(key string) (err error) {
+		switch key {
+		case "keyid":
+			x.KeyID, err = s.text()
+		case "sig":
+			var text string
+			text, err = s.text()
+			x.Signature, _ = base64.StdEncoding.DecodeString(text) // what is none verifies nothing
+		default:
+			err = s.skip()
+		}
+		return err
+	})
+	m.Signatures = append(m.Signatures, x)
+	return err
+}
+
+// digests reads dist.integrity, subresource integrity of one or more digests
+// (https://www.w3.org/TR/SRI/), and dist.shasum, SHA-1 in hex.
+func digests(integrity, shasum string) []provenance.Digest {
+	var out []provenance.Digest
+	for word := range strings.FieldsSeq(integrity) {
+		word, _, _ = strings.Cut(word, "?") // options
+		algorithm, value, _ := strings.Cut(word, "-")
+		if raw, err := base64.StdEncoding.DecodeString(value); err == nil && len(raw) > 0 {
+			out = append(out, provenance.Digest{Algorithm: strings.ToLower(algorithm), Value: hex.EncodeToString(raw)})
+		}
+	}
+	if _, err := hex.DecodeString(shasum); err == nil && shasum != "" {
+		out = append(out, provenance.Digest{Algorithm: "sha1", Value: strings.ToLower(shasum)})
+	}
+	return out
+}
