@@ -51,7 +51,7 @@ func TestEntryIsWhole(t *testing.T) {
 		"nothing":      {func(map[string]any) {}, Verified},
 		"kind":         {func(tree map[string]any) { as[map[string]any](logged(tree)["kindVersion"])["kind"] = "intoto" }, Invalid},
 		"version":      {func(tree map[string]any) { as[map[string]any](logged(tree)["kindVersion"])["version"] = "0.0.2" }, Invalid},
-		"tree size":    {func(tree map[string]any) { as[map[string]any](logged(tree)["inclusionProof"])["treeSize"] = "2" }, Invalid},
+		"tree size":    {func(tree map[string]any) { as[map[string]any](logged(tree)["inclusionProof"])["treeSize"] = "3" }, Invalid},
 		"proof's root": {func(tree map[string]any) { as[map[string]any](logged(tree)["inclusionProof"])["rootHash"] = "AAAA" }, Invalid},
 		"checkpoint": {func(tree map[string]any) {
 			checkpoint := as[map[string]any](as[map[string]any](logged(tree)["inclusionProof"])["checkpoint"])

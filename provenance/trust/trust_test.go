@@ -79,7 +79,7 @@ func TestLoadRoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Source != SourceFile || r.AsOf != "" || len(r.RekorLogs()) != 1 {
+	if r.Source != SourceFile || r.AsOf != "" || len(r.RekorLogs()) != 2 {
 		t.Errorf("got %+v", r)
 	}
 	const empty = `{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`
