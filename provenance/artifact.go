@@ -230,7 +230,7 @@ func (a Artifact) Digests() ([]Digest, error) {
 
 func (v *Verifier) artifact(a Artifact, s Subject, b Attestation, who *identity) Result {
 	r := &verdict{Result: newResult(s, who.Source), skip: v.skip}
-	o, err := open(b.Bundle)
+	o, err := b.open()
 	if err != nil {
 		r.hold(check{name: checkReadable, actual: oneLine(err), what: "the bundle cannot be read", hint: "give the sigstore bundle that was made for this file"})
 		return r.refuse()

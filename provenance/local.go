@@ -27,6 +27,8 @@ const (
 	MaxEvidenceFiles   = 100_000 // files of one folder
 	MaxEvidenceDepth   = 32      // folders below the one that is named
 	MaxEvidenceBundles = 100_000
+
+	maxReady = 2_000 // bundles that are kept parsed until they are verified: some 60 kB each
 )
 
 // EvidenceError says that attestations that the user named cannot be used. The
@@ -292,6 +294,7 @@ type evidenceReader struct {
 	local    *Local
 	seen     map[string]bool // a file that is named twice is one file
 	total    int64           // bytes
+	ready    int             // bundles that are kept parsed
 	warnings []Warning
 }
 
@@ -355,6 +358,11 @@ func (l *Local) add(entry local, signed []claim) {
 // not be as if it were not there.
 func (r *evidenceReader) subjects(entry *local) ([]claim, error) {
 	o, err := open(entry.Bundle)
+	if err == nil && r.ready < maxReady {
+		r.ready++
+		entry.ready = &ready{}
+		entry.ready.first.Store(o)
+	}
 	if err == nil && len(o.subjects) == 0 {
 		err = errors.New("it names no package")
 	}

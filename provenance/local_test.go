@@ -357,3 +357,23 @@ func FuzzReadBundles(f *testing.F) {
 		}
 	})
 }
+
+// TestReadyServesOnce says that a bundle parsed while it was indexed is parsed
+// by nobody else, and shared by nobody.
+func TestReadyServesOnce(t *testing.T) {
+	local, _, err := OpenLocal([]string{filepath.Join("testdata", "sigstore-1.3.0")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := must(local.Attestations(t.Context(), realSubject()))
+	for _, a := range set.Attestations {
+		if a.ready == nil {
+			t.Fatalf("%s is not kept parsed", a.From)
+		}
+		kept := a.ready.first.Load()
+		first, second := must(a.open()), must(a.open())
+		if first != kept || second == kept || second == nil {
+			t.Errorf("%s: what is kept serves once: got it first %t, second %t", a.From, first == kept, second == kept)
+		}
+	}
+}

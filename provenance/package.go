@@ -94,7 +94,7 @@ func (v *verdict) sort(list []Attestation) (publish, provenance *opened) {
 	}
 	var publications, provenances []*opened
 	for _, a := range list {
-		o, err := open(a.Bundle)
+		o, err := a.open()
 		if err == nil && o.statement == nil {
 			err = errUnattested
 		}

@@ -1,7 +1,9 @@
 package provenance
 
 import (
+	"bytes"
 	"context"
+	"sync/atomic"
 
 	"countermark/sbom"
 )
@@ -13,6 +15,27 @@ type Attestation struct {
 	ClaimedType string
 	Bundle      []byte // the sigstore bundle's JSON
 	From        string // where it was found, for messages: a file name, or a redacted URL
+
+	ready *ready // nil where nobody has parsed the bundle yet
+}
+
+// Equal reports whether the same bundle was found at the same place.
+func (a Attestation) Equal(b Attestation) bool {
+	return a.ClaimedType == b.ClaimedType && bytes.Equal(a.Bundle, b.Bundle) && a.From == b.From
+}
+
+// ready holds a bundle that was parsed to find out what it is of.
+type ready struct{ first atomic.Pointer[opened] }
+
+// open parses the bundle. What was parsed before serves once: whoever verifies it
+// must not share it.
+func (a Attestation) open() (*opened, error) {
+	if a.ready != nil {
+		if o := a.ready.first.Swap(nil); o != nil {
+			return o, nil
+		}
+	}
+	return open(a.Bundle)
 }
 
 // Availability says what the lack of an attestation means.

@@ -145,13 +145,9 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 	if slices.ContainsFunc(flags.given, func(name string) bool { return name == "layout-keys" || name == "link-dir" }) {
 		return usageError("name the layout with --layout", "--layout-keys and --link-dir mean nothing without a layout")
 	}
-	var results []provenance.Result
-	for _, arg := range args {
-		result, err := p.verifyOne(ctx, flags, arg)
-		if err != nil {
-			return err
-		}
-		results = append(results, result)
+	results, err := p.verifyAll(ctx, flags, args)
+	if err != nil {
+		return err
 	}
 	if err := p.writeResults(flags, args, results); err != nil {
 		return err
@@ -177,15 +173,43 @@ func exitOf(results []provenance.Result) int {
 	return code
 }
 
-// verifyOne judges one subject by what it is.
-func (p *program) verifyOne(ctx context.Context, flags *verifyFlags, arg string) (provenance.Result, error) {
+// verifyAll judges all packages at once, and each file or digest by itself. The
+// results stand in the order of the subjects.
+func (p *program) verifyAll(ctx context.Context, flags *verifyFlags, args []string) ([]provenance.Result, error) {
+	results := make([]provenance.Result, len(args))
+	var packages []string
+	var at []int
+	for i, arg := range args {
+		if isPackage(arg) {
+			packages, at = append(packages, arg), append(at, i)
+			continue
+		}
+		var err error
+		if results[i], err = p.verifyFile(ctx, flags, arg); err != nil {
+			return nil, err
+		}
+	}
+	if len(packages) == 0 {
+		return results, nil
+	}
+	if err := flags.only("a package", packageFlags); err != nil {
+		return nil, err
+	}
+	judged, err := p.verifyPackages(ctx, flags, packages)
+	for i, r := range judged {
+		results[at[i]] = r
+	}
+	return results, err
+}
+
+func isPackage(arg string) bool {
+	return strings.HasPrefix(arg, "pkg:") || strings.HasPrefix(arg, "npm:")
+}
+
+// verifyFile judges one file or digest by what goes with it.
+func (p *program) verifyFile(ctx context.Context, flags *verifyFlags, arg string) (provenance.Result, error) {
 	none := provenance.Result{}
 	switch {
-	case strings.HasPrefix(arg, "pkg:"), strings.HasPrefix(arg, "npm:"):
-		if err := flags.only("a package", packageFlags); err != nil {
-			return none, err
-		}
-		return p.verifyPackage(ctx, flags, arg)
 	case flags.bundle != "":
 		if err := flags.only("a file or digest with a bundle", artifactFlags); err != nil {
 			return none, err
@@ -232,50 +256,51 @@ func isDigest(s string) bool {
 	return strings.HasPrefix(s, "sha256:") || strings.HasPrefix(s, "sha384:") || strings.HasPrefix(s, "sha512:")
 }
 
-// verifyPackage asks local attestations, then the registry.
-func (p *program) verifyPackage(ctx context.Context, flags *verifyFlags, arg string) (provenance.Result, error) {
-	none := provenance.Result{}
-	subject, err := parsePackage(arg)
-	if err != nil {
-		return none, err
+// verifyPackages asks local attestations, then the registry.
+func (p *program) verifyPackages(ctx context.Context, flags *verifyFlags, args []string) ([]provenance.Result, error) {
+	var subjects []provenance.Subject
+	for _, arg := range args {
+		subject, err := parsePackage(arg)
+		if err != nil {
+			return nil, err
+		}
+		subjects = append(subjects, subject)
 	}
 	pol, err := policy.Locate(flags.policy, []string{"."})
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	ev, err := p.openEvidence(ctx, flags.evidenceFlags, pol, &project{paths: []string{"."}, prefixes: []string{""}})
 	if err != nil {
-		return none, err
+		return nil, err
 	}
 	for _, issue := range ev.issues {
 		p.warn(issue.Fix, "%s%s", place(issue.Path, issue.Line, 0), issue.Message)
 	}
-	expected, err := flags.expectation(subject, pol)
+	expect, err := flags.expectation(pol)
 	if err != nil {
-		return none, err
+		return nil, err
 	}
-	results, err := provenance.Run(ctx, []provenance.Subject{subject}, 1,
-		func(provenance.Subject) provenance.Expectation { return expected }, ev.source, ev.verifier)
-	if err != nil {
-		return none, err
-	}
-	return results[0], nil
+	return provenance.Run(ctx, subjects, flags.workers(), expect, ev.source, ev.verifier)
 }
 
 // expectation is what the flags name, else what policy and catalogue expect.
-func (f *verifyFlags) expectation(s provenance.Subject, pol policy.Located) (provenance.Expectation, error) {
+func (f *verifyFlags) expectation(pol policy.Located) (func(provenance.Subject) provenance.Expectation, error) {
 	e, err := f.source()
-	if err != nil || e.Repo != "" {
-		return e, err
+	if err != nil {
+		return nil, err
+	}
+	if e.Repo != "" {
+		return func(provenance.Subject) provenance.Expectation { return e }, nil
 	}
 	if e != (provenance.Expectation{}) {
-		return e, usageError("name the repository with --source-uri", "nobody is named who has to have signed")
+		return nil, usageError("name the repository with --source-uri", "nobody is named who has to have signed")
 	}
 	known, err := catalog.Embedded()
 	if err != nil {
-		return e, err
+		return nil, err
 	}
-	return policy.Expect(pol.Policy, known)(s), nil
+	return policy.Expect(pol.Policy, known), nil
 }
 
 // source is the expectation that the flags name for an npm package.
