@@ -273,8 +273,10 @@ func (v *verdict) compareIdentity(o *opened, c certified, who *identity) {
 	if who.issuer != nil {
 		v.demand(check{name: checkIssuer, ok: who.issuer.MatchString(c.issuer), expected: who.IssuerRegexp, actual: c.issuer, what: "the certificate's issuer", hint: hint})
 	}
+	e := who.Source
+	e.SignerWorkflow = cmp.Or(e.SignerWorkflow, who.SignerWorkflow)
 	var builders []string
-	if t := o.types.predicate; t == typeSLSA02 || t == typeSLSA1 {
+	if t := o.types.predicate; (t == typeSLSA02 || t == typeSLSA1) && who.asksForBuild() {
 		claims := readPredicate(t, o.predicate)
 		v.Builder = clip(claims.builder)
 		builders = builderNames(t, claims, c)
@@ -282,12 +284,20 @@ func (v *verdict) compareIdentity(o *opened, c certified, who *identity) {
 			v.agree(claims, c)
 		}
 	}
-	e := who.Source
 	if e.Repo != "" && e.Issuer == "" {
 		e.Issuer = who.Issuer // the user names it once, for both
 	}
-	e.SignerWorkflow = cmp.Or(e.SignerWorkflow, who.SignerWorkflow)
 	v.compare(e, c, builders)
+}
+
+// asksForBuild reports whether somebody wants to know where the artifact was
+// built. Who names only a signer may have a provenance that this signer wrote of
+// somebody else's build: that is its word, and nothing of it is believed or shown.
+func (id *identity) asksForBuild() bool {
+	source := id.Source
+	source.From = ""
+	provenance := id.PredicateType == typeSLSA02 || id.PredicateType == typeSLSA1
+	return provenance || id.SignerWorkflow != "" || source != Expectation{}
 }
 
 // verifyArtifact verifies signature, log and time over the artifact.

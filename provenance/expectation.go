@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"cmp"
+	"regexp"
 	"strings"
 )
 
@@ -140,19 +141,13 @@ func (v *verdict) compareBuilder(e Expectation, c certified, names []string) {
 	found := check{name: checkBuilder, expected: e.Builder, what: "the builder", hint: hintSource}
 	for _, name := range names {
 		found.actual = cmp.Or(found.actual, name)
-		found.ok = found.ok || name == e.Builder
+		found.ok = found.ok || builderIs(name, e.Builder)
 	}
 	v.demand(found)
 	// The predicate's builder is the build's own word, so it counts only as far as
 	// the certificate confirms it.
 	if repository, ok := workflowRepository(e.Builder); ok {
-		// A builder may sign by another workflow of its repository, at the same tag.
-		_, tag, tagged := splitWorkflow(e.Builder)
-		_, signedAt, _ := splitWorkflow(c.signer)
-		v.demand(check{
-			name: checkSigner, ok: tagged && strings.HasPrefix(c.signer, repository+"/") && signedAt == tag,
-			expected: "a workflow of " + repository + " at " + cmp.Or(tag, "its ref"), actual: c.signer, what: "the workflow that signed", hint: hintSource,
-		})
+		v.compareReusable(repository, c, found.actual)
 		return
 	}
 	runner, known := builderRunners[e.Builder]
@@ -166,6 +161,47 @@ func (v *verdict) compareBuilder(e Expectation, c certified, names []string) {
 	v.demand(check{
 		name: checkBuilderRunner, ok: c.runner == runner || c.runner == "" && c.early && runner == "github-hosted",
 		expected: runner, actual: c.runner, what: "the runner of the builder", hint: hintSource,
+	})
+}
+
+// builderIs compares a builder id with the expected one, as slsa-verifier does: a
+// reusable workflow may be expected without its ref, and is then any release of
+// it, or with a tag's bare name.
+func builderIs(name, want string) bool {
+	if name == want {
+		return true
+	}
+	if _, ok := workflowRepository(want); !ok {
+		return false
+	}
+	path, ref, ok := splitWorkflow(name)
+	if !ok {
+		return false
+	}
+	if path == want {
+		return releaseTag.MatchString(ref)
+	}
+	tag, tagged := strings.CutPrefix(ref, "refs/tags/")
+	return tagged && path+"@"+tag == want
+}
+
+// releaseTag is a full version. Only such a tag stands for a release of a builder
+// that is expected without its ref; a branch could be anything.
+var releaseTag = regexp.MustCompile(`^refs/tags/v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$`)
+
+// compareReusable compares the signer with a builder that is a reusable workflow.
+// It may sign by another workflow of its repository, at the same ref, and never
+// on a machine that somebody else can change.
+func (v *verdict) compareReusable(repository string, c certified, builder string) {
+	_, ref, _ := splitWorkflow(builder)
+	_, signedAt, _ := splitWorkflow(c.signer)
+	v.demand(check{
+		name: checkSigner, ok: ref != "" && strings.HasPrefix(c.signer, repository+"/") && signedAt == ref,
+		expected: "a workflow of " + repository + " at " + cmp.Or(ref, "its ref"), actual: c.signer, what: "the workflow that signed", hint: hintSource,
+	})
+	v.demand(check{
+		name: checkBuilderRunner, ok: c.runner != "self-hosted", expected: "a hosted runner", actual: c.runner, what: "the runner of the builder",
+		hint: "a self-hosted runner can change what a reusable workflow does; name the workflow that signs in place of the builder if you trust its owner with that",
 	})
 }
 

@@ -71,7 +71,9 @@ type Expectation struct {
 	Repo     string // https://host/owner/name; in a policy a * is one whole path segment
 	Ref      string // refs/tags/v*; * stops at /, ** does not
 	Workflow string // path in the repository, .github/workflows/release.yml
-	Builder  string // builder id, exact
+	// Builder is a builder id, exact, but for two: a reusable workflow without its
+	// ref is any release of it, and in SLSA v0.2 GitHub's runner has two names.
+	Builder string
 	// SignerWorkflow is the workflow that has to have signed, as
 	// [https://][host/]owner/name/path, with @ref to pin that too. It may be one of
 	// another repository; Workflow then says only which workflow was started.

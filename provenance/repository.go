@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -36,7 +37,8 @@ func (r Repository) String() string { return "https://" + r.Host + "/" + strings
 
 // ParseRepository brings a repository's URL into its normal form: https, http,
 // git and ssh URLs, with or without "git+" in front, scp-like addresses
-// (git@host:owner/name), a ".git" or slash at the end. It refuses what could be
+// (git@host:owner/name), host/owner/name without a scheme, as slsa-verifier takes
+// it, a ".git" or slash at the end. It refuses what could be
 // taken for another repository than it is: anything but ASCII, escapes, a query,
 // a fragment, userinfo, and empty or dotted path segments.
 func ParseRepository(raw string) (Repository, error) {
@@ -52,6 +54,9 @@ func ParseRepository(raw string) (Repository, error) {
 			return Repository{}, errors.New("no repository URL: https://host/owner/name was expected")
 		}
 		s = "ssh://git@" + host + "/" + path
+	}
+	if host, _, _ := strings.Cut(s, "/"); bareHost.MatchString(host) {
+		s = "https://" + s
 	}
 	if strings.ContainsAny(s, `%\?#`) {
 		return Repository{}, errors.New("a repository's URL has no escapes, query or fragment")
@@ -83,6 +88,9 @@ func ParseRepository(raw string) (Repository, error) {
 	}
 	return r, nil
 }
+
+// bareHost is a host without a scheme before it. The dot tells it from an owner.
+var bareHost = regexp.MustCompile(`^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
 
 // matches compares a certified repository with an expected one, in which a * is
 // one whole path segment. The note names a near miss for people; a near miss is

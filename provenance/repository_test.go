@@ -11,6 +11,7 @@ func TestParseRepository(t *testing.T) {
 		"https://github.com/Acme/tool.js", "https://GITHUB.com/Acme/tool.js/", "https://github.com/Acme/tool.js.git",
 		"git+https://github.com/Acme/tool.js.git", "git://github.com/Acme/tool.js.git", "git+ssh://git@github.com/Acme/tool.js.git",
 		"ssh://git@github.com/Acme/tool.js", "git@github.com:Acme/tool.js.git", "http://github.com/Acme/tool.js",
+		"github.com/Acme/tool.js", "GitHub.com/Acme/tool.js.git", "git+https://github.com/Acme/tool.js", "git+github.com/Acme/tool.js",
 	} {
 		r, err := ParseRepository(raw)
 		if err != nil || r.String() != want {
@@ -18,7 +19,7 @@ func TestParseRepository(t *testing.T) {
 		}
 	}
 	for _, raw := range []string{
-		"", "github.com/acme/tool", "https://github.com", "https://github.com/acme", "https://github.com/acme/", "https://github.com/acme/tool/tree/main",
+		"", "acme/tool", "github.com", "github.com/acme", "github.com/acme/tool/x", "github.com:x@evil.example/acme/tool", "user@github.com/acme/tool", ".github.com/acme/tool", "https://github.com", "https://github.com/acme", "https://github.com/acme/", "https://github.com/acme/tool/tree/main",
 		"https://github.com/acme//tool", "https://github.com/../tool", "https://github.com/acme/tool?x", "https://github.com/acme/tool#x",
 		"https://github.com/acme/to%6fl", "https://user@github.com/acme/tool", "https://github.com@evil.example/acme/tool", "https://github.com/acme/tool ",
 		"https://github.com/\u0430cme/tool", "https://g\u0456thub.com/acme/tool", "https://github.com\\acme/tool", "file:///acme/tool", "javascript://a/b/c", "git@github.com/acme/tool",

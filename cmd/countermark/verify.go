@@ -116,11 +116,11 @@ func (f *verifyFlags) addIdentity(flags *pflag.FlagSet) {
 	flags.StringVar(&id.CertificateRegexp, "certificate-identity-regexp", "", "`PATTERN` that the certificate's whole identity has to match")
 	flags.StringVar(&id.Issuer, "certificate-oidc-issuer", "", "`URL` of the OIDC issuer that has to have vouched for the identity")
 	flags.StringVar(&id.IssuerRegexp, "certificate-oidc-issuer-regexp", "", "`PATTERN` that the whole issuer has to match")
-	flags.StringVar(&id.Source.Repo, "source-uri", "", "`URL` of the source repository, https://host/owner/name")
+	flags.StringVar(&id.Source.Repo, "source-uri", "", "`URL` of the source repository, https://host/owner/name or host/owner/name")
 	flags.StringVar(&id.Source.Ref, "source-ref", "", "git `REF` of the source, refs/tags/v*")
 	flags.StringVar(&id.Source.Digest, "source-digest", "", "`COMMIT` of the source")
 	flags.StringVar(&id.SignerWorkflow, "signer-workflow", "", "`WORKFLOW` that signed, owner/name/.github/workflows/release.yml")
-	flags.StringVar(&id.Source.Builder, "builder-id", "", "`ID` of the builder")
+	flags.StringVar(&id.Source.Builder, "builder-id", "", "`ID` of the builder; a reusable workflow without its ref is any release vX.Y.Z of it")
 	flags.StringVar(&id.PredicateType, "predicate-type", "", "`TYPE` of the statement")
 	flags.BoolVar(&id.Source.DenySelfHosted, "deny-self-hosted-runners", false, "refuse builds on runners that are not the host's")
 }
