@@ -923,3 +923,63 @@ func TestTableIsWhole(t *testing.T) {
 		}
 	}
 }
+
+// TestCatalogOnlyTightens compares verdicts with the catalogue and without: what
+// it adds are findings and proven sources, and it takes away nothing but the
+// complaint that nobody named the source, which it then compares.
+func TestCatalogOnlyTightens(t *testing.T) {
+	known := facts(nil).Catalog
+	p := policyOf(t, `sources: {chalk: {repo: https://github.com/acme/fork, workflow: .github/workflows/x.yml}, "@sigstore/*": {repo: https://github.com/acme/*}}`)
+	n := 0
+	for e := range known.Packages() {
+		n++
+		s := provenance.Subject{Ecosystem: e.Ecosystem, Name: e.Package}
+		if e.Ecosystem == sbom.OCI {
+			s.PURL = "pkg:oci/x?repository_url=" + e.Package
+		}
+		got, alone := Expect(p, known)(s), Expect(p, nil)(s)
+		if alone.Repo != "" && got != alone {
+			t.Errorf("%s: the catalogue changes what the policy expects to %+v", e.Package, got)
+		}
+		if alone.Repo != "" {
+			continue
+		}
+		want := provenance.Expectation{
+			From: "catalog", Repo: e.Repository, RepositoryID: e.RepositoryID, OwnerID: e.OwnerID, Workflow: e.Workflow,
+		}
+		if got != want {
+			t.Errorf("%s: %+v, want %+v", e.Package, got, want)
+		}
+		// An owner alone would make verified of any repository of his.
+		if r, err := provenance.ParseRepository(got.Repo); err != nil || strings.Contains(r.String(), "*") {
+			t.Errorf("%s: %s is not one repository: %v", e.Package, got.Repo, err)
+		}
+	}
+	if n < 150 {
+		t.Errorf("only %d packages", n)
+	}
+
+	for _, state := range []provenance.State{
+		provenance.Invalid, provenance.Mismatch, provenance.Unavailable, provenance.Stripped,
+		provenance.Lost, provenance.Absent, provenance.Unsupported, provenance.Unvouched,
+	} {
+		c := library("chalk", "5.0.0", sbom.OriginDirect)
+		with := facts([]provenance.Result{result(c, state)}, c)
+		without := with
+		without.Catalog = nil
+		after := rulesFound(Evaluate(Default(), with))
+		for _, rule := range rulesFound(Evaluate(Default(), without)) {
+			if !slices.Contains(after, rule) && rule != "source-unvouched" {
+				t.Errorf("%v: the catalogue excuses %s", state, rule)
+			}
+		}
+	}
+}
+
+func rulesFound(v *Verdict) []string {
+	var names []string
+	for _, f := range v.Findings {
+		names = append(names, f.Rule)
+	}
+	return names
+}

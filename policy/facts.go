@@ -61,7 +61,7 @@ func Expect(p *Policy, c *catalog.Catalog) func(provenance.Subject) provenance.E
 			return provenance.Expectation{}
 		}
 		return provenance.Expectation{
-			From: "catalog", Repo: entry.Repository, RepositoryID: entry.RepositoryID, OwnerID: entry.OwnerID,
+			From: "catalog", Repo: entry.Repository, RepositoryID: entry.RepositoryID, OwnerID: entry.OwnerID, Workflow: entry.Workflow,
 		}
 	}
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"time"
+
 	"countermark/policy/catalog"
 
 	"github.com/spf13/cobra"
@@ -11,13 +13,14 @@ func (p *program) catalogCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "catalog [NAME]",
 		Short: "show the official sources that are known",
-		Long: `Shows the catalogue: for each well-known MCP server the repository that it
-officially comes from, the package under which it is published, if any, and the
-place that documents it. With NAME, those that hold it in
-their name, vendor, package, repository or brand.
+		Long: `Shows the catalogue: for each well-known MCP server, package or image the
+repository that it officially comes from, with its numeric ids where they are
+known, the package under which it is published, if any, the place that documents
+it, and the day on which that was checked. With NAME, those that hold it in their
+name, vendor, package, repository or brand.
 
 The catalogue only tightens: it gives a source to what your policy names none for,
-and tells impostors by likeness; it never excuses a finding.
+and tells impostors of servers by likeness; it never excuses a finding.
 
 Exit codes: 0 shown; 1 nothing of that name is known; 2 wrong usage.`,
 		Args: cobra.MaximumNArgs(1),
@@ -40,19 +43,16 @@ Exit codes: 0 shown; 1 nothing of that name is known; 2 wrong usage.`,
 			if format == "json" {
 				return writeJSON(p.stdout, entries)
 			}
-			return p.catalogText(entries)
+			return p.catalogText(known, entries)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	return cmd
 }
 
-func (p *program) catalogText(entries []catalog.Entry) error {
+func (p *program) catalogText(known *catalog.Catalog, entries []catalog.Entry) error {
 	out := p.plainOut()
-	for i, e := range entries {
-		if i > 0 {
-			out.Printf("\n")
-		}
+	for _, e := range entries {
 		out.Printf("%s (%s)\n", e.Name, e.Vendor)
 		switch {
 		case e.Published():
@@ -66,10 +66,19 @@ func (p *program) catalogText(entries []catalog.Entry) error {
 		if e.RepositoryID != "" {
 			out.Printf("  id %s", e.RepositoryID)
 		}
-		out.Printf("\n  documented  %s (%s)\n", e.Documented, e.Basis)
+		if e.OwnerID != "" {
+			out.Printf("  owner %s", e.OwnerID)
+		}
+		if e.Workflow != "" {
+			out.Printf("\n  workflow    %s", e.Workflow)
+		}
+		out.Printf("\n  documented  %s (%s, checked %s)\n", e.Documented, e.Basis, e.Checked)
 		if e.Note != "" {
 			out.Printf("  note        %s\n", e.Note)
 		}
+		out.Printf("\n")
 	}
+	out.Printf("%d of %d entries, all checked on %s or later, sha256 %s\n",
+		len(entries), len(known.Find("")), known.AsOf().Format(time.DateOnly), known.SHA256())
 	return out.Err()
 }

@@ -27,23 +27,26 @@ const (
 	BasisVendor      = "vendor"         // the vendor's own repository or documentation
 	BasisMCPRegistry = "mcp-registry"   // the first seed of the MCP registry
 	BasisDocker      = "docker-catalog" // Docker's MCP catalogue
+	BasisCertificate = "certificate"    // provenance whose certificate this program verified
 )
 
 // NotPublished stands in the file for the package of a server that has none.
 const NotPublished = "not published"
 
-// Entry is one official server.
+// Entry is one official server, or one package of which the source is known.
 type Entry struct {
-	Name         string         `json:"name"`                   // of the server, unique
-	Vendor       string         `json:"vendor"`                 // who makes it
+	Name         string         `json:"name"`                   // of the server, unique; of a package, its own
+	Vendor       string         `json:"vendor"`                 // who makes it; of a package, who owns the repository
 	Ecosystem    sbom.Ecosystem `json:"ecosystem,omitempty"`    // of Package; empty where there is none
 	Package      string         `json:"package,omitempty"`      // as the ecosystem writes it, a scope included; empty where the vendor publishes none
 	Unreleased   bool           `json:"unreleased,omitempty"`   // the vendor names Package, but the registry did not have it: it vouches for nothing
 	Repository   string         `json:"repository"`             // https://host/owner/name
 	RepositoryID string         `json:"repositoryId,omitempty"` // numeric; empty where unknown
 	OwnerID      string         `json:"ownerId,omitempty"`      // numeric; empty where unknown
+	Workflow     string         `json:"workflow,omitempty"`     // path in the repository; empty unless it is certain
 	Documented   string         `json:"documented"`             // the page that says so
-	Basis        string         `json:"basis"`                  // BasisVendor, BasisMCPRegistry or BasisDocker
+	Basis        string         `json:"basis"`                  // one of the Basis constants
+	Checked      string         `json:"checked"`                // the day of the check, 2006-01-02
 	Note         string         `json:"note,omitempty"`
 	Brands       []string       `json:"brands,omitempty"`   // words by which people know it
 	Scopes       []string       `json:"scopes,omitempty"`   // npm scopes of the vendor, with @
@@ -57,12 +60,14 @@ func (e Entry) Published() bool { return e.Package != "" && !e.Unreleased }
 
 // Catalog is a set of entries. It is safe for use by several goroutines.
 type Catalog struct {
-	entries []Entry // by name
-	asOf    time.Time
-	sum     string
-	own     map[packageKey]int // packages and aliases → entry
-	scopes  map[string]bool    // of all vendors, without @
-	models  []*model           // of each entry, for lookalikes
+	entries  []Entry // servers, by name
+	packages []Entry // by ecosystem and name
+	asOf     time.Time
+	sum      string
+	own      map[packageKey]int // packages and aliases of servers → entry
+	sources  map[packageKey]int // of packages
+	scopes   map[string]bool    // of all vendors, without @
+	models   []*model           // of each server, for lookalikes
 }
 
 type packageKey struct {
@@ -73,19 +78,22 @@ type packageKey struct {
 //go:embed servers.yaml
 var servers []byte
 
-var embedded = sync.OnceValues(func() (*Catalog, error) { return Parse(servers) })
+//go:embed packages.tsv
+var packages []byte
+
+var embedded = sync.OnceValues(func() (*Catalog, error) { return Parse(servers, packages) })
 
 // Embedded returns the catalogue of this build. It is read on the first call.
 func Embedded() (*Catalog, error) { return embedded() }
 
-// Parse reads a catalogue in the form of servers.yaml. Unknown and duplicate
-// keys, entries that are out of order or twice there, and addresses that are not
-// https are errors that name the entry.
-func Parse(data []byte) (*Catalog, error) {
+// Parse reads a catalogue in the forms of servers.yaml and packages.tsv. Unknown
+// and duplicate keys, entries that are out of order or twice there, and addresses
+// that are not https are errors that name the entry.
+func Parse(servers, packages []byte) (*Catalog, error) {
 	var f file
 	// Not the policy file's YAML library: this file is read in every run that
 	// judges, nobody needs its positions, and this one takes a third of the time.
-	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec := yaml.NewDecoder(bytes.NewReader(servers))
 	dec.KnownFields(true)
 	if err := dec.Decode(&f); err != nil {
 		return nil, fmt.Errorf("catalogue: %w", err)
@@ -97,7 +105,7 @@ func Parse(data []byte) (*Catalog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catalogue: as_of %q is no date: write 2006-01-02", f.AsOf)
 	}
-	sum := sha256.Sum256(data)
+	sum := sha256.Sum256(slices.Concat(servers, packages))
 	c := &Catalog{
 		asOf:   asOf,
 		sum:    hex.EncodeToString(sum[:]),
@@ -105,12 +113,15 @@ func Parse(data []byte) (*Catalog, error) {
 		scopes: map[string]bool{},
 	}
 	for i, s := range f.Servers {
-		if err := c.add(s.entry()); err != nil {
+		if err := c.add(s.entry(f.AsOf)); err != nil {
 			return nil, fmt.Errorf("catalogue: entry %d (%q): %w", i+1, s.Name, err)
 		}
 	}
 	for _, e := range c.entries {
 		c.models = append(c.models, newModel(e))
+	}
+	if err := c.addPackages(packages); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
@@ -139,12 +150,12 @@ type server struct {
 	Note         string   `yaml:"note"`
 }
 
-func (s server) entry() Entry {
+func (s server) entry(checked string) Entry {
 	return Entry{
 		Name: s.Name, Vendor: s.Vendor,
 		Ecosystem: sbom.Ecosystem(s.Ecosystem), Package: s.Package, Unreleased: s.Unreleased,
 		Repository: s.Repository, RepositoryID: s.RepositoryID, OwnerID: s.OwnerID,
-		Documented: s.Documented, Basis: s.Basis, Note: s.Note,
+		Documented: s.Documented, Basis: s.Basis, Checked: checked, Note: s.Note,
 		Brands: s.Brands, Scopes: s.Scopes, Aliases: s.Aliases, Distinct: s.Distinct,
 	}
 }
@@ -189,9 +200,15 @@ func (e Entry) validate() error {
 		return errors.New("name, vendor, package, repository, documented and basis are needed")
 	}
 	switch e.Basis {
-	case BasisVendor, BasisMCPRegistry, BasisDocker:
+	case BasisVendor, BasisMCPRegistry, BasisDocker, BasisCertificate:
 	default:
-		return fmt.Errorf("basis %q is none of vendor, mcp-registry, docker-catalog", e.Basis)
+		return fmt.Errorf("basis %q is none of vendor, mcp-registry, docker-catalog, certificate", e.Basis)
+	}
+	if _, err := time.Parse(time.DateOnly, e.Checked); err != nil {
+		return fmt.Errorf("checked %q is no date: write 2006-01-02", e.Checked)
+	}
+	if e.Workflow != "" && !workflow.MatchString(e.Workflow) {
+		return fmt.Errorf("workflow %q is no .github/workflows/NAME.yml", e.Workflow)
 	}
 	for _, id := range []string{e.RepositoryID, e.OwnerID} {
 		if id != "" && !number.MatchString(id) {
@@ -219,11 +236,16 @@ func (e Entry) validatePackage() error {
 		}
 		return nil
 	}
-	if e.Ecosystem != sbom.NPM && e.Ecosystem != sbom.PyPI {
-		return fmt.Errorf("ecosystem %q is none of npm, pypi", e.Ecosystem)
+	form := npmName
+	switch e.Ecosystem {
+	case sbom.NPM, sbom.PyPI:
+	case sbom.OCI:
+		form = imageName
+	default:
+		return fmt.Errorf("ecosystem %q is none of npm, pypi, oci", e.Ecosystem)
 	}
 	for _, name := range append([]string{e.Package}, e.Aliases...) {
-		if !npmName.MatchString(name) || e.Ecosystem == sbom.PyPI && name != normalize(sbom.PyPI, name) {
+		if !form.MatchString(name) || name != normalize(e.Ecosystem, name) {
 			return fmt.Errorf("%q is no normalised %s package name", name, e.Ecosystem)
 		}
 	}
@@ -248,28 +270,31 @@ func byName(a, b Entry) int {
 
 // Source returns the entry whose own package has exactly that name: npm names
 // are compared byte for byte, PyPI names in their normal form
-// (https://packaging.python.org/en/latest/specifications/name-normalization/).
+// (https://packaging.python.org/en/latest/specifications/name-normalization/),
+// images with their host, which is Docker's where none is named.
 // Aliases and unreleased packages are no answer, because nothing says that they
 // come from the entry's repository.
 func (c *Catalog) Source(eco sbom.Ecosystem, name string) (Entry, bool) {
-	name = normalize(eco, name)
-	i, ok := c.own[packageKey{eco, name}]
-	if !ok || !c.entries[i].Published() || c.entries[i].Package != name {
-		return Entry{}, false
+	key := packageKey{eco, normalize(eco, name)}
+	if i, ok := c.own[key]; ok && c.entries[i].Published() && c.entries[i].Package == key.name {
+		return c.entries[i], true
 	}
-	return c.entries[i], true
+	if i, ok := c.sources[key]; ok {
+		return c.packages[i], true
+	}
+	return Entry{}, false
 }
 
-// All yields the entries, by name.
+// All yields the servers, by name.
 func (c *Catalog) All() iter.Seq[Entry] { return slices.Values(c.entries) }
 
 // Find returns the entries that a person may mean, by name: those of which the
 // name, vendor, package, alias, brand or repository contains the query, in any
-// case. An empty query finds all.
+// case; servers come before packages. An empty query finds all.
 func (c *Catalog) Find(query string) []Entry {
 	query = strings.ToLower(strings.TrimSpace(query))
 	var found []Entry
-	for _, e := range c.entries {
+	for _, e := range slices.Concat(c.entries, c.packages) {
 		texts := slices.Concat([]string{e.Name, e.Vendor, e.Package, e.Repository}, e.Aliases, e.Brands)
 		if slices.ContainsFunc(texts, func(s string) bool { return strings.Contains(strings.ToLower(s), query) }) {
 			found = append(found, e)
@@ -278,17 +303,22 @@ func (c *Catalog) Find(query string) []Entry {
 	return found
 }
 
-// SHA256 returns the digest of the file that was parsed, in hex.
+// SHA256 returns the digest, in hex, of the two files that were parsed, one
+// behind the other: cat servers.yaml packages.tsv | sha256sum.
 func (c *Catalog) SHA256() string { return c.sum }
 
-// AsOf returns the day on which the entries were last checked, in UTC.
+// AsOf returns the day, in UTC, since which every entry was checked.
 func (c *Catalog) AsOf() time.Time { return c.asOf }
 
 var pypiSeparators = regexp.MustCompile(`[-_.]+`)
 
 func normalize(eco sbom.Ecosystem, name string) string {
-	if eco == sbom.PyPI {
+	switch eco {
+	case sbom.PyPI:
 		return pypiSeparators.ReplaceAllString(strings.ToLower(name), "-")
+	case sbom.OCI:
+		return image(name)
+	default:
+		return name
 	}
-	return name
 }

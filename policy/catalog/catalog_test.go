@@ -114,7 +114,8 @@ func TestSource(t *testing.T) {
 	}{
 		{sbom.NPM, "@playwright/mcp", "https://github.com/microsoft/playwright-mcp"},
 		{sbom.NPM, "@Playwright/mcp", ""},
-		{sbom.NPM, "playwright", ""},
+		{sbom.NPM, "playwright", "https://github.com/microsoft/playwright"},
+		{sbom.NPM, "stripe", ""}, // an alias
 		{sbom.PyPI, "@playwright/mcp", ""},
 		{sbom.PyPI, "MCP_server.Git", "https://github.com/modelcontextprotocol/servers"},
 		{sbom.PyPI, "awslabs.core-mcp-server", "https://github.com/awslabs/mcp"},
@@ -144,7 +145,7 @@ func TestPostmark(t *testing.T) {
 
 func TestFind(t *testing.T) {
 	c := load(t)
-	all := slices.Collect(c.All())
+	all := slices.Concat(slices.Collect(c.All()), slices.Collect(c.Packages()))
 	if got := c.Find(""); len(got) != len(all) {
 		t.Errorf("an empty query finds %d of %d", len(got), len(all))
 	}
@@ -174,7 +175,7 @@ servers:
 `
 
 func TestParse(t *testing.T) {
-	c, err := Parse([]byte(valid))
+	c, err := Parse([]byte(valid), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +208,7 @@ func TestParse(t *testing.T) {
 			if data == valid {
 				t.Fatal("nothing was replaced")
 			}
-			if _, err := Parse([]byte(data)); err == nil || !strings.Contains(err.Error(), x.want) {
+			if _, err := Parse([]byte(data), nil); err == nil || !strings.Contains(err.Error(), x.want) {
 				t.Errorf("error %v, want one with %q", err, x.want)
 			}
 		})
@@ -218,7 +219,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(valid))
 	f.Add(bytes.Replace([]byte(valid), []byte("as_of"), []byte("&a as_of"), 1))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := Parse(data)
+		c, err := Parse(data, nil)
 		if err != nil {
 			return
 		}

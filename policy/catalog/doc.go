@@ -1,16 +1,22 @@
 // Package catalog knows the official sources of well-known MCP servers, and
 // which package names look like theirs.
 //
-// In flows one embedded file, servers.yaml, in which every entry names the page
-// that documents it; [Embedded] reads it once, on first use. Out flow two
-// answers about a package name: [Catalog.Source], the repository that the
+// In flow two embedded files, in which every entry names the page that documents
+// it; [Embedded] reads them once, on first use. servers.yaml has the servers, with
+// what people call them; packages.tsv has packages and images of which no more
+// than the source is said. Out flow two answers about a package name: [Catalog.Source], the repository that the
 // package of that very name comes from, and [Catalog.Lookalikes], the servers
 // for which a package could be mistaken although it is not theirs. [Catalog.Find]
 // and [Catalog.All] list entries for people.
 //
 // A catalogue may only tighten. That a package is not in it says nothing, and
 // an entry never excuses what a policy would find. It lists names and places,
-// no versions and no digests; it reaches no network.
+// no versions and no digests; it reaches no network. What packages.tsv lists frees
+// no name of the suspicion that it imitates a server. The images that Docker
+// builds (docker.io/mcp/*) are listed with the source that Docker built them from;
+// only a signature that certifies this very repository proves them.
+//
+// Maintainers compare the npm entries with the registry by the command in recheck.
 //
 // # What looks alike
 //
