@@ -253,7 +253,7 @@ func (v *Verifier) artifact(a Artifact, s Subject, b Attestation, who *identity)
 	if result.Signature == nil || result.Signature.Certificate == nil {
 		return r.refuse()
 	}
-	r.compareIdentity(o, readCertificate(result.Signature.Certificate), who)
+	r.compareIdentity(o, r.certify(o, result.Signature.Certificate), who)
 	return r.conclude(true)
 }
 

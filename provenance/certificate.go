@@ -1,6 +1,10 @@
 package provenance
 
 import (
+	"cmp"
+	"crypto/x509"
+	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 
@@ -59,6 +63,70 @@ func readCertificate(s *certificate.Summary) certified {
 	return c
 }
 
+// certify reads the certificate of a verified bundle. One that says a thing twice
+// and differently could be read as either, so it holds for neither.
+func (v *verdict) certify(o *opened, s *certificate.Summary) certified {
+	if err := o.consistent(s); err != nil {
+		v.hold(check{name: checkCertificate, actual: oneLine(err), what: "the certificate contradicts itself", hint: hintPublish})
+	}
+	return readCertificate(s)
+}
+
+// consistent compares what a certificate says in its early extensions with what
+// it says in the later ones. Fulcio takes both from one token.
+func (o *opened) consistent(s *certificate.Summary) error {
+	content, err := o.bundle.VerificationContent()
+	if err != nil {
+		return err
+	}
+	leaf := content.Certificate()
+	if leaf == nil {
+		return errors.New("it is missing")
+	}
+	if n := len(leaf.URIs) + len(leaf.EmailAddresses) + len(leaf.DNSNames) + len(leaf.IPAddresses); n > 1 {
+		return fmt.Errorf("it has %d subject alternative names", n)
+	}
+	if issuer, ok := otherIssuer(leaf, s.Issuer); ok {
+		return fmt.Errorf("its issuer is %q and %q", clip(issuer), clip(s.Issuer))
+	}
+	_, path, _ := strings.Cut(strings.TrimPrefix(s.SourceRepositoryURI, "https://"), "/")
+	pairs := []struct{ what, early, later string }{
+		{"trigger", s.GithubWorkflowTrigger, s.BuildTrigger},
+		{"commit", s.GithubWorkflowSHA, s.SourceRepositoryDigest},
+		{"ref", s.GithubWorkflowRef, s.SourceRepositoryRef},
+		{"repository", s.GithubWorkflowRepository, path},
+	}
+	if s.Issuer == IssuerGitHub || s.Issuer == IssuerGitLab {
+		pairs = append(pairs, struct{ what, early, later string }{"signer", s.SubjectAlternativeName, s.BuildSignerURI})
+	}
+	for _, p := range pairs {
+		if p.early != "" && p.later != "" && p.early != p.later {
+			return fmt.Errorf("its %s is %q and %q", p.what, clip(p.early), clip(p.later))
+		}
+	}
+	return nil
+}
+
+// otherIssuer returns an issuer of the certificate that is not the given one: 1.1
+// holds it as it is, 1.8 as a DER string.
+func otherIssuer(leaf *x509.Certificate, issuer string) (string, bool) {
+	for _, x := range leaf.Extensions {
+		found := issuer
+		switch {
+		case x.Id.Equal(certificate.OIDIssuer): //nolint:staticcheck // early certificates have no other
+			found = string(x.Value)
+		case x.Id.Equal(certificate.OIDIssuerV2):
+			if err := certificate.ParseDERString(x.Value, &found); err != nil {
+				return "", true
+			}
+		}
+		if found != issuer {
+			return found, true
+		}
+	}
+	return "", false
+}
+
 // workflowOf returns the path of a workflow in its repository, given its URI:
 // https://host/owner/name/PATH@ref at GitHub, and with a second slash before the
 // path at GitLab. A workflow of another repository has no path in this one.
@@ -108,8 +176,12 @@ type claimed struct {
 	trigger      string
 	repositoryID string
 	ownerID      string
-	run          string
+	runs         []string // as URLs, or as the run's number with that of its attempt
+	material     source   // the first thing that went into the build
 }
+
+// source is a repository at a commit, as a predicate names what was built from.
+type source struct{ repository, ref, commit string }
 
 // The predicate types of npm's set.
 const (
@@ -145,12 +217,13 @@ func readPredicate(predicateType string, p object) claimed {
 		trigger:      github.text("event_name"),
 		repositoryID: github.text("repository_id"),
 		ownerID:      github.text("repository_owner_id"),
-		run:          p.text("runDetails", "metadata", "invocationId"),
+		runs:         []string{p.text("runDetails", "metadata", "invocationId")},
+		material:     readMaterial(p.list("buildDefinition", "resolvedDependencies"), "gitCommit"),
 	}
 	if deps := p.list("buildDefinition", "resolvedDependencies"); len(deps) > 0 {
-		source, _ := deps[0].(object)
-		c.commit = source.text("digest", "gitCommit")
-		if uri, ref := splitRef(source.text("uri")); c.repository == "" {
+		first, _ := deps[0].(object)
+		c.commit = first.text("digest", "gitCommit")
+		if uri, ref := splitRef(first.text("uri")); c.repository == "" {
 			c.repository, c.ref = uri, ref
 		}
 	}
@@ -158,30 +231,63 @@ func readPredicate(predicateType string, p object) claimed {
 }
 
 func readSLSA02(p object) claimed {
-	source := p.object("invocation", "configSource")
+	config := p.object("invocation", "configSource")
 	environment := p.object("invocation", "environment")
-	repository, ref := splitRef(source.text("uri"))
+	gitlab := p.object("invocation", "parameters") // where npm puts GitLab's variables
+	repository, ref := splitRef(config.text("uri"))
 	c := claimed{
 		builder:      p.text("builder", "id"),
 		repository:   repository,
 		ref:          ref,
-		commit:       source.text("digest", "sha1"),
-		workflow:     source.text("entryPoint"),
-		trigger:      environment.text("GITHUB_EVENT_NAME"),
-		repositoryID: environment.text("GITHUB_REPOSITORY_ID"),
+		commit:       config.text("digest", "sha1"),
+		workflow:     config.text("entryPoint"),
+		trigger:      cmp.Or(environment.text("GITHUB_EVENT_NAME"), gitlab.text("CI_PIPELINE_SOURCE")),
+		repositoryID: cmp.Or(environment.text("GITHUB_REPOSITORY_ID"), gitlab.text("CI_PROJECT_ID")),
 		ownerID:      environment.text("GITHUB_REPOSITORY_OWNER_ID"),
+		runs:         []string{p.text("metadata", "buildInvocationId"), p.text("metadata", "buildInvocationID")},
+		material:     readMaterial(p.list("materials"), "sha1"),
 	}
 	if id, attempt := environment.text("GITHUB_RUN_ID"), environment.text("GITHUB_RUN_ATTEMPT"); id != "" && attempt != "" {
-		c.run = repository + "/actions/runs/" + id + "/attempts/" + attempt
+		c.runs = append(c.runs, id+"-"+attempt)
 	}
 	return c
 }
 
-// splitRef splits git+https://host/owner/name@refs/heads/main.
-func splitRef(uri string) (repository, ref string) {
-	at := strings.LastIndex(uri, "@")
-	if at < 0 || !strings.HasPrefix(uri[at+1:], "refs/") {
-		return strings.TrimPrefix(uri, "git+"), ""
+// readMaterial reads the first of a build's materials, which is its source where
+// it is a git repository.
+func readMaterial(list []any, algorithm string) source {
+	if len(list) == 0 {
+		return source{}
 	}
-	return strings.TrimPrefix(uri[:at], "git+"), uri[at+1:]
+	first, _ := list[0].(object)
+	if !strings.HasPrefix(first.text("uri"), "git+") {
+		return source{}
+	}
+	repository, ref := splitRef(first.text("uri"))
+	return source{repository, ref, first.text("digest", algorithm)}
+}
+
+// runURL returns the address of a run at GitHub, for which SLSA v0.2 and GitHub's
+// builders write its number and that of its attempt. Other names of runs are
+// compared with nothing.
+func runURL(repository, run string) string {
+	if strings.HasPrefix(run, "https://") {
+		return run
+	}
+	if m := numberedRun.FindStringSubmatch(run); m != nil {
+		return repository + "/actions/runs/" + m[1] + "/attempts/" + m[2]
+	}
+	return ""
+}
+
+var numberedRun = regexp.MustCompile(`^([0-9]+)-([0-9]+)$`)
+
+// splitRef splits git+https://host/owner/name@refs/tags/v1. A tag may hold another
+// @, as those of @scope/name@1.2.3 do; a repository holds none before refs.
+func splitRef(uri string) (repository, ref string) {
+	repository, ref, ok := strings.Cut(strings.TrimPrefix(uri, "git+"), "@refs/")
+	if !ok {
+		return repository, ""
+	}
+	return repository, "refs/" + ref
 }

@@ -21,6 +21,7 @@ const (
 	checkPublishKey       = "publish-key"
 	checkPublishSigned    = "publish-signature"
 	checkProvenanceCert   = "provenance-certificate"
+	checkCertificate      = "certificate-extensions"
 	checkProvenanceSigned = "provenance-signature"
 	checkPublishSubject   = "publish-subject"
 	checkProvSubject      = "provenance-subject"

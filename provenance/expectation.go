@@ -19,9 +19,23 @@ func (v *verdict) compare(e Expectation, c certified, builders []string) {
 			v.demand(check{name: name, ok: want == have, expected: want, actual: have, what: what, hint: hintSource})
 		}
 	}
-	equal(checkRepositoryID, "the source repository's id", e.RepositoryID, c.repositoryID)
-	equal(checkOwnerID, "the source repository owner's id", e.OwnerID, c.ownerID)
-	if e.Ref != "" {
+	numbered := func(name, what, want, have, note string) {
+		if have == "" {
+			note = ""
+		}
+		if want != "" {
+			v.demand(check{name: name, ok: want == have, expected: want, actual: have, what: what, note: note, hint: hintSource})
+		}
+	}
+	numbered(checkRepositoryID, "the source repository's id", e.RepositoryID, c.repositoryID, "an id survives renames, so it is another repository, whatever its name")
+	numbered(checkOwnerID, "the source repository owner's id", e.OwnerID, c.ownerID, "an id survives renames, so it is another owner, whatever its name")
+	switch {
+	case e.Ref == "" && e.Repo != "" && ofRequest(c.ref):
+		v.demand(check{
+			name: checkRef, expected: "a branch or tag", actual: c.ref, what: "the source ref", note: "a pull request holds what nobody merged",
+			hint: "name the ref if it is right: refs/pull/*/merge",
+		})
+	case e.Ref != "":
 		v.demand(check{name: checkRef, ok: c.ref != "" && matchRef(e.Ref, c.ref), expected: e.Ref, actual: c.ref, what: "the source ref", hint: hintSource})
 	}
 	equal(checkCommit, "the source commit", strings.ToLower(e.Digest), strings.ToLower(c.commit))
@@ -36,6 +50,12 @@ func (v *verdict) compare(e Expectation, c certified, builders []string) {
 			what: "the build's runner", hint: "a self-hosted runner can be changed by whoever owns it; allow it only for a publisher that you trust with that",
 		})
 	}
+}
+
+// ofRequest reports whether a ref is of a pull request at GitHub or a merge
+// request at GitLab: the repository certifies it, but others wrote what it holds.
+func ofRequest(ref string) bool {
+	return strings.HasPrefix(ref, "refs/pull/") || strings.HasPrefix(ref, "refs/merge-requests/")
 }
 
 func (v *verdict) compareRepository(e Expectation, c certified) {
@@ -236,9 +256,12 @@ func (v *verdict) agree(p claimed, c certified) {
 	both(checkClaimTrigger, "the trigger", p.trigger, c.trigger)
 	both(checkClaimRepoID, "the repository id", p.repositoryID, c.repositoryID)
 	both(checkClaimOwnerID, "the owner id", p.ownerID, c.ownerID)
-	if strings.HasPrefix(p.run, "https://") {
-		both(checkClaimRun, "the run", p.run, c.run)
+	for _, run := range p.runs {
+		both(checkClaimRun, "the run", runURL(c.repository, run), c.run)
 	}
+	both(checkClaimRepository, "the first material", normalRepository(p.material.repository, c.repository), normalRepository(c.repository, ""))
+	both(checkClaimRef, "the first material's ref", p.material.ref, c.ref)
+	both(checkClaimCommit, "the first material's commit", p.material.commit, c.commit)
 	switch p.builder {
 	case builderGitHubHosted:
 		both(checkClaimBuilder, "the builder's runner", "github-hosted", c.runner)
@@ -248,6 +271,9 @@ func (v *verdict) agree(p claimed, c certified) {
 		if repository, ok := workflowRepository(p.builder); ok {
 			signer, _ := workflowRepository(c.signer)
 			both(checkClaimBuilder, "the builder's repository", repository, signer)
+		}
+		if project, _, ok := strings.Cut(p.builder, "/-/runners/"); ok { // GitLab's
+			both(checkClaimBuilder, "the builder's project", normalRepository(project, ""), normalRepository(c.repository, ""))
 		}
 	}
 }

@@ -1,8 +1,14 @@
 package provenance
 
 import (
+	"bytes"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"strings"
 	"testing"
+
+	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 
 	"countermark/provenance/provenancetest"
 )
@@ -112,6 +118,148 @@ func TestForeignProvenance(t *testing.T) {
 		got := must(verifier(t, ours(t).material).Artifact(Artifact{Digest: Digest{"sha512", someSHA512}}, bundle, c.id))
 		if got.State != c.state || got.State == Verified && got.Builder != "" {
 			t.Errorf("%s: got %s (%s), builder %q", name, got.State, got.Reason, got.Builder)
+		}
+	}
+}
+
+// TestClaims has predicates that say something else than the certificate in a
+// place where not every builder says it.
+func TestClaims(t *testing.T) {
+	gitlab := func(b *provenancetest.Build) { gitlab(b); b.Ref = "refs/heads/main" }
+	slsa02 := func(b *provenancetest.Build) { b.SLSA02 = true }
+	for _, c := range []struct {
+		name     string
+		build    func(*provenancetest.Build)
+		old, new string // in the statement
+		check    string // that refuses it; empty where nothing does
+	}{
+		{"v1, unchanged", nil, "", "", ""},
+		{"v1, material of another repository", nil, "git+https://github.com/acme/tool@", "git+https://github.com/evil/tool@", checkClaimRepository},
+		{"v1, material at another ref", nil, "tool@refs/tags/v1.2.3", "tool@refs/heads/evil", checkClaimRef},
+		{"v1, material without a ref", nil, "tool@refs/tags/v1.2.3", "tool", ""},
+		{"v1, material that is no repository", nil, "git+https://github.com/acme/tool@refs/tags/v1.2.3", "pkg:docker/debian@12", ""},
+		{"v1, run by its numbers", nil, "https://github.com/acme/tool/actions/runs/42/attempts/1", "42-1", ""},
+		{"v1, another attempt by its numbers", nil, "https://github.com/acme/tool/actions/runs/42/attempts/1", "42-2", checkClaimRun},
+		{"v1, run of another form", nil, "https://github.com/acme/tool/actions/runs/42/attempts/1", "some build", ""},
+		{"v0.2, unchanged", slsa02, "", "", ""},
+		{"v0.2, material of another repository", slsa02, `"materials":[{"digest":{"sha1":"` + claimedCommit + `"},"uri":"git+https://github.com/acme/`, `"materials":[{"digest":{"sha1":"` + claimedCommit + `"},"uri":"git+https://github.com/evil/`, checkClaimRepository},
+		{"v0.2, material at another commit", slsa02, `"materials":[{"digest":{"sha1":"c`, `"materials":[{"digest":{"sha1":"0`, checkClaimCommit},
+		{"v0.2, another attempt", slsa02, `"GITHUB_RUN_ATTEMPT":"1"`, `"GITHUB_RUN_ATTEMPT":"2"`, checkClaimRun},
+		{"v0.2, another run", slsa02, `"invocation":{`, `"metadata":{"buildInvocationId":"43-1"},"invocation":{`, checkClaimRun},
+		{"v0.2, another run, spelt as in-toto does", slsa02, `"invocation":{`, `"metadata":{"buildInvocationID":"43-1"},"invocation":{`, checkClaimRun},
+		{"v0.2, the same run", slsa02, `"invocation":{`, `"metadata":{"buildInvocationId":"42-1"},"invocation":{`, ""},
+		{"v0.2, a tag with @", func(b *provenancetest.Build) { b.SLSA02, b.Ref = true, "refs/tags/@acme/tool@1.2.3" }, "", "", ""},
+		{"GitLab, unchanged", gitlab, "", "", ""},
+		{"GitLab, runner of another project", gitlab, "https://gitlab.com/acme/group/tool/-/runners", "https://gitlab.com/evil/tool/-/runners", checkClaimBuilder},
+		{"GitLab, another job", gitlab, `"invocation":{`, `"metadata":{"buildInvocationId":"https://gitlab.com/acme/group/tool/-/jobs/1"},"invocation":{`, checkClaimRun},
+		{"GitLab, another trigger", gitlab, `"environment":{"GITHUB_EVENT_NAME":"push",`, `"parameters":{"CI_PIPELINE_SOURCE":"merge_request_event"},"environment":{`, checkClaimTrigger},
+		{"GitLab, the same trigger", gitlab, `"environment":{"GITHUB_EVENT_NAME":"push",`, `"parameters":{"CI_PIPELINE_SOURCE":"push"},"environment":{`, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := honest()
+			if c.build != nil {
+				c.build(&b)
+			}
+			statement := must(b.ProvenanceStatement())
+			if !bytes.Contains(statement, []byte(c.old)) {
+				t.Fatalf("%s is not in %s", c.old, statement)
+			}
+			statement = bytes.Replace(statement, []byte(c.old), []byte(c.new), 1)
+			set := setOf(t, must(ours(t).Publish(b)), must(ours(t).Sign(statement, b.Identity())))
+			got := verifier(t, ours(t).material).Package(honestSubject(), Expectation{Repo: b.Repository}, set)
+			want := Verified
+			if c.check != "" {
+				want = Invalid
+			}
+			if got.State != want || firstFailed(got) != c.check {
+				t.Errorf("got %s, failed %q (%s)", got.State, firstFailed(got), got.Reason)
+			}
+		})
+	}
+}
+
+var claimedCommit = strings.Repeat("c0ffee00", 5)
+
+// TestPullRequests has builds of what nobody merged. They are no source unless
+// somebody asks for them.
+func TestPullRequests(t *testing.T) {
+	for _, c := range []struct {
+		ref, want string
+		state     State
+	}{
+		{"refs/pull/7/merge", "", Mismatch},
+		{"refs/pull/7/head", "refs/tags/**", Mismatch},
+		{"refs/merge-requests/7/head", "", Mismatch},
+		{"refs/pull/7/merge", "refs/pull/*/merge", Verified},
+		{"refs/heads/refs/pull/7", "", Verified},
+	} {
+		b := honest()
+		b.Ref = c.ref
+		got := verifier(t, ours(t).material).Package(honestSubject(), Expectation{Repo: b.Repository, Ref: c.want}, signed(t, b))
+		if got.State != c.state || c.state == Mismatch && firstFailed(got) != checkRef {
+			t.Errorf("%s, expected %q: got %s (%s)", c.ref, c.want, got.State, got.Reason)
+		}
+	}
+}
+
+// TestContradictions has certificates whose early and later extensions differ.
+func TestContradictions(t *testing.T) {
+	v := verifier(t, ours(t).material)
+	for name, change := range map[string]func(e *certificate.Extensions){
+		"repository":       func(e *certificate.Extensions) { e.GithubWorkflowRepository = "evil/tool" },
+		"repository's end": func(e *certificate.Extensions) { e.GithubWorkflowRepository = "tool" },
+		"ref":              func(e *certificate.Extensions) { e.GithubWorkflowRef = "refs/heads/main" },
+		"commit":           func(e *certificate.Extensions) { e.GithubWorkflowSHA = strings.Repeat("1", 40) },
+		"trigger":          func(e *certificate.Extensions) { e.GithubWorkflowTrigger = "release" },
+		"signer": func(e *certificate.Extensions) {
+			e.BuildSignerURI = "https://github.com/evil/tool/.github/workflows/x.yml@refs/heads/x"
+		},
+	} {
+		b := honest()
+		as := b.Identity()
+		change(&as.Extensions)
+		provenance := must(ours(t).Sign(must(b.ProvenanceStatement()), as))
+		got := v.Package(honestSubject(), honestExpectation(), setOf(t, must(ours(t).Publish(b)), provenance))
+		if got.State != Invalid || firstFailed(got) != checkCertificate {
+			t.Errorf("%s: got %s, failed %q (%s)", name, got.State, firstFailed(got), got.Reason)
+		}
+		id := Identity{Certificate: as.SAN, Issuer: IssuerGitHub}
+		got = must(v.Artifact(Artifact{Digest: Digest{"sha512", someSHA512}}, []Attestation{{Bundle: provenance}}, id))
+		if got.State != Invalid || firstFailed(got) != checkCertificate {
+			t.Errorf("%s, as a file: got %s, failed %q (%s)", name, got.State, firstFailed(got), got.Reason)
+		}
+		blind := must(NewVerifier(ours(t).material))
+		blind.skip = map[string]bool{checkCertificate: true}
+		if got := blind.Package(honestSubject(), honestExpectation(), setOf(t, must(ours(t).Publish(b)), provenance)); name != "repository" && got.State != Verified {
+			t.Errorf("%s, without the check: got %s (%s)", name, got.State, got.Reason)
+		}
+	}
+}
+
+func TestOtherIssuer(t *testing.T) {
+	der := must(asn1.MarshalWithParams("https://issuer.example", "utf8"))
+	for name, c := range map[string]struct {
+		raw   string
+		der   []byte
+		other bool
+	}{
+		"both":         {"https://issuer.example", der, false},
+		"none":         {"", nil, false},
+		"early":        {"https://issuer.example", nil, false},
+		"later":        {"", der, false},
+		"early other":  {"https://evil.example", der, true},
+		"DER as early": {string(der), der, true},
+		"raw as later": {"https://issuer.example", []byte("https://issuer.example"), true},
+	} {
+		leaf := &x509.Certificate{}
+		for id, value := range map[string][]byte{"1": []byte(c.raw), "8": c.der} {
+			if len(value) > 0 {
+				oid := asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 57264, 1, int(id[0] - '0')}
+				leaf.Extensions = append(leaf.Extensions, pkix.Extension{Id: oid, Value: value})
+			}
+		}
+		if found, other := otherIssuer(leaf, "https://issuer.example"); other != c.other {
+			t.Errorf("%s: got %q, %t", name, found, other)
 		}
 	}
 }

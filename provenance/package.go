@@ -170,7 +170,7 @@ func (v *Verifier) verifySet(r *verdict, publish, provenance *opened) (certified
 	}
 	seen := witness(v.keys, provenance, proven)
 	r.LogIndex, r.Integrated = seen.index, seen.at
-	return readCertificate(proven.Signature.Certificate), true
+	return r.certify(provenance, proven.Signature.Certificate), true
 }
 
 func describeKey(o *opened) string {
