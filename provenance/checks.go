@@ -16,6 +16,8 @@ const (
 	checkPublishCount     = "publish-count"
 	checkProvenanceCount  = "provenance-count"
 	checkOther            = "other-attestation"
+	checkOneHolds         = "one-holds"             // of an image's provenances
+	checkComplete         = "attestations-complete" // of an image, as far as they were fetched
 	checkOneSignature     = "one-signature"
 	checkOneSubject       = "one-subject"
 	checkPublishKey       = "publish-key"

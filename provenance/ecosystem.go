@@ -23,10 +23,11 @@ type ecosystem struct {
 
 var ecosystems = map[sbom.Ecosystem]ecosystem{
 	sbom.NPM: {judge: (*Verifier).Package, floating: "a floating spec: no version is pinned", complete: completeSet},
+	sbom.OCI: {judge: (*Verifier).Image, floating: "a tag, which can name another image at any time: no digest is pinned", byDigest: true, complete: completeImage},
 }
 
 // Judge judges a subject by the rules of its ecosystem: see [Verifier.Package]
-// for npm's.
+// for npm's and [Verifier.Image] for those of images.
 func (v *Verifier) Judge(s Subject, e Expectation, set Set) Result {
 	known, ok := ecosystems[s.Ecosystem]
 	if reason, hint := unattestable(s, ok); reason != "" {
@@ -61,6 +62,8 @@ func (v *verdict) unattested(set Set, hint string) (Result, bool) {
 	switch {
 	case set.Availability == None, set.Availability == Found && len(set.Attestations) == 0:
 		return v.end(Absent, cmp.Or(set.Reason, "there are no attestations for it"), cmp.Or(set.Hint, hint)), true
+	case set.Availability == Unread:
+		return v.end(Unsupported, cmp.Or(set.Reason, "its attestations are in a form that is not read"), cmp.Or(set.Hint, hint)), true
 	case set.Availability == NoSupport:
 		return v.end(Stripped, cmp.Or(set.Reason, "the registry carries no attestations, so their absence proves nothing"), cmp.Or(set.Hint, "ask the registry that published it, or give its attestations with --attestations")), true
 	case set.Availability != Found:

@@ -339,7 +339,7 @@ func (r *evidenceReader) add(ctx context.Context, f io.Reader, name string) erro
 func (l *Local) add(entry local, signed []claim) {
 	names, digests := map[string]bool{}, map[Digest]bool{}
 	for _, s := range signed {
-		if !names[s.name] {
+		if s.name != "" && !names[s.name] {
 			names[s.name] = true
 			l.byName[s.name] = append(l.byName[s.name], entry)
 		}
@@ -381,7 +381,8 @@ func (r *evidenceReader) subjects(entry *local) ([]claim, error) {
 }
 
 // mentioned returns the npm packages whose package URLs stand as subjects in the
-// payload of something like a bundle, whatever else is in it.
+// payload of something like a bundle, and the digests there, whatever else is in
+// it.
 func mentioned(bundle []byte) []claim {
 	var b struct {
 		Envelope struct {
@@ -395,6 +396,9 @@ func mentioned(bundle []byte) []claim {
 	var list []claim
 	for _, match := range quotedPackage.FindAllSubmatch(payload, MaxSubjects) {
 		list = append(list, claim{name: string(match[1])})
+	}
+	for _, match := range quotedDigest.FindAllSubmatch(payload, MaxSubjects) {
+		list = append(list, claim{digest: object{"sha256": string(match[1]) + string(match[2])}})
 	}
 	return list
 }
@@ -412,6 +416,11 @@ func asBase64(r rune) rune {
 // quotedPackage is a subject's name. Other package URLs in a statement are of
 // what went into the build.
 var quotedPackage = regexp.MustCompile(`"name"\s*:\s*"(pkg:npm/[^"\\]+)"`)
+
+// quotedDigest is the digest beside a subject's name. What went into the build
+// has a digest beside its URI.
+var quotedDigest = regexp.MustCompile(`"name"\s*:\s*"[^"\\]*"\s*,\s*"digest"\s*:\s*\{\s*"sha256"\s*:\s*"([0-9a-f]{64})"` +
+	`|"digest"\s*:\s*\{\s*"sha256"\s*:\s*"([0-9a-f]{64})"\s*\}\s*,\s*"name"`)
 
 // bundleID tells bundles apart, whatever blanks are between their parts.
 func bundleID(bundle []byte) [sha256.Size]byte {

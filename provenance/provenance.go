@@ -51,7 +51,8 @@ type Subject struct {
 	Name      string
 	Version   string
 	Digests   []Digest // of the distribution, as somebody other than the attestations says; may be empty
-	// DigestFrom names who said so: "lockfile", "tarball", "file", "argument".
+	// DigestFrom names who said so: "lockfile", "configuration", "tarball", "file",
+	// "argument".
 	DigestFrom string
 	// Unsupported says why nothing can be attested for this subject ("a local
 	// path", "a floating spec: ^1.0.0"); empty where it can be.

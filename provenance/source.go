@@ -46,6 +46,7 @@ const (
 	Found       Availability = "found"       // Set.Attestations is everything that there is
 	None        Availability = "none"        // the registry answered that there is none
 	Unreachable Availability = "unreachable" // nobody could be asked, or the answer was no answer
+	Unread      Availability = "unread"      // there is something, in a form that is not read
 	NoSupport   Availability = "no-support"  // the registry is no npm-like one with attestations
 )
 
@@ -55,6 +56,9 @@ type Set struct {
 	Attestations []Attestation
 	Reason       string // for people, where Availability is not Found; may quote foreign data
 	Hint         string // what to do next, where Availability is not Found
+	// Incomplete says what is missing in Attestations, where Availability is Found
+	// and something could not be fetched; only images have that.
+	Incomplete string
 	// Registry is the URL of the registry that is configured for the subject,
 	// with which the publish attestation has to agree; empty where unknown.
 	Registry string

@@ -35,6 +35,9 @@ func packageSubject(c *sbom.Component) Subject {
 	if len(s.Digests) > 0 {
 		s.DigestFrom = "lockfile"
 	}
+	if d, err := ParseDigest(c.Version); err == nil { // an image's version is its digest
+		s.Digests, s.DigestFrom = append(s.Digests, d), "configuration"
+	}
 	ecosystem, known := ecosystems[c.Ecosystem]
 	s.Unsupported = sources[c.Source]
 	switch {

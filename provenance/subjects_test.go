@@ -1,6 +1,7 @@
 package provenance
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,7 +24,8 @@ func TestSubjects(t *testing.T) {
 		{Ref: "link", Ecosystem: sbom.NPM, Name: "f", Source: sbom.FromLink},
 		{Ref: "tarball", Ecosystem: sbom.NPM, Name: "g", Version: "1.0.0", Source: sbom.FromTarball, Hashes: hash},
 		{Ref: "pypi", Ecosystem: sbom.PyPI, Name: "h", Version: "1.0.0"},
-		{Ref: "image", Type: sbom.Container, Ecosystem: sbom.OCI, Name: "i", Version: "sha256:00"},
+		{Ref: "image", Type: sbom.Container, Ecosystem: sbom.OCI, Name: "i"},
+		{Ref: "pinned image", Type: sbom.Container, Ecosystem: sbom.OCI, Name: "i", Version: "sha256:" + strings.Repeat("0a", 32)},
 		{Ref: "other", Name: "j", Version: "1"},
 		{Ref: "member", Ecosystem: sbom.NPM, Name: "k", Version: "1.0.0", Source: sbom.FromProject},
 		{Ref: "mcp:.mcp.json", Type: sbom.FileType, Name: ".mcp.json"},
@@ -51,7 +53,8 @@ func TestSubjects(t *testing.T) {
 		{"link", "", "a link to a local folder"},
 		{"tarball", "lockfile", "a tarball from a URL that is no registry's"},
 		{"pypi", "", "attestations of pypi packages are not read yet"},
-		{"image", "", "attestations of oci packages are not read yet"},
+		{"image", "", "a tag, which can name another image at any time: no digest is pinned"},
+		{"pinned image", "configuration", ""},
 		{"other", "", "it is no package of a registry"},
 		{"mcp:.mcp.json#local", "", "a local path"},
 		{"mcp:.mcp.json#wrapped", "", "a program of this machine"},

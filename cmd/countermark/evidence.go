@@ -64,7 +64,14 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 	if err != nil {
 		return nil, err
 	}
-	ev.source = provenance.Sources{sbom.NPM: provenance.Chain(local, npmSource)}
+	imageSource, err := p.imageSource(config, ev.offline)
+	if err != nil {
+		return nil, err
+	}
+	ev.source = provenance.Sources{
+		sbom.NPM: provenance.Chain(local, npmSource),
+		sbom.OCI: provenance.Chain(local, imageSource),
+	}
 	return ev, nil
 }
 

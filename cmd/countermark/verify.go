@@ -56,6 +56,9 @@ SUBJECT is one of
       a package: its attestations come from --attestations, then from the registry.
       Without --source-uri the policy and the catalogue say where it should come
       from; where they do not either, it is "unvouched".
+  pkg:oci/name@sha256:HEX?repository_url=host/path/name
+      a container image, by the digest that is pinned: its attestations come from
+      --attestations, then from the registry's referrers (GitHub's and cosign's).
   FILE with --bundle, sha256:HEX or sha512:HEX with --bundle
       any file or digest with its sigstore bundle, a message signature or a DSSE
       envelope.
@@ -192,7 +195,11 @@ func (p *program) verifyAll(ctx context.Context, flags *verifyFlags, args []stri
 	if len(packages) == 0 {
 		return results, nil
 	}
-	if err := flags.only("a package", packageFlags); err != nil {
+	kind, known := "a package", packageFlags
+	if !slices.ContainsFunc(packages, func(arg string) bool { return !strings.HasPrefix(arg, imagePrefix) }) {
+		kind, known = "an image", imageFlags
+	}
+	if err := flags.only(kind, known); err != nil {
 		return nil, err
 	}
 	judged, err := p.verifyPackages(ctx, flags, packages)
@@ -237,6 +244,7 @@ var (
 		"certificate-oidc-issuer", "trusted-root", "npm-keys", "offline", "jobs", "timeout", "format", "quiet", "verbose",
 	}
 	packageFlags  = append([]string{"attestations", "registry", "policy"}, everywhereFlags...)
+	imageFlags    = append([]string{"attestations", "policy"}, everywhereFlags...)
 	tarballFlags  = append([]string{"attestations", "registry", "package-name", "package-version"}, everywhereFlags...)
 	artifactFlags = append([]string{
 		"bundle", "key", "certificate-identity", "certificate-identity-regexp", "certificate-oidc-issuer-regexp", "predicate-type",
@@ -322,6 +330,9 @@ func (f *verifyFlags) source() (provenance.Expectation, error) {
 
 // parsePackage parses a package URL or the shorthand npm:name@version.
 func parsePackage(arg string) (provenance.Subject, error) {
+	if strings.HasPrefix(arg, imagePrefix) {
+		return parseImage(arg)
+	}
 	refuse := func(format string, args ...any) (provenance.Subject, error) {
 		return provenance.Subject{}, usageError("write npm:@scope/name@1.2.3 or pkg:npm/%40scope/name@1.2.3", "%s: %s", arg, fmt.Sprintf(format, args...))
 	}
@@ -356,7 +367,7 @@ func splitPackage(arg string) (name, version string, err error) {
 		return "", "", fmt.Errorf("no package URL: %w", err)
 	}
 	if purl.Type != packageurl.TypeNPM {
-		return "", "", errors.New("only npm packages are verified by name")
+		return "", "", errors.New("only npm packages and container images are verified by name")
 	}
 	if len(purl.Qualifiers) > 0 || purl.Subpath != "" {
 		return "", "", errors.New("qualifiers and paths of a package URL are not judged")

@@ -84,6 +84,24 @@ func (s *Sigstore) Provenance(b Build) ([]byte, error) {
 	return s.Sign(statement, b.Identity())
 }
 
+// ProvenanceOf signs the build's provenance of something that is no npm package:
+// a file or a container image, with its SHA-256 in hex.
+func (s *Sigstore) ProvenanceOf(b Build, name, sha256 string) ([]byte, error) {
+	statement, err := b.ProvenanceStatement()
+	if err != nil {
+		return nil, err
+	}
+	var parts map[string]any
+	if err := json.Unmarshal(statement, &parts); err != nil {
+		return nil, err
+	}
+	parts["subject"] = []any{map[string]any{"name": name, "digest": map[string]any{"sha256": sha256}}}
+	if statement, err = json.Marshal(parts); err != nil {
+		return nil, err
+	}
+	return s.Sign(statement, b.Identity())
+}
+
 // Identity returns the signer that the build's workflow is.
 func (b Build) Identity() Signer {
 	b = b.Defaults()

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"countermark/provenance"
+	"countermark/provenance/npm"
+	"countermark/provenance/oci"
+	"countermark/sbom"
+
+	"github.com/package-url/packageurl-go"
+)
+
+const imagePrefix = "pkg:oci/"
+
+// hintImage is how an image is written.
+const hintImage = "write pkg:oci/name@sha256:<64 hex digits>?repository_url=host/path/name"
+
+// parseImage parses the package URL of a container image, which has to say by
+// its digest which, and where it is.
+func parseImage(arg string) (provenance.Subject, error) {
+	refuse := func(format string, args ...any) (provenance.Subject, error) {
+		return provenance.Subject{}, usageError(hintImage, "%s: %s", arg, fmt.Sprintf(format, args...))
+	}
+	purl, err := packageurl.FromString(arg)
+	if err != nil {
+		return refuse("no package URL: %v", err)
+	}
+	digest, err := provenance.ParseDigest(purl.Version)
+	if err != nil {
+		return refuse("an image is pinned by its digest: %v", err)
+	}
+	qualifiers := purl.Qualifiers.Map()
+	for name := range qualifiers {
+		// A tag and a platform are remarks: the digest says what is meant.
+		if !slices.Contains([]string{"repository_url", "tag", "arch"}, name) {
+			return refuse("the qualifier %s of a package URL is not judged", name)
+		}
+	}
+	if purl.Namespace != "" || purl.Subpath != "" {
+		return refuse("an image's package URL has neither namespace nor path: where it is, repository_url says")
+	}
+	qualifiers["repository_url"] = strings.ToLower(qualifiers["repository_url"])
+	version := digest.Algorithm + ":" + digest.Value
+	subject := provenance.Subject{
+		PURL:      packageurl.NewPackageURL(packageurl.TypeOCI, "", purl.Name, version, packageurl.QualifiersFromMap(qualifiers), "").ToString(),
+		Ecosystem: sbom.OCI, Name: purl.Name, Version: version,
+		Digests: []provenance.Digest{digest}, DigestFrom: "argument",
+	}
+	if _, err := oci.Reference(subject); err != nil {
+		return refuse("%v", err)
+	}
+	return subject, nil
+}
+
+// imageSource is the images' registries, or, offline, nobody. They are reached
+// by the user's proxy; certificates are those that the system trusts, as for
+// Docker.
+func (p *program) imageSource(config *npm.Config, offline bool) (provenance.Source, error) {
+	if offline {
+		return provenance.Offline{}, nil
+	}
+	client := &oci.Client{Transport: p.transport, Version: p.version, Credentials: sync.OnceValues(p.dockerCredentials)}
+	if client.Transport == nil {
+		pool, err := config.Transport(os.ReadFile)
+		if err != nil {
+			return nil, err
+		}
+		pool.TLSClientConfig.RootCAs = nil
+		client.Transport = pool
+	}
+	return client, nil
+}
+
+const maxDockerConfigSize = 1 << 20 // bytes; real ones hold a few lines
+
+// dockerCredentials are those of the user's own Docker configuration. No project
+// can name another file: the environment is the user's.
+func (p *program) dockerCredentials() (*oci.Credentials, error) {
+	dir := p.env("DOCKER_CONFIG")
+	if dir == "" {
+		home, err := p.home()
+		if err != nil {
+			return &oci.Credentials{}, nil // a machine without a home has no configuration either
+		}
+		dir = filepath.Join(home, ".docker")
+	}
+	name := filepath.Join(dir, "config.json")
+	data, err := readNamed(name, maxDockerConfigSize)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &oci.Credentials{}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: cannot be read: %w", name, err)
+	}
+	found, err := oci.ParseDockerConfig(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return found, nil
+}
