@@ -35,7 +35,7 @@ type evidence struct {
 func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol policy.Located, pr *project) (*evidence, error) {
 	ev := &evidence{offline: flags.offline || pol.Offline}
 	var err error
-	if ev.material, err = loadTrust(flags.trustedRoot, flags.npmKeys); err != nil {
+	if ev.material, err = p.loadTrust(flags.trust); err != nil {
 		return nil, err
 	}
 	if ev.verifier, err = provenance.NewVerifier(ev.material); err != nil {

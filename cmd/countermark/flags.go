@@ -23,8 +23,7 @@ type evidenceFlags struct {
 	offline      bool
 	registry     string
 	attestations []string
-	trustedRoot  string
-	npmKeys      string
+	trust        trustFlags
 	jobs         int
 	timeout      time.Duration
 }
@@ -33,8 +32,7 @@ func (f *evidenceFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.offline, "offline", false, "ask no registry")
 	flags.StringVar(&f.registry, "registry", "", "npm registry `URL`, instead of the default one of .npmrc; as in npm, a scope's own registry stays")
 	flags.StringArrayVar(&f.attestations, "attestations", nil, "local attestations in `PATH`: a bundle, JSONL, an npm answer, or a folder of these; may be given several times")
-	flags.StringVar(&f.trustedRoot, "trusted-root", "", "sigstore trusted root `FILE`, instead of the embedded one")
-	flags.StringVar(&f.npmKeys, "npm-keys", "", "npm keys `FILE`, instead of the embedded ones")
+	f.trust.add(flags)
 	flags.IntVar(&f.jobs, "jobs", 0, "verify `N` packages at once (0: as many as the processors allow)")
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "give up after this time")
 }

@@ -11,6 +11,9 @@ import (
 	"runtime/debug"
 	"syscall"
 	"time"
+
+	"countermark/provenance/npm"
+	"countermark/provenance/trust"
 )
 
 // version is set by the linker in a release.
@@ -27,7 +30,7 @@ func realMain() int {
 	context.AfterFunc(ctx, stop) // a second signal ends us even where nothing listens
 	p := &program{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
-		environ: os.Environ(), home: os.UserHomeDir, here: os.Getwd, now: time.Now,
+		environ: os.Environ(), home: os.UserHomeDir, cache: os.UserCacheDir, public: trust.Public(npm.PublicRegistry), here: os.Getwd, now: time.Now,
 		color:   terminal(os.Stdout) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
 		version: buildVersion(),
 	}

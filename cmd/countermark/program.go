@@ -30,6 +30,8 @@ type program struct {
 	stdout, stderr io.Writer
 	environ        []string // as os.Environ gives it
 	home           func() (string, error)
+	cache          func() (string, error) // the user's cache folder; nil: none
+	public         trust.Instance         // whose updates replace what is embedded
 	here           func() (string, error) // the current folder
 	now            func() time.Time
 	transport      http.RoundTripper // nil: what npm's configuration asks for
@@ -149,6 +151,9 @@ func classify(err error) *exitError {
 	}
 	if e, ok := errors.AsType[*trust.FileError](err); ok {
 		return steering(e.Hint)
+	}
+	if e, ok := errors.AsType[*trust.UpdateError](err); ok {
+		return updateFailed(e)
 	}
 	if e, ok := errors.AsType[*npm.ConfigError](err); ok {
 		return steering(e.Hint)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"countermark/policy/report"
@@ -12,28 +13,30 @@ import (
 	"countermark/sbom/visible"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func (p *program) trustCommand() *cobra.Command {
-	return parent("trust", "the trusted root and npm keys in use", p.trustShowCommand())
+	return parent("trust", "the trusted root and npm keys in use", p.trustShowCommand(), p.trustUpdateCommand())
 }
 
 func (p *program) trustShowCommand() *cobra.Command {
-	var flags evidenceFlags
+	var flags trustFlags
 	var format string
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "show the trusted root and npm keys in use",
 		Long: `Shows whom every proof rests on: the certificate authorities, transparency logs
 and timestamp authorities of the sigstore trusted root, and npm's keys, each with
-its validity. Without flags these are the embedded ones.`,
+its validity. Without flags these are what the last "trust update" brought, while
+that is valid, else the embedded ones.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			material, err := loadTrust(flags.trustedRoot, flags.npmKeys)
+			now, _, err := p.instant()
 			if err != nil {
 				return err
 			}
-			now, _, err := p.instant()
+			material, err := p.loadTrust(flags)
 			if err != nil {
 				return err
 			}
@@ -48,40 +51,100 @@ its validity. Without flags these are the embedded ones.`,
 			}
 		},
 	}
-	cmd.Flags().StringVar(&flags.trustedRoot, "trusted-root", "", "show this trusted root `FILE`")
-	cmd.Flags().StringVar(&flags.npmKeys, "npm-keys", "", "show these npm keys `FILE`")
+	cmd.Flags().StringVar(&flags.root, "trusted-root", "", "show this trusted root `FILE`")
+	cmd.Flags().StringVar(&flags.keys, "npm-keys", "", "show these npm keys `FILE`")
+	flags.addCache(cmd.Flags())
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	return cmd
 }
 
-// loadTrust takes the embedded material, with the files in place of it that are
-// named. The error is a *trust.FileError.
-func loadTrust(rootFile, keysFile string) (*trust.Material, error) {
-	material := &trust.Material{}
-	embedded, err := trust.Embedded()
+// trustFlags say whom to trust. They mean the same in every command.
+type trustFlags struct {
+	root     string
+	keys     string
+	cacheDir string
+}
+
+func (f *trustFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&f.root, "trusted-root", "", "sigstore trusted root `FILE`, instead of the updated or embedded one")
+	flags.StringVar(&f.keys, "npm-keys", "", "npm keys `FILE`, instead of the updated or embedded ones")
+	f.addCache(flags)
+}
+
+func (f *trustFlags) addCache(flags *pflag.FlagSet) {
+	flags.StringVar(&f.cacheDir, "cache-dir", "", "folder `DIR` of what was fetched before (default: countermark in the user's cache folder)")
+}
+
+// updater returns what refreshes trust, nil where there is no folder to keep it.
+func (p *program) updater(f trustFlags) *trust.Updater {
+	dir := f.cacheDir
+	if dir == "" && p.cache != nil {
+		if user, err := p.cache(); err == nil {
+			dir = filepath.Join(user, "countermark")
+		}
+	}
+	if dir == "" {
+		return nil
+	}
+	return &trust.Updater{Dir: dir, Transport: p.transport, Version: p.version}
+}
+
+// loadTrust takes what a flag names, else what the last update brought, else what
+// is embedded, for root and keys each. The error is a *trust.FileError.
+func (p *program) loadTrust(f trustFlags) (*trust.Material, error) {
+	material, err := trust.Embedded()
 	if err != nil {
 		return nil, err
 	}
-	*material = *embedded
-	if rootFile != "" {
-		data, err := readNamed(rootFile, trust.MaxFileSize)
-		if err != nil {
-			return nil, usageError("name a readable trusted_root.json", "%s: cannot be read: %v", rootFile, err)
-		}
-		if material.Root, err = trust.LoadRoot(data, rootFile); err != nil {
+	if f.root == "" || f.keys == "" {
+		if err := p.loadUpdated(f, material); err != nil {
 			return nil, err
 		}
 	}
-	if keysFile != "" {
-		data, err := readNamed(keysFile, trust.MaxFileSize)
+	if f.root != "" {
+		data, err := readNamed(f.root, trust.MaxFileSize)
 		if err != nil {
-			return nil, usageError("name a readable keys file", "%s: cannot be read: %v", keysFile, err)
+			return nil, usageError("name a readable trusted_root.json", "%s: cannot be read: %v", f.root, err)
 		}
-		if material.Keys, err = trust.LoadNPMKeys(data, keysFile); err != nil {
+		if material.Root, err = trust.LoadRoot(data, f.root); err != nil {
+			return nil, err
+		}
+	}
+	if f.keys != "" {
+		data, err := readNamed(f.keys, trust.MaxFileSize)
+		if err != nil {
+			return nil, usageError("name a readable keys file", "%s: cannot be read: %v", f.keys, err)
+		}
+		if material.Keys, err = trust.LoadNPMKeys(data, f.keys); err != nil {
 			return nil, err
 		}
 	}
 	return material, nil
+}
+
+// loadUpdated puts what the last update brought in place of what is embedded,
+// where it is not older and still holds.
+func (p *program) loadUpdated(f trustFlags, material *trust.Material) error {
+	now, _, err := p.instant()
+	if err != nil {
+		return err
+	}
+	updater := p.updater(f)
+	if updater == nil {
+		return nil
+	}
+	updated, err := updater.Cached(p.public, now)
+	if errors.Is(err, trust.ErrNoUpdate) {
+		return nil
+	}
+	if err != nil {
+		p.warn("run `countermark trust update`", "the updated trusted root is not used, but the embedded one of %s: %v", trust.AsOf, err)
+		return nil
+	}
+	if updated.Root.AsOf >= trust.AsOf {
+		*material = updated.Material
+	}
+	return nil
 }
 
 func (p *program) warnStale(m *trust.Material, now time.Time) {

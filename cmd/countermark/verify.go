@@ -241,7 +241,7 @@ func (p *program) verifyFile(ctx context.Context, flags *verifyFlags, arg string
 var (
 	everywhereFlags = []string{
 		"source-uri", "source-ref", "source-digest", "signer-workflow", "builder-id", "deny-self-hosted-runners",
-		"certificate-oidc-issuer", "trusted-root", "npm-keys", "offline", "jobs", "timeout", "format", "quiet", "verbose",
+		"certificate-oidc-issuer", "trusted-root", "npm-keys", "cache-dir", "offline", "jobs", "timeout", "format", "quiet", "verbose",
 	}
 	packageFlags  = append([]string{"attestations", "registry", "policy"}, everywhereFlags...)
 	imageFlags    = append([]string{"attestations", "policy"}, everywhereFlags...)
@@ -405,7 +405,7 @@ func (p *program) verifyArtifact(flags *verifyFlags, arg string) (provenance.Res
 	if err != nil {
 		return none, err
 	}
-	verifier, err := flags.verifier()
+	verifier, err := p.verifier(flags.trust)
 	if err != nil {
 		return none, err
 	}
@@ -436,8 +436,8 @@ func namedArtifact(arg string) (provenance.Artifact, error) {
 	return artifact, nil
 }
 
-func (f *verifyFlags) verifier() (*provenance.Verifier, error) {
-	material, err := loadTrust(f.trustedRoot, f.npmKeys)
+func (p *program) verifier(flags trustFlags) (*provenance.Verifier, error) {
+	material, err := p.loadTrust(flags)
 	if err != nil {
 		return nil, err
 	}
@@ -474,7 +474,7 @@ func (p *program) verifyTarball(ctx context.Context, flags *verifyFlags, arg str
 	for _, w := range warnings {
 		p.warn("", "%v", w)
 	}
-	verifier, err := flags.verifier()
+	verifier, err := p.verifier(flags.trust)
 	if err != nil {
 		return none, err
 	}

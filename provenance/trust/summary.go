@@ -121,8 +121,8 @@ func (m *Material) Stale(now time.Time) []Warning {
 		}
 		out = append(out, Warning{Message: fmt.Sprintf(format, asOf, int(now.Sub(date).Hours()/24)), Hint: hint})
 	}
-	old(m.Root.AsOf, "the embedded trusted root is from %s, %d days ago", "give a newer one with --trusted-root FILE, or use a newer version of this program")
-	old(m.Keys.AsOf, "the embedded npm keys are from %s, %d days ago", "give newer ones with --npm-keys FILE, or use a newer version of this program")
+	old(m.Root.AsOf, "the embedded trusted root is from %s, %d days ago", "run `countermark trust update`, or give a newer one with --trusted-root FILE")
+	old(m.Keys.AsOf, "the embedded npm keys are from %s, %d days ago", "run `countermark trust update`, or give newer ones with --npm-keys FILE")
 
 	s := m.Summary()
 	if !slices.ContainsFunc(s.CertificateAuthorities, func(a Authority) bool { return valid(a.Start, a.End, now) }) {

@@ -2,14 +2,14 @@
 // and timestamp authorities of a sigstore instance (a trusted root), and the keys
 // with which npm's registry signs.
 //
-// In flow two JSON files, embedded ([Embedded]) or given by the user ([LoadRoot],
-// [LoadNPMKeys]). Out flows a [Material], which the verifier takes as a value,
+// In flow two JSON files, embedded ([Embedded]), given by the user ([LoadRoot],
+// [LoadNPMKeys]) or fetched from a TUF repository ([Updater]). Out flows a [Material], which the verifier takes as a value,
 // and a [Summary] of it for people. A trusted root has the form of sigstore's
 // protobuf message dev.sigstore.trustroot.v1.TrustedRoot; keys have the form of
 // sigstore's TUF target for npm, or that of a registry's /-/npm/v1/keys.
 //
-// Nothing here reaches the network or reads the clock, and nothing is parsed
-// before it is asked for.
+// Only [Updater.Update] reaches the network. Nothing reads the clock, and nothing
+// is parsed before it is asked for.
 package trust
 
 import (
@@ -36,6 +36,7 @@ import (
 const (
 	SourceEmbedded = "embedded"
 	SourceFile     = "file"
+	SourceTUF      = "tuf" // the last `trust update`
 )
 
 // MaxFileSize bounds a trusted root or keys file, in bytes. The public instance's
