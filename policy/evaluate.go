@@ -387,6 +387,9 @@ func (e *evaluation) notEvaluated() (list []NotEvaluated, asked bool) {
 		if rule.missing != nil {
 			reason = cmp.Or(reason, rule.missing(e))
 		}
+		if rule.partly != nil {
+			reason = cmp.Or(reason, rule.partly(e))
+		}
 		set, named := e.policy.settings[rule.Name]
 		if reason == "" || !e.applies(rule, set) {
 			continue
@@ -414,7 +417,7 @@ func (e *evaluation) judged(name string) bool {
 		return false
 	}
 	rule := &e.rules[i]
-	return rule.pending == "" && (rule.missing == nil || rule.missing(e) == "")
+	return rule.pending == "" && (rule.missing == nil || rule.missing(e) == "") && (rule.partly == nil || rule.partly(e) == "")
 }
 
 // applies reports whether the rule could find anything at a severity but off.
@@ -488,6 +491,9 @@ func provenanceVerdict(r *provenance.Result) *ProvenanceVerdict {
 		Workflow: r.Workflow, Builder: r.Builder, Issuer: r.Issuer, Runner: r.Runner,
 		LogIndex: r.LogIndex, IntegratedTime: timestamp(r.Integrated),
 		RegistrySignature: "notEvaluated",
+	}
+	if r.Registry != nil && r.Registry.Signature != "" {
+		v.RegistrySignature = string(r.Registry.Signature)
 	}
 	if r.Source != (provenance.SourceFacts{}) {
 		v.Source = &SourceVerdict{

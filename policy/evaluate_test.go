@@ -397,6 +397,8 @@ func TestRules(t *testing.T) {
 		}, "", ""},
 	}...)
 
+	cases = append(cases, registryCases()...)
+
 	covered := map[string]bool{"exception-expired": true, "exception-unused": true}
 	for _, c := range cases {
 		covered[c.rule] = covered[c.rule] || c.baseline != ""
@@ -568,8 +570,11 @@ func TestAnswerPrecedence(t *testing.T) {
 		{"custom rule at info", "rules: {x-a: {severity: info, assert: 'true', message: m}}", func() Facts { return facts(nil) }, Pass, 0},
 		{"custom rule that is off", "rules: {x-a: {severity: off, assert: 'true', message: m}}", func() Facts { return facts(nil) }, Pass, 0},
 		{"custom rule beside a failure", "rules: {x-a: {assert: 'true', message: m}}", failing, Fail, 1},
-		{"rule of later, asked for", "rules: {release-age: {minimum: 14d}}", func() Facts { return facts(nil) }, Unknown, 3},
-		{"rule of later, as information", "rules: {release-age: {severity: info}}", func() Facts { return facts(nil) }, Pass, 0},
+		{"rule of later, asked for", "rules: {launch-drift: {severity: error}}", func() Facts { return facts(nil) }, Unknown, 3},
+		{"rule of later, as information", "rules: {launch-drift: {severity: info}}", func() Facts { return facts(nil) }, Pass, 0},
+		{"rule without facts, asked for", "rules: {release-age: {minimum: 14d}}", unavailable, Unknown, 3},
+		{"rule without facts, as information", "rules: {release-age: {severity: info}}", unavailable, Pass, 0},
+		{"rule without facts, of nothing", "rules: {release-age: {minimum: 14d}}", func() Facts { return facts(nil) }, Pass, 0},
 		{"strict does not ask by itself", "profile: strict", func() Facts { return facts(nil) }, Pass, 0},
 	}
 	for _, test := range tests {
@@ -593,7 +598,7 @@ func TestNotEvaluated(t *testing.T) {
 		}
 		return out
 	}
-	base := names(Evaluate(nil, facts(nil)))
+	base := names(Evaluate(nil, facts(nil, library("harmless-tool", "1.2.3", direct))))
 	if !slices.IsSorted(base) || !slices.Contains(base, "release-age") || !slices.Contains(base, "provenance-lost") || slices.Contains(base, "malicious") {
 		t.Errorf("baseline: %q", base)
 	}
@@ -602,7 +607,7 @@ func TestNotEvaluated(t *testing.T) {
 			t.Errorf("%s is not listed", rule.Name)
 		}
 	}
-	off := names(Evaluate(policyOf(t, "rules: {release-age: {severity: off}, launch-drift: {severity: off}}"), facts(nil)))
+	off := names(Evaluate(policyOf(t, "rules: {release-age: {severity: off}, launch-drift: {severity: off}}"), facts(nil, library("harmless-tool", "1.2.3", direct))))
 	if slices.Contains(off, "release-age") || slices.Contains(off, "launch-drift") {
 		t.Errorf("what is off is listed: %q", off)
 	}

@@ -207,8 +207,8 @@ func findState(e *evaluation, rule *Rule, report func(hit)) {
 		if !known {
 			name = ruleOf[provenance.Invalid]
 		}
-		if name != rule.Name {
-			continue
+		if name != rule.Name || r.SignatureAlone() {
+			continue // what only the registry's signature says is signature-invalid
 		}
 		h := hit{component: c, message: title(c) + ": " + cmp.Or(r.Reason, rule.Summary), fix: r.Hint, expected: r.ExpectedRepo, actual: r.Source.URI}
 		if i := slices.IndexFunc(r.Checks, func(c provenance.Check) bool { return !c.OK }); i >= 0 {

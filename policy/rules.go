@@ -86,9 +86,10 @@ type Rule struct {
 	// at severity error they make the verdict unknown instead of fail.
 	LeavesUnknown bool
 
-	hasMinimum bool   // it takes the parameter "minimum"
-	pending    string // why it is not evaluated, or only in part; empty where it is
-	missing    func(*evaluation) string
+	hasMinimum bool                     // it takes the parameter "minimum"
+	pending    string                   // why it is not evaluated, or only in part; empty where it is
+	missing    func(*evaluation) string // why nothing of it can be evaluated; empty where it can
+	partly     func(*evaluation) string // why it is evaluated in part only; empty where it is in full
 	find       func(*evaluation, *Rule, func(hit))
 }
 
@@ -122,10 +123,9 @@ func ruleNames() []string {
 }
 
 const (
-	needsHistory  = "the history of the package in its registry is not read by this version"
 	needsCode     = "the code inside packages is not inspected by this version"
 	needsLock     = "the lock of MCP servers is not read by this version"
-	needsRegistry = "registry facts are not read by this version"
+	needsAccounts = "neither the policy nor the catalogue can say yet which account should publish a package"
 	needsConfig   = "this part of a server's configuration is not judged by this version"
 )
 
@@ -224,7 +224,7 @@ var rules = []Rule{
 		Fix:     "use a published package with an exact version where there is one",
 	},
 	{
-		Name: "provenance-lost", Target: Packages, Levels: Levels{MCP: ee, Direct: ee, Transitive: we}, find: findState, pending: needsHistory,
+		Name: "provenance-lost", Target: Packages, Levels: Levels{MCP: ee, Direct: ee, Transitive: we}, find: findState, partly: withoutRegistry,
 		Summary: "an earlier version had provenance, this one has none",
 		Help:    "The strongest single sign of a stolen publishing token.",
 		Fix:     "stay on the last version with provenance until the project explains it",
@@ -267,9 +267,9 @@ var rules = []Rule{
 	},
 
 	{
-		Name: "signature-invalid", Target: Packages, Levels: everywhere(ee), pending: "registry signatures are not read by this version",
+		Name: "signature-invalid", Target: Packages, Levels: everywhere(ee), find: findSignature, partly: withoutKeys,
 		Summary: "the registry's signature of the package does not hold",
-		Help:    "The registry signs name, version and hash. A signature that does not verify means other bytes, or another registry.",
+		Help:    "The registry signs name, version and hash. A signature that is missing or does not verify means other bytes, or another registry. Only keys that are pinned for the registry count: those of the public one are built in, others come with --npm-keys.",
 		Fix:     "install it again from the registry itself, and compare the hash",
 	},
 	{
@@ -279,21 +279,21 @@ var rules = []Rule{
 		Fix:     "remove the package, and treat what it handled as read by others",
 	},
 	{
-		Name: "registry-unknown-package", Target: Packages, Levels: Levels{MCP: ee, Direct: we, Transitive: we}, pending: needsRegistry,
+		Name: "registry-unknown-package", Target: Packages, Levels: Levels{MCP: ee, Direct: we, Transitive: we}, find: findUnknownPackage, partly: withoutRegistryNames,
 		Summary: "the registry has no package of that name",
 		Help:    "Whoever publishes it first runs code on every machine that is configured so.",
 		Fix:     "correct the name, or remove the entry",
 	},
 	{
-		Name: "publisher-unexpected", Target: Packages, Levels: Levels{MCP: ee, Direct: we, Transitive: we}, pending: needsRegistry,
+		Name: "publisher-unexpected", Target: Packages, Levels: Levels{MCP: ee, Direct: we, Transitive: we}, pending: needsAccounts,
 		Summary: "the publisher is not the one that is expected",
 		Help:    "The account that publishes is part of a package's identity.",
 		Fix:     "ask the project whether the account is theirs",
 	},
 	{
-		Name: "publisher-changed", Target: Packages, Levels: Levels{MCP: ee, Direct: we, Transitive: we}, pending: needsRegistry,
-		Summary: "another account publishes than before",
-		Help:    "A package that changes hands changes whom it serves.",
+		Name: "publisher-changed", Target: Packages, Levels: Levels{MCP: ee, Direct: we, Transitive: we}, find: findPublisher, partly: withoutRegistry,
+		Summary: "another account publishes, or another source is built, than before",
+		Help:    "A package that changes hands changes whom it serves. Found are an account that published none of the earlier versions, an account in the place of a trusted publisher, and, where nobody names the source, a build from another repository than the last attested version's.",
 		Fix:     "stay on the version before until the project explains it",
 	},
 	{
@@ -303,7 +303,7 @@ var rules = []Rule{
 		Fix:     "review the change, then write the lock again",
 	},
 	{
-		Name: "release-age", Target: Packages, Levels: Levels{MCP: ee, Direct: we, Transitive: we}, pending: needsRegistry, hasMinimum: true,
+		Name: "release-age", Target: Packages, Levels: Levels{MCP: ee, Direct: we, Transitive: we}, find: findYoung, partly: withoutTimes, hasMinimum: true,
 		Summary: "the version is younger than the policy allows",
 		Help:    "Most malicious versions are found within days. Waiting 14 days for servers, 3 (strict: 7) for other packages, is the cheapest defence.",
 		Fix:     "use an older version for now",

@@ -144,7 +144,7 @@ type ProvenanceVerdict struct {
 	LogIndex          int64           `json:"logIndex,omitempty"`
 	IntegratedTime    string          `json:"integratedTime,omitempty"`
 	Publish           *PublishVerdict `json:"publish,omitempty"`
-	RegistrySignature string          `json:"registrySignature,omitempty"` // "notEvaluated" until registry signatures are read
+	RegistrySignature string          `json:"registrySignature,omitempty"` // a provenance.SignatureState, or "notEvaluated" where the registry was not read
 	Checks            []CheckVerdict  `json:"checks,omitempty"`
 }
 

@@ -42,6 +42,16 @@ const (
 	checkClaimRun         = "predicate-run"
 	checkClaimBuilder     = "predicate-builder"
 
+	// What the registry says and signs of a version; a failure is Invalid, of the
+	// last one Lost.
+	checkRegistryIntegrity = "registry-integrity" // that of the lockfile is the registry's
+	checkRegistrySubject   = "registry-subject"   // what is attested is what the registry names
+	checkRegistryPresent   = "registry-signature-present"
+	checkRegistryKey       = "registry-signature-key"
+	checkRegistrySigned    = "registry-signature"
+	checkRegistryKeyTime   = "registry-signature-key-validity"
+	checkLost              = "attested-before" // no earlier version was, where this one is not
+
 	// What has to hold of a bundle for a file or digest; a failure is Invalid.
 	checkSigned        = "signature"
 	checkPredicateType = "predicate-type"

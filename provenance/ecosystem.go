@@ -32,9 +32,19 @@ func (v *Verifier) Judge(s Subject, e Expectation, set Set) Result {
 	known, ok := ecosystems[s.Ecosystem]
 	if reason, hint := unattestable(s, ok); reason != "" {
 		r := &verdict{Result: newResult(s, e), skip: v.skip}
+		if s.floating() {
+			r.judgeRegistry(s, set, nil)
+		}
 		return r.end(Unsupported, reason, hint)
 	}
 	return known.judge(v, s, e, set)
+}
+
+// floating reports whether the subject is a package of a registry that no version
+// is named of.
+func (s Subject) floating() bool {
+	known, ok := ecosystems[s.Ecosystem]
+	return ok && s.Name != "" && s.Version == "" && s.Unsupported == known.floating
 }
 
 // unattestable says why nothing can be looked up for a subject, whose ecosystem

@@ -26,24 +26,31 @@ func (v *Verifier) Package(s Subject, e Expectation, set Set) Result {
 	if reason, hint := unattestable(s, s.Ecosystem == sbom.NPM); reason != "" {
 		return r.end(Unsupported, reason, hint)
 	}
+	ring := v.ring(set.Registry)
+	r.judgeRegistry(s, set, ring)
+	if r.invalid != nil {
+		return r.refuse()
+	}
 	if result, ok := r.unattested(set, hintNPMPublisher); ok {
-		return result
+		return r.orLost(result, s, set)
 	}
 	publish, provenance := r.sort(set.Attestations)
 	if r.invalid == nil && publish == nil && provenance == nil {
-		return r.end(Absent, "its attestations say nothing of its origin", hintNPMPublisher)
+		return r.orLost(r.end(Absent, "its attestations say nothing of its origin", hintNPMPublisher), s, set)
 	}
 	if r.invalid != nil {
 		return r.refuse()
 	}
-	certificate, ok := v.verifySet(r, publish, provenance)
+	certificate, ok := v.verifySet(r, ring, publish, provenance)
 	if !ok {
 		return r.refuse()
 	}
 	r.bindSubject(s, publish, provenance)
+	r.bindAttested(set, publish)
 	r.bindPublication(s, set, publish.predicate)
 	claims := readPredicate(provenance.types.predicate, provenance.predicate)
 	r.fill(certificate)
+	r.compareSource(s, set)
 	r.Builder = clip(claims.builder)
 	r.agree(claims, certificate)
 	r.compare(e, certificate, builderNames(provenance.types.predicate, claims, certificate))
@@ -139,7 +146,7 @@ var errUnattested = fmt.Errorf("it holds no %s statement", payloadInToto)
 
 // verifySet verifies both signatures, each by the kind of key that its type
 // demands, and returns what the provenance's certificate says.
-func (v *Verifier) verifySet(r *verdict, publish, provenance *opened) (certified, bool) {
+func (v *Verifier) verifySet(r *verdict, ring *keyring, publish, provenance *opened) (certified, bool) {
 	if publish == nil || provenance == nil {
 		return certified{}, false
 	}
@@ -147,11 +154,11 @@ func (v *Verifier) verifySet(r *verdict, publish, provenance *opened) (certified
 		r.hold(check{name: checkOneSignature, ok: o.signatures == 1, expected: "exactly 1", actual: fmt.Sprint(o.signatures), what: "the number of signatures", hint: hintPublish})
 		r.hold(check{name: checkOneSubject, ok: len(o.subjects) == 1, expected: "exactly 1", actual: fmt.Sprint(len(o.subjects)), what: "the number of subjects", hint: hintPublish})
 	}
-	_, known := v.material.Keys.Find(publish.keyID, trust.Attestations)
+	_, known := ring.keys.Find(publish.keyID, trust.Attestations)
 	r.hold(check{
 		name: checkPublishKey, ok: known && publish.keyed && publish.keyHint == publish.keyID,
 		expected: "a known key of the registry, named the same by bundle and signature",
-		actual:   cmp.Or(describeKey(publish), "a certificate"), what: "the key of the publish attestation", hint: "if the registry has a new key, give its keys with --npm-keys",
+		actual:   cmp.Or(describeKey(publish), "a certificate"), what: "the key of the publish attestation", hint: "if the registry has a new key, give its keys with --npm-keys; if it is a mirror, configure the registry that published it",
 	})
 	r.hold(check{
 		name: checkProvenanceCert, ok: !provenance.keyed && provenance.keyID == "",
@@ -160,15 +167,15 @@ func (v *Verifier) verifySet(r *verdict, publish, provenance *opened) (certified
 	if r.invalid != nil || len(publish.subjects) == 0 || len(provenance.subjects) == 0 {
 		return certified{}, false
 	}
-	published, ok := v.verifySigned(r, checkPublishSigned, "the publish attestation", publish, verify.WithKey())
+	published, ok := v.verifySigned(r, ring, checkPublishSigned, "the publish attestation", publish, verify.WithKey())
 	if ok {
-		r.Publish = &PublishFacts{Registry: clip(publish.predicate.text("registry")), KeyID: clip(publish.keyHint), Integrated: witness(v.keys, publish, published).at}
+		r.Publish = &PublishFacts{Registry: clip(publish.predicate.text("registry")), KeyID: clip(publish.keyHint), Integrated: witness(ring.material, publish, published).at}
 	}
-	proven, ok2 := v.verifySigned(r, checkProvenanceSigned, "the provenance", provenance)
+	proven, ok2 := v.verifySigned(r, ring, checkProvenanceSigned, "the provenance", provenance)
 	if !ok || !ok2 || proven.Signature == nil || proven.Signature.Certificate == nil {
 		return certified{}, false
 	}
-	seen := witness(v.keys, provenance, proven)
+	seen := witness(ring.material, provenance, proven)
 	r.LogIndex, r.Integrated = seen.index, seen.at
 	return r.certify(provenance, proven.Signature.Certificate), true
 }
@@ -187,7 +194,7 @@ func describeKey(o *opened) string {
 // verifySigned verifies signature, log and time of one attestation over exactly
 // the digest that it claims itself; whether that is the subject's is compared
 // afterwards, so that the two can be told apart.
-func (v *Verifier) verifySigned(r *verdict, name, what string, o *opened, policies ...verify.PolicyOption) (*verify.VerificationResult, bool) {
+func (v *Verifier) verifySigned(r *verdict, ring *keyring, name, what string, o *opened, policies ...verify.PolicyOption) (*verify.VerificationResult, bool) {
 	claimed, err := hex.DecodeString(o.subjects[0].digestOf("sha512"))
 	if err != nil || len(claimed) != 64 {
 		r.hold(check{name: name, actual: "it names no sha512", what: what + " does not verify", hint: hintPublish})
@@ -197,7 +204,7 @@ func (v *Verifier) verifySigned(r *verdict, name, what string, o *opened, polici
 		// Who signed is compared afterwards, check by check.
 		policies = append(policies, verify.WithoutIdentitiesUnsafe())
 	}
-	result, err := v.verifyWith(o, v.keys, false, verify.WithArtifactDigest("sha512", claimed), policies...)
+	result, err := v.verifyWith(o, ring.material, false, verify.WithArtifactDigest("sha512", claimed), policies...)
 	c := check{name: name, ok: err == nil, what: what + " does not verify", hint: hintPublish}
 	if err != nil {
 		c.actual = oneLine(err)
@@ -227,8 +234,22 @@ func (v *verdict) bindSubject(s Subject, publish, provenance *opened) {
 		bound := strings.ToLower(d.Value)
 		v.hold(check{
 			name: checkDigest, ok: have == bound, expected: bound, actual: have, what: "the attested sha512",
-			note: "that of the " + cmp.Or(s.DigestFrom, "subject") + " counts", hint: "the bytes are not the published ones: find out who changed the lockfile or the registry",
+			note: "that of the " + cmp.Or(s.DigestFrom, "subject") + " counts", hint: hintBytes,
 		})
+	}
+}
+
+// bindAttested compares what is attested with what the registry names, which may
+// be all that says which bytes a package has that no lockfile pins.
+func (v *verdict) bindAttested(set Set, publish *opened) {
+	if set.Metadata == nil {
+		return
+	}
+	have := publish.subjects[0].digestOf("sha512")
+	for _, d := range set.Metadata.Digests {
+		if d.Algorithm == "sha512" {
+			v.hold(check{name: checkRegistrySubject, ok: d.Value == have, expected: have, actual: d.Value, what: "the registry's sha512", note: "what is attested counts", hint: hintPublish})
+		}
 	}
 }
 

@@ -107,7 +107,8 @@ type Result struct {
 	LogIndex     int64     // of the provenance in the transparency log; 0 where there is none
 	Integrated   time.Time // when the log or a timestamp authority saw it; zero where none did
 	Publish      *PublishFacts
-	Evidence     string // of several bundles, the one that was judged: a file name with its line, or a URL
+	Registry     *RegistryFacts // nil where the registry was not asked, or did not answer
+	Evidence     string         // of several bundles, the one that was judged: a file name with its line, or a URL
 	Checks       []Check
 }
 

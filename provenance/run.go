@@ -10,7 +10,8 @@ import (
 // Run judges the subjects in parallel, at most jobs at a time (as many as there
 // are processors where jobs is not positive), and returns their results in the
 // order of the subjects. A subject of which nothing can be attested is not asked
-// about. Once the context's deadline is over, what is not yet judged is
+// about, except for whether its registry has a package of that name at all: who
+// starts a server without a version needs to know that most. Once the context's deadline is over, what is not yet judged is
 // Unavailable: what was found until then stays found. The error is that of a
 // cancelled context.
 func Run(ctx context.Context, subjects []Subject, jobs int, expect func(Subject) Expectation, src Source, v *Verifier) ([]Result, error) {
@@ -58,7 +59,12 @@ func feed(ctx context.Context, n int, next chan<- int) int {
 func judge(ctx context.Context, s Subject, e Expectation, src Source, v *Verifier) Result {
 	_, known := ecosystems[s.Ecosystem]
 	if reason, _ := unattestable(s, known); reason != "" {
-		return v.Judge(s, e, Set{})
+		set := Set{}
+		if s.floating() && ctx.Err() == nil {
+			// Whatever goes wrong here leaves a fact unknown, and no more.
+			set, _ = src.Attestations(ctx, s)
+		}
+		return v.Judge(s, e, set)
 	}
 	if ctx.Err() != nil {
 		return v.Judge(s, e, late)

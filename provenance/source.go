@@ -63,17 +63,21 @@ type Set struct {
 	// with which the publish attestation has to agree; empty where unknown.
 	Registry string
 	// Metadata is what that registry says of the version; nil where it was not
-	// asked, or knows no such version.
+	// asked, or knows no such version. Of a subject without a version it holds the
+	// other releases only.
 	Metadata *Metadata
 	// UnknownPackage says that the registry has no package of that name.
 	UnknownPackage bool
+	// Remembered are other versions of the package that an archive has seen.
+	Remembered []Release
 }
 
 // Source has attestations: a local folder, a registry, or one behind the other.
 type Source interface {
 	// Attestations returns what the source has for the subject. What went wrong
 	// is in the set (Unreachable): an error is returned only for a cancelled
-	// context.
+	// context. Of a subject without a version only Metadata and UnknownPackage
+	// are wanted: whether there is such a package.
 	Attestations(ctx context.Context, s Subject) (Set, error)
 }
 

@@ -3,12 +3,10 @@ package provenance
 import (
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
-	"github.com/sigstore/sigstore/pkg/signature"
 
 	"countermark/provenance/trust"
 )
@@ -18,7 +16,7 @@ import (
 type Verifier struct {
 	material *trust.Material
 	root     root.TrustedMaterial // the trusted root, with a memory
-	keys     root.TrustedMaterial // the same, and npm's attestation keys by id
+	rings    []*keyring           // of the registries whose keys are pinned; never empty
 
 	// skip switches checks off by their names, so that tests can show that an
 	// attack is refused by that check and by no luck.
@@ -30,20 +28,15 @@ func NewVerifier(m *trust.Material) (*Verifier, error) {
 	if m == nil || m.Root == nil || m.Keys == nil {
 		return nil, errors.New("a verifier needs a trusted root and npm keys")
 	}
-	byID := map[string]*root.ExpiringKey{}
-	for _, k := range m.Keys.All() {
-		if k.Usage != trust.Attestations {
-			continue
-		}
-		v, err := signature.LoadDefaultVerifier(k.Public)
+	v := &Verifier{material: m, root: newChained(m.Root)}
+	for _, keys := range append([]*trust.Keys{m.Keys}, m.OtherKeys...) {
+		ring, err := newKeyring(keys, v.root)
 		if err != nil {
-			return nil, fmt.Errorf("npm key %s: %w", clip(k.ID), err)
+			return nil, err
 		}
-		byID[k.ID] = root.NewExpiringKey(v, k.Start, k.End)
+		v.rings = append(v.rings, ring)
 	}
-	trusted := newChained(m.Root)
-	keys := root.TrustedMaterialCollection{trusted, root.NewTrustedPublicKeyMaterialFromMapping(byID)}
-	return &Verifier{material: m, root: trusted, keys: keys}, nil
+	return v, nil
 }
 
 // engine returns sigstore's verifier for a bundle. What it demands follows from

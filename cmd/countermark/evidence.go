@@ -38,11 +38,14 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 	if ev.material, err = p.loadTrust(flags.trust); err != nil {
 		return nil, err
 	}
-	if ev.verifier, err = provenance.NewVerifier(ev.material); err != nil {
-		return nil, err
-	}
 	config, err := p.npmConfig(flags.registry, pr.paths)
 	if err != nil {
+		return nil, err
+	}
+	if err := pinKeys(ev.material, config); err != nil {
+		return nil, err
+	}
+	if ev.verifier, err = provenance.NewVerifier(ev.material); err != nil {
 		return nil, err
 	}
 	ev.trusted = config.Trusted()
@@ -73,6 +76,31 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 		sbom.OCI: provenance.Chain(local, imageSource),
 	}
 	return ev, nil
+}
+
+// pinKeys says whose keys the material holds. The embedded ones are the public
+// registry's, and nobody else's. Those of --npm-keys are the configured
+// registry's; where that is not the public one, that keeps its embedded keys for
+// the scopes that name it.
+func pinKeys(m *trust.Material, config *npm.Config) error {
+	embedded, err := trust.Embedded()
+	if err != nil {
+		return err
+	}
+	public, given := *embedded.Keys, *m.Keys
+	public.Registry = npm.PublicRegistry
+	if given.Source != trust.SourceFile {
+		given.Registry = npm.PublicRegistry
+		m.Keys = &given
+		return nil
+	}
+	// A registry line that is refused has its packages asked of nobody.
+	given.Registry, _ = config.ConfiguredRegistry(provenance.Subject{})
+	m.Keys = &given
+	if !npm.OnPublicRegistry(given.Registry) {
+		m.OtherKeys = []*trust.Keys{&public}
+	}
+	return nil
 }
 
 // npmSource is npm's registry, or, offline, one that can never be reached.

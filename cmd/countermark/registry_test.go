@@ -77,6 +77,34 @@ func (w *world) lock(name string) [sha512.Size]byte {
 	return sum
 }
 
+// describe publishes name@1.0.0, old and signed by the registry, with what change
+// makes of it.
+func (w *world) describe(name string, sum [sha512.Size]byte, change func(*npmtest.Details)) {
+	w.t.Helper()
+	d := npmtest.Details{
+		Integrity: "sha512-" + base64.StdEncoding.EncodeToString(sum[:]), Published: "2020-01-02T00:00:00Z", Publisher: "ann",
+	}
+	d.Signatures = w.sign(w.sigstore, name, d.Integrity)
+	if change != nil {
+		change(&d)
+	}
+	w.registry.Describe(name, "1.0.0", d)
+}
+
+// sign signs name@1.0.0 with the registry's key of a sigstore.
+func (w *world) sign(by *provenancetest.Sigstore, name, integrity string) []npmtest.Signature {
+	w.t.Helper()
+	sig, err := by.SignRelease(name, "1.0.0", integrity)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	id, err := by.KeyID()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return []npmtest.Signature{{KeyID: id, Sig: base64.StdEncoding.EncodeToString(sig)}}
+}
+
 // release publishes name@1.0.0 with npm's set of attestations for that digest.
 func (w *world) release(name, repository string, sum [sha512.Size]byte) {
 	w.t.Helper()
@@ -86,6 +114,7 @@ func (w *world) release(name, repository string, sum [sha512.Size]byte) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	w.describe(name, sum, nil)
 	for _, bundle := range [][]byte{publish, provenance} {
 		predicate, err := provenancetest.PredicateType(bundle)
 		if err != nil {
@@ -136,8 +165,7 @@ func states(v *policy.Verdict) map[string]string {
 	return out
 }
 
-// TestStatesFromARegistry shows every state but lost, which needs history, from
-// bundles that a registry serves over HTTP.
+// TestStatesFromARegistry shows every state from what a registry serves over HTTP.
 func TestStatesFromARegistry(t *testing.T) {
 	w := newWorld(t)
 	const acme, mallory = "https://github.com/acme/", "https://github.com/mallory/"
@@ -145,12 +173,19 @@ func TestStatesFromARegistry(t *testing.T) {
 	w.release("@acme/scoped", acme+"scoped", w.lock("@acme/scoped"))
 	w.release("moved", mallory+"moved", w.lock("moved"))
 	w.release("impostor", mallory+"impostor", w.lock("impostor"))
-	w.lock("swapped")
+	swapped := w.lock("swapped")
 	w.release("swapped", acme+"swapped", sha512.Sum512([]byte("other bytes")))
-	w.lock("plain")
-	w.registry.Publish("plain", "1.0.0")
-	w.lock("promised")
+	w.describe("swapped", swapped, nil)
+	w.describe("plain", w.lock("plain"), nil)
+	w.describe("promised", w.lock("promised"), nil)
 	w.registry.Promise("promised", "1.0.0")
+	w.describe("no-loss", w.lock("no-loss"), nil)
+	w.registry.Promise("no-loss", "1.0.0-rc.1")
+	w.registry.Promise("no-loss", "1.0.0-rc.2")
+	w.registry.Promise("no-loss", "0.9.0")
+	w.describe("lost", w.lock("lost"), nil)
+	w.registry.Describe("lost", "1.0.1", npmtest.Details{Published: "2020-01-01T00:00:00Z"})
+	w.registry.Promise("lost", "1.0.1")
 	w.lock("unknown")
 	w.packages["node_modules/git"] = map[string]any{"version": "1.0.0", "resolved": "git+ssh://git@github.com/acme/git.git#0123456789abcdef0123456789abcdef01234567"}
 
@@ -165,7 +200,7 @@ registries: ["`+w.url+`"]
 `, "--registry", w.url)
 	want := map[string]string{
 		"good": "verified", "%40acme/scoped": "verified", "moved": "mismatch", "impostor": "unvouched", "swapped": "invalid",
-		"plain": "absent", "promised": "stripped", "unknown": "unavailable",
+		"plain": "absent", "promised": "stripped", "no-loss": "absent", "lost": "lost", "unknown": "unavailable",
 		"git@1.0.0?vcs_url=git%2Bssh:%2F%2Fgithub.com%2Facme%2Fgit.git%230123456789abcdef0123456789abcdef01234567": "unsupported",
 	}
 	if d := cmp.Diff(want, states(v)); d != "" {
@@ -182,8 +217,7 @@ registries: ["`+w.url+`"]
 // verdict unknown, never pass.
 func TestUnavailableIsUnknown(t *testing.T) {
 	w := newWorld(t)
-	w.lock("a")
-	w.registry.Publish("a", "1.0.0")
+	w.describe("a", w.lock("a"), nil)
 	w.registry.RequireToken("secret")
 	const demand = `
 version: 1
@@ -208,8 +242,7 @@ rules:
 // no more, and what it tries beyond that is a finding.
 func TestProjectNpmrcIsAnAttackers(t *testing.T) {
 	w := newWorld(t)
-	w.lock("a")
-	w.registry.Publish("a", "1.0.0")
+	w.describe("a", w.lock("a"), nil)
 	host := strings.TrimPrefix(w.url, "http:")
 	w.write("project/.npmrc", fmt.Appendf(nil, "registry=%s\n%s:_authToken=${HOME}\nstrict-ssl=false\n", w.url, host))
 	v := w.check(exitFail, "version: 1\n")

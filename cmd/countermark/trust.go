@@ -67,7 +67,7 @@ type trustFlags struct {
 
 func (f *trustFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.root, "trusted-root", "", "sigstore trusted root `FILE`, instead of the updated or embedded one")
-	flags.StringVar(&f.keys, "npm-keys", "", "npm keys `FILE`, instead of the updated or embedded ones")
+	flags.StringVar(&f.keys, "npm-keys", "", "keys `FILE` of the configured npm registry; the updated or embedded ones are the public registry's")
 	f.addCache(flags)
 }
 

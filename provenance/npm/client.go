@@ -117,7 +117,7 @@ func (c *Client) question(s provenance.Subject) (*question, *failure) {
 		return nil, &failure{reason: "no npm package: npm registries have nothing on it", hint: "check the subject"}
 	case !validName(s.Name):
 		return nil, &failure{reason: fmt.Sprintf("%q is no name of an npm package; nobody was asked", s.Name), hint: "correct the name"}
-	case !validVersion(s.Version):
+	case s.Version != "" && !validVersion(s.Version):
 		return nil, &failure{reason: fmt.Sprintf("%q is no version of an npm package; nobody was asked", s.Version), hint: "pin an exact version"}
 	}
 	q := &question{name: s.Name, version: s.Version, internal: c.Internal != nil && c.Internal(s.Name)}
@@ -175,6 +175,12 @@ func (c *Client) ask(ctx context.Context, q *question) provenance.Set {
 		set := c.unknown(q, "knows no package of this name")
 		set.UnknownPackage = true
 		return set
+	}
+	if q.version == "" {
+		return provenance.Set{
+			Availability: provenance.Unreachable, Registry: shown(q.registry), Metadata: &provenance.Metadata{Others: p.others("")},
+			Reason: "no version is named, so there is nothing to look up", Hint: "pin an exact version",
+		}
 	}
 	m, err := p.metadata(q.version)
 	switch {

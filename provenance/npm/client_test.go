@@ -393,7 +393,6 @@ func TestNeverAsked(t *testing.T) {
 		"internal":          tool,
 		"not npm":           {Ecosystem: sbom.PyPI, Name: "requests", Version: "2.0.0"},
 		"no name":           subject("", "1.0.0"),
-		"no version":        subject("a", ""),
 		"range":             subject("a", "^1.0.0"),
 		"tag":               subject("a", "latest"),
 		"parent":            subject("..", "1.0.0"),

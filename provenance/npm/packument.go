@@ -55,15 +55,21 @@ func (p *packument) metadata(version string) (*provenance.Metadata, error) {
 	}
 	m := r.Metadata
 	m.Published = p.times[version]
-	m.Others = make([]provenance.Release, 0, len(p.releases)-1)
-	for j, x := range p.releases {
-		if j != i {
-			m.Others = append(m.Others, provenance.Release{
+	m.Others = p.others(version)
+	return &m, nil
+}
+
+// others returns the releases but that of a version.
+func (p *packument) others(version string) []provenance.Release {
+	out := make([]provenance.Release, 0, len(p.releases))
+	for _, x := range p.releases {
+		if x.key != version {
+			out = append(out, provenance.Release{
 				Version: x.key, Published: p.times[x.key], Attested: x.Attested, Publisher: x.Publisher, Repository: x.Repository,
 			})
 		}
 	}
-	return &m, nil
+	return out
 }
 
 // readPackument reads a packument as a stream, of which the largest have some

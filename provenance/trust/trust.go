@@ -47,6 +47,8 @@ const MaxFileSize = 4 << 20
 type Material struct {
 	Root *Root
 	Keys *Keys
+	// OtherKeys are those of further registries, each with its Registry.
+	OtherKeys []*Keys
 }
 
 // Root is a parsed trusted root. It is safe for concurrent use.
@@ -80,6 +82,10 @@ type Key struct {
 
 // Keys are a registry's keys.
 type Keys struct {
+	// Registry is the URL of the registry whose keys they are, which no file says.
+	// Empty stands for whichever registry is asked.
+	Registry string
+
 	SHA256 string // of the file, lower-case hex
 	Source string // SourceEmbedded or SourceFile
 	AsOf   string // as Root.AsOf
