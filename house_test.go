@@ -190,6 +190,10 @@ var hosts = []string{
 	"//crates" + ".io", "index.crates" + ".io", "static.crates" + ".io", // the bare name is an ecosystem in OSV
 }
 
+// predicateType is what publishers sign of a Python package by (PEP 740). It is a
+// name that nobody fetches.
+const predicateType = "https://docs.py" + "pi.org/attestations/publish/v1"
+
 // publicRegistry is the one line of the one file that may name a registry: a
 // user may have configured none.
 var publicRegistry = regexp.MustCompile(`^(const )?PublicRegistry +(string )?= "https://[a-z.]+/?"( //.*)?$`)
@@ -199,6 +203,7 @@ var publicRegistry = regexp.MustCompile(`^(const )?PublicRegistry +(string )?= "
 func TestRegistryHosts(t *testing.T) {
 	constants := 0
 	eachLine(t, func(file string, n int, line string) {
+		line = strings.ReplaceAll(line, predicateType, "")
 		for _, host := range hosts {
 			if !strings.Contains(strings.ToLower(line), host) {
 				continue

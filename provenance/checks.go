@@ -56,6 +56,14 @@ const (
 	checkSigned        = "signature"
 	checkPredicateType = "predicate-type"
 
+	// What has to hold of every file of a Python release, besides; a failure is
+	// Invalid.
+	checkFile            = "release-file" // that all that is attested of one file holds
+	checkFileAttested    = "file-attested"
+	checkFileCertificate = "file-certificate"
+	checkFileName        = "file-name"
+	checkPublisher       = "publisher"
+
 	// What somebody expects; a failure is Mismatch.
 	checkIdentity      = "certificate-identity"
 	checkIssuer        = "issuer"

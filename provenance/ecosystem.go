@@ -24,6 +24,11 @@ type ecosystem struct {
 var ecosystems = map[sbom.Ecosystem]ecosystem{
 	sbom.NPM: {judge: (*Verifier).Package, floating: "a floating spec: no version is pinned", complete: completeSet},
 	sbom.OCI: {judge: (*Verifier).Image, floating: "a tag, which can name another image at any time: no digest is pinned", byDigest: true, complete: completeImage},
+	sbom.PyPI: {
+		judge: (*Verifier).Release, floating: "a floating spec: no version is pinned",
+		// Which files there are, only the index can say.
+		complete: func([]local) bool { return false },
+	},
 }
 
 // Judge judges a subject by the rules of its ecosystem: see [Verifier.Package]

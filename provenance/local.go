@@ -17,6 +17,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"countermark/sbom"
 )
 
 // Limits of local evidence. What goes beyond them is an error in a file that is
@@ -51,7 +53,7 @@ func (e *EvidenceError) Error() string {
 // Unwrap returns what is wrong.
 func (e *EvidenceError) Unwrap() error { return e.Err }
 
-const hintEvidence = "give a sigstore bundle, JSON lines of bundles, a registry's answer {\"attestations\":[…]}, or a folder of these"
+const hintEvidence = "give a sigstore bundle, JSON lines of bundles, a registry's answer {\"attestations\":[…]}, a provenance object of PEP 740, or a folder of these"
 
 // Warning is a file in a folder of evidence that was left out.
 type Warning struct {
@@ -171,6 +173,9 @@ func readValue(raw json.RawMessage) ([]Attestation, error) {
 	o, err := parseBounded(raw, maxEvidenceValues)
 	if err != nil {
 		return nil, err
+	}
+	if isPEP740(o) {
+		return readPEP740(o, "")
 	}
 	if _, ok := o["attestations"]; !ok {
 		return []Attestation{{Bundle: raw}}, nil
@@ -342,6 +347,11 @@ func (l *Local) add(entry local, signed []claim) {
 		if s.name != "" && !names[s.name] {
 			names[s.name] = true
 			l.byName[s.name] = append(l.byName[s.name], entry)
+			if project, version, ok := SplitDistribution(s.name); ok && !names[releaseName(project, version)] {
+				release := releaseName(project, version)
+				names[release] = true
+				l.byName[release] = append(l.byName[release], entry)
+			}
 		}
 		for algorithm := range digestSizes {
 			d := Digest{Algorithm: algorithm, Value: s.digestOf(algorithm)}
@@ -442,7 +452,7 @@ func position(from string) (file string, line int) {
 	return from[:at], line
 }
 
-var evidenceNames = map[string]bool{".json": true, ".jsonl": true, ".sigstore": true, ".intoto": true}
+var evidenceNames = map[string]bool{".json": true, ".jsonl": true, ".sigstore": true, ".intoto": true, ".attestation": true, ".provenance": true}
 
 // folder reads a folder. os.Root keeps symbolic links from leading out of it.
 func (r *evidenceReader) folder(ctx context.Context, root *os.Root, dir string) error {
@@ -522,7 +532,7 @@ func (l *Local) Attestations(ctx context.Context, s Subject) (Set, error) {
 		set.Attestations = append(set.Attestations, a.Attestation)
 	}
 	if len(set.Attestations) == 0 {
-		return Set{Availability: None, Reason: "the given attestations are of other packages", Hint: "give those of " + cmp.Or(s.PURL, packageURL(s)) + " with --attestations"}, nil
+		return Set{Availability: None, Reason: "the given attestations are of other packages", Hint: "give those of " + cmp.Or(s.PURL, evidenceName(s)) + " with --attestations"}, nil
 	}
 	return set, nil
 }
@@ -534,7 +544,7 @@ func (l *Local) find(s Subject) []local {
 	if l == nil || s.Name == "" || s.Version == "" {
 		return nil
 	}
-	list := l.byName[packageURL(s)]
+	list := l.byName[evidenceName(s)]
 	if ecosystems[s.Ecosystem].byDigest {
 		list = l.digests(s)
 	}
@@ -554,6 +564,36 @@ func (l *Local) find(s Subject) []local {
 		out = append(out, a)
 	}
 	return out
+}
+
+// evidenceName is the name under which the evidence for a subject is kept.
+func evidenceName(s Subject) string {
+	if s.Ecosystem == sbom.PyPI {
+		return releaseName(s.Name, s.Version)
+	}
+	return packageURL(s)
+}
+
+// File returns what is there for one file of a Python release, in a closed world:
+// what is not there does not exist.
+func (l *Local) File(ctx context.Context, s Subject, f File) (Set, error) {
+	set, err := l.Attestations(ctx, s)
+	if err != nil || set.Availability != Found {
+		return set, err
+	}
+	var own []Attestation
+	for _, a := range set.Attestations {
+		o, err := open(a.Bundle)
+		if err != nil || len(o.subjects) == 0 || sameDistribution(o.subjects[0].name, f.Name, s.Name) {
+			a.File = f.Name
+			own = append(own, a)
+		}
+	}
+	if len(own) == 0 {
+		return Set{Availability: None, Reason: "the given attestations are of other files", Hint: "give that of " + f.Name + " with --attestations"}, nil
+	}
+	set.Attestations, set.Files = own, []File{f}
+	return set, nil
 }
 
 // digests returns the evidence for any of the subject's digests.
@@ -587,6 +627,9 @@ func completeSet(list []local) bool {
 
 // Offline is the source that nobody may ask.
 type Offline struct {
+	// Reason and Hint say why, and what to do next; by default that --offline was
+	// given.
+	Reason, Hint string
 	// Registry returns what [Registrar] does; local evidence has to agree with
 	// it. Nil where no registry is known.
 	Registry func(Subject) (string, error)
@@ -600,8 +643,8 @@ func (o Offline) Attestations(ctx context.Context, s Subject) (Set, error) {
 	}
 	return Set{
 		Availability: Unreachable,
-		Reason:       "its attestations are not at hand, and the registry may not be asked",
-		Hint:         "give them with --attestations, or run without --offline",
+		Reason:       cmp.Or(o.Reason, "its attestations are not at hand, and the registry may not be asked"),
+		Hint:         cmp.Or(o.Hint, "give them with --attestations, or run without --offline"),
 		Registry:     registry,
 	}, ctx.Err()
 }

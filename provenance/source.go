@@ -15,13 +15,17 @@ type Attestation struct {
 	ClaimedType string
 	Bundle      []byte // the sigstore bundle's JSON
 	From        string // where it was found, for messages: a file name, or a redacted URL
+	// File is the file of a release that it was served for; empty where nobody says.
+	File string
+	// Publisher is who an index says that signed it; nil where it says nothing.
+	Publisher *TrustedPublisher
 
 	ready *ready // nil where nobody has parsed the bundle yet
 }
 
 // Equal reports whether the same bundle was found at the same place.
 func (a Attestation) Equal(b Attestation) bool {
-	return a.ClaimedType == b.ClaimedType && bytes.Equal(a.Bundle, b.Bundle) && a.From == b.From
+	return a.ClaimedType == b.ClaimedType && bytes.Equal(a.Bundle, b.Bundle) && a.From == b.From && a.File == b.File
 }
 
 // ready holds a bundle that was parsed to find out what it is of.
@@ -59,6 +63,8 @@ type Set struct {
 	// Incomplete says what is missing in Attestations, where Availability is Found
 	// and something could not be fetched; only images have that.
 	Incomplete string
+	// Files are all files of a Python release; nil where nobody says which there are.
+	Files []File
 	// Registry is the URL of the registry that is configured for the subject,
 	// with which the publish attestation has to agree; empty where unknown.
 	Registry string
@@ -70,6 +76,12 @@ type Set struct {
 	UnknownPackage bool
 	// Remembered are other versions of the package that an archive has seen.
 	Remembered []Release
+}
+
+// File is one file of a release, as an index lists it.
+type File struct {
+	Name    string
+	Digests []Digest
 }
 
 // Source has attestations: a local folder, a registry, or one behind the other.

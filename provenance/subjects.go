@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"fmt"
+	"slices"
 
 	"countermark/sbom"
 )
@@ -13,6 +14,7 @@ import (
 // so neither is a subject.
 func Subjects(inv *sbom.Inventory) []Subject {
 	var out []Subject
+	chosen := launchIndexes(inv)
 	for _, c := range inv.Components {
 		switch {
 		case c.Source == sbom.FromProject, c.Type == sbom.FileType:
@@ -21,10 +23,29 @@ func Subjects(inv *sbom.Inventory) []Subject {
 				out = append(out, s)
 			}
 		default:
-			out = append(out, packageSubject(c))
+			s := packageSubject(c)
+			if s.Unsupported == "" && s.Ecosystem == sbom.PyPI && chosen[c.Ref] {
+				s.Unsupported = "its launch chooses an index of its own, which nobody asks"
+			}
+			out = append(out, s)
 		}
 	}
 	return out
+}
+
+// launchIndexes returns the refs of what is launched from registries that the
+// launch itself names: another index than the user's has other files.
+func launchIndexes(inv *sbom.Inventory) map[string]bool {
+	chosen := map[string]bool{}
+	for _, c := range inv.Components {
+		if c.Server == nil || !slices.ContainsFunc(c.Server.Risks, func(r sbom.Risk) bool { return r.Code == sbom.RiskRegistry }) {
+			continue
+		}
+		for _, l := range c.Server.Launches {
+			chosen[l.Ref] = true
+		}
+	}
+	return chosen
 }
 
 func packageSubject(c *sbom.Component) Subject {
