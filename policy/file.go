@@ -105,6 +105,12 @@ func (p *Policy) namesExactly(ecosystem sbom.Ecosystem, name string) bool {
 // a public registry.
 func (p *Policy) Internal(name string) bool { return best(p.internal, sbom.NPM, name) >= 0 }
 
+// InternalProject reports whether the Python project of that name is only to be
+// asked of an index that the policy lists under registries.
+func (p *Policy) InternalProject(name string) bool {
+	return best(p.internal, sbom.PyPI, name) >= 0
+}
+
 // Excludes reports whether a slash-separated path relative to the checked folder
 // is not to be read, because the policy excludes it or a folder that it is in.
 func (p *Policy) Excludes(path string) bool {
