@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/http"
 	"os"
 	"path"
 	"path/filepath"
@@ -63,7 +64,11 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 	for _, w := range warnings {
 		p.warn("", "%v", w)
 	}
-	npmSource, err := p.npmSource(config, ev.offline, pol)
+	transport, err := p.pool(config, ev.offline)
+	if err != nil {
+		return nil, err
+	}
+	index, err := p.pypiSource(flags.pypiIndex, ev.offline, pol, transport)
 	if err != nil {
 		return nil, err
 	}
@@ -72,8 +77,9 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 		return nil, err
 	}
 	ev.source = provenance.Sources{
-		sbom.NPM: provenance.Chain(local, npmSource),
-		sbom.OCI: provenance.Chain(local, imageSource),
+		sbom.NPM:  provenance.Chain(local, p.npmSource(config, ev.offline, pol, transport)),
+		sbom.PyPI: provenance.Chain(local, index),
+		sbom.OCI:  provenance.Chain(local, imageSource),
 	}
 	return ev, nil
 }
@@ -103,20 +109,22 @@ func pinKeys(m *trust.Material, config *npm.Config) error {
 	return nil
 }
 
+// pool holds the connections to registries of packages: proxies and authorities
+// are those of the user's npm configuration for Python's too. Offline there are
+// none.
+func (p *program) pool(config *npm.Config, offline bool) (http.RoundTripper, error) {
+	if offline || p.transport != nil {
+		return p.transport, nil
+	}
+	return config.Transport(os.ReadFile)
+}
+
 // npmSource is npm's registry, or, offline, one that can never be reached.
-func (p *program) npmSource(config *npm.Config, offline bool, pol policy.Located) (provenance.Source, error) {
+func (p *program) npmSource(config *npm.Config, offline bool, pol policy.Located, transport http.RoundTripper) provenance.Source {
 	if offline {
-		return provenance.Offline{Registry: config.ConfiguredRegistry}, nil
+		return provenance.Offline{Registry: config.ConfiguredRegistry}
 	}
-	transport := p.transport
-	if transport == nil {
-		pool, err := config.Transport(os.ReadFile)
-		if err != nil {
-			return nil, err
-		}
-		transport = pool
-	}
-	return &npm.Client{Config: config, Transport: transport, Version: p.version, Internal: pol.Internal, Registries: pol.Registries}, nil
+	return &npm.Client{Config: config, Transport: transport, Version: p.version, Internal: pol.Internal, Registries: pol.Registries}
 }
 
 // npmConfig merges npm's configuration as npm would in the folder of PATH. Two

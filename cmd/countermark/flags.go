@@ -22,6 +22,7 @@ const policyUsage = "policy `FILE` (default: countermark.yaml in PATH's folder, 
 type evidenceFlags struct {
 	offline      bool
 	registry     string
+	pypiIndex    string
 	attestations []string
 	trust        trustFlags
 	jobs         int
@@ -31,7 +32,8 @@ type evidenceFlags struct {
 func (f *evidenceFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.offline, "offline", false, "ask no registry")
 	flags.StringVar(&f.registry, "registry", "", "npm registry `URL`, instead of the default one of .npmrc; as in npm, a scope's own registry stays")
-	flags.StringArrayVar(&f.attestations, "attestations", nil, "local attestations in `PATH`: a bundle, JSONL, an npm answer, or a folder of these; may be given several times")
+	flags.StringVar(&f.pypiIndex, "pypi-index", "", "index `URL` of Python packages, https://host/simple/ (default: UV_DEFAULT_INDEX, UV_INDEX_URL or PIP_INDEX_URL; without one none is asked)")
+	flags.StringArrayVar(&f.attestations, "attestations", nil, "local attestations in `PATH`: a bundle, JSONL, an npm answer, a provenance object of PEP 740, or a folder of these; may be given several times")
 	f.trust.add(flags)
 	flags.IntVar(&f.jobs, "jobs", 0, "verify `N` packages at once (0: as many as the processors allow)")
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "give up after this time")

@@ -56,6 +56,10 @@ SUBJECT is one of
       a package: its attestations come from --attestations, then from the registry.
       Without --source-uri the policy and the catalogue say where it should come
       from; where they do not either, it is "unvouched".
+  pkg:pypi/name@1.2.3, pypi:name@1.2.3
+      a Python package in the same way: every wheel and source distribution of the
+      release has to be attested (PEP 740). The index is that of --pypi-index,
+      UV_DEFAULT_INDEX, UV_INDEX_URL or PIP_INDEX_URL.
   pkg:oci/name@sha256:HEX?repository_url=host/path/name
       a container image, by the digest that is pinned: its attestations come from
       --attestations, then from the registry's referrers (GitHub's and cosign's).
@@ -65,6 +69,8 @@ SUBJECT is one of
   FILE.tgz with --attestations
       an npm tarball with both of npm's attestations; what is not in the given
       ones is absent.
+  FILE.whl or FILE.tar.gz with --attestations
+      a Python distribution with its provenance object or attestations.
   --layout FILE with --layout-keys and --link-dir, and FILE or digest or nothing
       an in-toto layout with the links of its steps; every SUBJECT has to be a
       product of its last step. Inspections, which are commands, are never run: a
@@ -77,6 +83,7 @@ Who must have signed is a key (--key), a certificate's identity with its issuer
 Exit codes: 0 every subject is verified; 1 one is not; 2 wrong usage, or a file
 that cannot be used; 3 the attestations of one could not be had.`,
 		Example: `  countermark verify npm:sigstore@1.3.0 --source-uri https://github.com/sigstore/sigstore-js
+  countermark verify pypi:acme-tool@1.2.3 --pypi-index https://index.example/simple/ --source-uri https://github.com/acme/tool
   countermark verify app.tar.gz --bundle app.sigstore.json --source-uri https://github.com/acme/app
   countermark verify sha256:… --bundle b.json --key release.pub
   countermark verify app.tar.gz --layout root.layout --layout-keys owner.pub --link-dir links`,
@@ -101,8 +108,8 @@ that cannot be used; 3 the attestations of one could not be had.`,
 	flags.addIdentity(f)
 	f.StringVar(&flags.policy, "policy", "", "policy `FILE` (default: countermark.yaml in the current folder, or in the nearest parent up to the git root)")
 	f.StringVar(&flags.bundle, "bundle", "", "sigstore bundle `FILE` of a file or digest; JSONL may hold several")
-	f.StringVar(&flags.packageName, "package-name", "", "`NAME` of the package in an npm tarball")
-	f.StringVar(&flags.packageVersion, "package-version", "", "`VERSION` of the package in an npm tarball")
+	f.StringVar(&flags.packageName, "package-name", "", "`NAME` of the package in an npm tarball or Python distribution")
+	f.StringVar(&flags.packageVersion, "package-version", "", "`VERSION` of the package in an npm tarball or Python distribution")
 	f.StringVar(&flags.layout, "layout", "", "in-toto layout `FILE`, whose last step has to have made every SUBJECT")
 	f.StringArrayVar(&flags.layoutKeys, "layout-keys", nil, "public key `FILE` in PEM that has to have signed the layout; may be given several times, and then all have to")
 	f.StringVar(&flags.linkDir, "link-dir", ".", "`FOLDER` with the links of the layout's steps")
@@ -210,7 +217,7 @@ func (p *program) verifyAll(ctx context.Context, flags *verifyFlags, args []stri
 }
 
 func isPackage(arg string) bool {
-	return strings.HasPrefix(arg, "pkg:") || strings.HasPrefix(arg, "npm:")
+	return strings.HasPrefix(arg, "pkg:") || strings.HasPrefix(arg, "npm:") || strings.HasPrefix(arg, "pypi:")
 }
 
 // verifyFile judges one file or digest by what goes with it.
@@ -225,13 +232,19 @@ func (p *program) verifyFile(ctx context.Context, flags *verifyFlags, arg string
 	case isDigest(arg):
 		return none, usageError("give the sigstore bundle of the digest with --bundle", "%s has no attestations of its own", arg)
 	case len(flags.attestations) > 0:
+		if project, version, ok := isDistribution(arg); ok {
+			if err := flags.only("a Python distribution", distributionFlags); err != nil {
+				return none, err
+			}
+			return p.verifyDistribution(ctx, flags, arg, project, version)
+		}
 		if err := flags.only("an npm tarball", tarballFlags); err != nil {
 			return none, err
 		}
 		return p.verifyTarball(ctx, flags, arg)
 	}
 	if _, err := os.Stat(arg); err != nil {
-		return none, usageError("a package is written npm:name@1.2.3 or pkg:npm/name@1.2.3", "%s: there is no such file", arg)
+		return none, usageError("a package is written npm:name@1.2.3, pypi:name@1.2.3 or as a package URL", "%s: there is no such file", arg)
 	}
 	return none, usageError("give its sigstore bundle with --bundle, or an npm tarball's attestations with --attestations", "%s has no attestations of its own", arg)
 }
@@ -243,10 +256,11 @@ var (
 		"source-uri", "source-ref", "source-digest", "signer-workflow", "builder-id", "deny-self-hosted-runners",
 		"certificate-oidc-issuer", "trusted-root", "npm-keys", "cache-dir", "offline", "jobs", "timeout", "format", "quiet", "verbose",
 	}
-	packageFlags  = append([]string{"attestations", "registry", "policy"}, everywhereFlags...)
-	imageFlags    = append([]string{"attestations", "policy"}, everywhereFlags...)
-	tarballFlags  = append([]string{"attestations", "registry", "package-name", "package-version"}, everywhereFlags...)
-	artifactFlags = append([]string{
+	packageFlags      = append([]string{"attestations", "registry", "pypi-index", "policy"}, everywhereFlags...)
+	imageFlags        = append([]string{"attestations", "policy"}, everywhereFlags...)
+	tarballFlags      = append([]string{"attestations", "registry", "package-name", "package-version"}, everywhereFlags...)
+	distributionFlags = append([]string{"attestations", "package-name", "package-version"}, everywhereFlags...)
+	artifactFlags     = append([]string{
 		"bundle", "key", "certificate-identity", "certificate-identity-regexp", "certificate-oidc-issuer-regexp", "predicate-type",
 	}, everywhereFlags...)
 )
@@ -328,10 +342,14 @@ func (f *verifyFlags) source() (provenance.Expectation, error) {
 	return e, nil
 }
 
-// parsePackage parses a package URL or the shorthand npm:name@version.
+// parsePackage parses a package URL or one of the shorthands npm:name@version and
+// pypi:name@version.
 func parsePackage(arg string) (provenance.Subject, error) {
 	if strings.HasPrefix(arg, imagePrefix) {
 		return parseImage(arg)
+	}
+	if isProject(arg) {
+		return parseProject(arg)
 	}
 	refuse := func(format string, args ...any) (provenance.Subject, error) {
 		return provenance.Subject{}, usageError("write npm:@scope/name@1.2.3 or pkg:npm/%40scope/name@1.2.3", "%s: %s", arg, fmt.Sprintf(format, args...))
@@ -367,7 +385,7 @@ func splitPackage(arg string) (name, version string, err error) {
 		return "", "", fmt.Errorf("no package URL: %w", err)
 	}
 	if purl.Type != packageurl.TypeNPM {
-		return "", "", errors.New("only npm packages and container images are verified by name")
+		return "", "", errors.New("only packages of npm and PyPI and container images are verified by name")
 	}
 	if len(purl.Qualifiers) > 0 || purl.Subpath != "" {
 		return "", "", errors.New("qualifiers and paths of a package URL are not judged")
