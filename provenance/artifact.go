@@ -162,8 +162,8 @@ func parseKey(data []byte) (crypto.PublicKey, error) {
 }
 
 // Artifact judges sigstore bundles of any kind (a message signature or a DSSE
-// envelope, versions 0.1 to 0.3) for a file or digest. One of the bundles has to
-// hold: the result is that of the first that does, else of the one that came
+// envelope, versions 0.1 to 0.3) for a file or digest. One of the bundles, or of
+// those that have the predicate type which is demanded, has to hold: the result is that of the first that does, else of the one that came
 // nearest, and names it in Evidence. Errors are an [*IdentityError], or the
 // error with which the artifact could not be read.
 func (v *Verifier) Artifact(a Artifact, bundles []Attestation, id Identity) (Result, error) {
@@ -187,6 +187,7 @@ func (v *Verifier) Artifact(a Artifact, bundles []Attestation, id Identity) (Res
 		r := &verdict{Result: newResult(s, id.Source)}
 		return r.end(Unavailable, fmt.Sprintf("there are %d bundles, and no more than %d are tried", len(bundles), MaxArtifactBundles), "give only the bundles of this file with --bundle"), nil
 	}
+	bundles = ofType(bundles, id.PredicateType)
 	var nearest Result
 	for i, b := range bundles {
 		r := v.artifact(a, s, b, who)
@@ -202,6 +203,29 @@ func (v *Verifier) Artifact(a Artifact, bundles []Attestation, id Identity) (Res
 		nearest.Reason = clip(fmt.Sprintf("none of %d bundles holds; the nearest is %s: %s", n, nearest.Evidence, nearest.Reason))
 	}
 	return nearest, nil
+}
+
+// ofType returns the bundles whose statements are of a predicate type, or all
+// where none is: then the check of the type says so. It only chooses: what holds
+// is verified afterwards.
+func ofType(bundles []Attestation, predicateType string) []Attestation {
+	if predicateType == "" || len(bundles) < 2 {
+		return bundles
+	}
+	var out []Attestation
+	for _, b := range bundles {
+		o, err := b.open()
+		if err != nil || o.types.predicate != predicateType {
+			continue
+		}
+		b.ready = &ready{}
+		b.ready.first.Store(o) // so that it is parsed once
+		out = append(out, b)
+	}
+	if len(out) == 0 {
+		return bundles
+	}
+	return out
 }
 
 // Digests returns the file's digests in every algorithm that bundles use, from

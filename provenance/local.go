@@ -191,6 +191,9 @@ func readValue(raw json.RawMessage) ([]Attestation, error) {
 	}
 	var out []Attestation
 	for _, a := range answer.Attestations {
+		if len(a.Bundle) == 0 || string(a.Bundle) == "null" {
+			return nil, errors.New("an attestation in it has no bundle; GitHub's answer may name a bundle_url instead, which is not asked")
+		}
 		out = append(out, Attestation{ClaimedType: a.PredicateType, Bundle: a.Bundle})
 	}
 	return out, nil

@@ -88,7 +88,10 @@ func (p *program) dockerCredentials() (*oci.Credentials, error) {
 	if dir == "" {
 		home, err := p.home()
 		if err != nil {
-			return &oci.Credentials{}, nil // a machine without a home has no configuration either
+			home = "" // a machine without a home has no configuration either
+		}
+		if home == "" {
+			return &oci.Credentials{}, nil
 		}
 		dir = filepath.Join(home, ".docker")
 	}

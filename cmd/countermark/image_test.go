@@ -66,13 +66,19 @@ func (w *imageWorld) purl() string {
 // run runs one command line and returns its standard output and error.
 func (w *imageWorld) run(code int, args ...string) (stdout, stderr string) {
 	w.t.Helper()
+	return w.runWith("root.json", code, args...)
+}
+
+// runWith trusts another root.
+func (w *imageWorld) runWith(root string, code int, args ...string) (stdout, stderr string) {
+	w.t.Helper()
 	var out, errs bytes.Buffer
 	p := &program{
 		stdin: strings.NewReader(""), stdout: &out, stderr: &errs,
 		home: func() (string, error) { return w.dir, nil }, here: func() (string, error) { return w.dir, nil },
 		now: func() time.Time { return provenancetest.Now }, transport: http.DefaultTransport, version: "test",
 	}
-	args = append(args, "--trusted-root", filepath.Join(w.dir, "root.json"), "--npm-keys", filepath.Join(w.dir, "keys.json"))
+	args = append(args, "--trusted-root", filepath.Join(w.dir, root), "--npm-keys", filepath.Join(w.dir, "keys.json"))
 	if got := p.run(w.t.Context(), args); got != code {
 		w.t.Errorf("%v: exit code %d, want %d\n%s%s", args, got, code, &out, &errs)
 	}

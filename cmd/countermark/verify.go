@@ -107,7 +107,7 @@ that cannot be used; 3 the attestations of one could not be had.`,
 	flags.add(f)
 	flags.addIdentity(f)
 	f.StringVar(&flags.policy, "policy", "", "policy `FILE` (default: countermark.yaml in the current folder, or in the nearest parent up to the git root)")
-	f.StringVar(&flags.bundle, "bundle", "", "sigstore bundle `FILE` of a file or digest; JSONL may hold several")
+	f.StringVar(&flags.bundle, "bundle", "", "sigstore bundle `FILE` of a file or digest; JSON lines (gh attestation download) or the answer of GitHub's attestation API may hold several")
 	f.StringVar(&flags.packageName, "package-name", "", "`NAME` of the package in an npm tarball or Python distribution")
 	f.StringVar(&flags.packageVersion, "package-version", "", "`VERSION` of the package in an npm tarball or Python distribution")
 	f.StringVar(&flags.layout, "layout", "", "in-toto layout `FILE`, whose last step has to have made every SUBJECT")
@@ -131,7 +131,7 @@ func (f *verifyFlags) addIdentity(flags *pflag.FlagSet) {
 	flags.StringVar(&id.Source.Digest, "source-digest", "", "`COMMIT` of the source")
 	flags.StringVar(&id.SignerWorkflow, "signer-workflow", "", "`WORKFLOW` that signed, owner/name/.github/workflows/release.yml")
 	flags.StringVar(&id.Source.Builder, "builder-id", "", "`ID` of the builder; a reusable workflow without its ref is any release vX.Y.Z of it")
-	flags.StringVar(&id.PredicateType, "predicate-type", "", "`TYPE` of the statement")
+	flags.StringVar(&id.PredicateType, "predicate-type", "", "`TYPE` of the statement; of several bundles, those of that type count")
 	flags.BoolVar(&id.Source.DenySelfHosted, "deny-self-hosted-runners", false, "refuse builds on runners that are not the host's")
 }
 
