@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // MaxJSONDepth is how deep objects and arrays may nest in a bundle, statement or
@@ -37,13 +39,12 @@ func CheckJSON(data []byte) error {
 }
 
 func parseBounded(data []byte, values int) (object, error) {
-	p := &parser{Decoder: json.NewDecoder(bytes.NewReader(data)), max: values}
-	p.UseNumber()
+	p := &parser{Decoder: jsontext.NewDecoder(bytes.NewBuffer(data)), max: values}
 	v, err := p.value(0)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := p.Token(); !errors.Is(err, io.EOF) {
+	if _, err := p.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("something follows the JSON value")
 	}
 	o, ok := v.(object)
@@ -53,8 +54,10 @@ func parseBounded(data []byte, values int) (object, error) {
 	return o, nil
 }
 
+// parser reads strict JSON (RFC 8259): its decoder also refuses repeated keys and
+// what is no UTF-8.
 type parser struct {
-	*json.Decoder
+	*jsontext.Decoder
 
 	values, max int
 }
@@ -66,46 +69,65 @@ func (p *parser) value(depth int) (any, error) {
 	if p.values++; p.values > p.max {
 		return nil, fmt.Errorf("JSON has more than %d values", p.max)
 	}
-	t, err := p.Token()
+	t, err := p.token()
 	if err != nil {
-		return nil, fmt.Errorf("no JSON: %w", err)
+		return nil, err
 	}
-	switch t {
-	case json.Delim('{'):
+	switch t.Kind() {
+	case jsontext.KindBeginObject:
 		return p.members(depth)
-	case json.Delim('['):
-		var list []any
-		for p.More() {
-			v, err := p.value(depth + 1)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, v)
-		}
-		_, err := p.Token()
-		return list, err
+	case jsontext.KindBeginArray:
+		return p.elements(depth)
+	case jsontext.KindString:
+		return t.String(), nil
+	case jsontext.KindNumber:
+		return json.Number(t.String()), nil
+	case jsontext.KindTrue, jsontext.KindFalse:
+		return t.Bool(), nil
 	default:
-		return t, nil
+		return nil, nil //nolint:nilnil // the value null
 	}
 }
 
 func (p *parser) members(depth int) (object, error) {
 	o := object{}
-	for p.More() {
-		t, err := p.Token()
+	for p.PeekKind() != jsontext.KindEndObject {
+		t, err := p.token()
 		if err != nil {
-			return nil, fmt.Errorf("no JSON: %w", err)
+			return nil, err
 		}
-		key, _ := t.(string) // the decoder lets nothing else be a key
-		if _, repeated := o[key]; repeated {
-			return nil, fmt.Errorf("the JSON key %q is repeated", clip(key))
-		}
+		key := t.String()
 		if o[key], err = p.value(depth + 1); err != nil {
 			return nil, err
 		}
 	}
-	_, err := p.Token()
+	_, err := p.token()
 	return o, err
+}
+
+func (p *parser) elements(depth int) ([]any, error) {
+	var list []any
+	for p.PeekKind() != jsontext.KindEndArray {
+		v, err := p.value(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	_, err := p.token()
+	return list, err
+}
+
+func (p *parser) token() (jsontext.Token, error) {
+	t, err := p.ReadToken()
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return t, fmt.Errorf("a JSON key is repeated at %s", clip(string(p.StackPointer())))
+	case err != nil:
+		return t, fmt.Errorf("no JSON: %w", err)
+	default:
+		return t, nil
+	}
 }
 
 // text returns the string at that path of keys, or "".
