@@ -38,7 +38,7 @@ type opened struct {
 	keyID      string   // of the first signature of the DSSE envelope
 	keyHint    string   // of the verification material; empty for certificates
 	keyed      bool     // signed with a key, not with a certificate
-	timestamps bool     // carries RFC 3161 timestamps
+	timestamps int      // how many RFC 3161 timestamps it carries
 	promised   bool     // a log entry carries a signed time
 	statement  object   // the payload; nil for a message signature
 	subjects   []claim  // of the statement
@@ -68,7 +68,7 @@ func open(data []byte) (*opened, error) {
 	if key := material.GetPublicKey(); key != nil {
 		o.keyed, o.keyHint = true, key.GetHint()
 	}
-	o.timestamps = len(material.GetTimestampVerificationData().GetRfc3161Timestamps()) > 0
+	o.timestamps = len(material.GetTimestampVerificationData().GetRfc3161Timestamps())
 	o.promised = b.HasInclusionPromise()
 	if _, ok := b.GetContent().(*protobundle.Bundle_DsseEnvelope); !ok {
 		return o, nil

@@ -87,6 +87,9 @@ func wholeEntry(parsed *tlog.Entry, material root.TrustedMaterial, only bool) er
 			return err
 		}
 	}
+	if entry.GetIntegratedTime() != 0 && !parsed.HasInclusionPromise() {
+		return errors.New("nobody signed the time that it names")
+	}
 	if entry.GetInclusionProof() == nil {
 		return nil
 	}

@@ -167,7 +167,11 @@ func (v *Verifier) verifySet(r *verdict, ring *keyring, publish, provenance *ope
 	if r.invalid != nil || len(publish.subjects) == 0 || len(provenance.subjects) == 0 {
 		return certified{}, false
 	}
-	published, ok := v.verifySigned(r, ring, checkPublishSigned, "the publish attestation", publish, verify.WithKey())
+	var byKey []verify.PolicyOption
+	if !v.skip[demandKey] {
+		byKey = append(byKey, verify.WithKey())
+	}
+	published, ok := v.verifySigned(r, ring, checkPublishSigned, "the publish attestation", publish, byKey...)
 	if ok {
 		r.Publish = &PublishFacts{Registry: clip(publish.predicate.text("registry")), KeyID: clip(publish.keyHint), Integrated: witness(ring.material, publish, published).at}
 	}

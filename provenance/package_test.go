@@ -110,18 +110,36 @@ func typeOf(t testing.TB, bundle []byte) string {
 	return predicateType
 }
 
-// attack is one way to deceive: what it changes, and the one check that has to
+// attack is one way to deceive: what it changes, and the checks that have to
 // notice.
 type attack struct {
 	name   string
 	set    func(t testing.TB) Set
 	expect func(e *Expectation)
 	s      func(s *Subject)
+	root   func(t testing.TB) *trust.Material // what is trusted; nil for our instance
 	state  State
-	check  string // that fails; with it switched off, the attack succeeds
-	others bool   // further checks notice it, so switching off one changes nothing
+	check  string // the first that fails
 	note   string // part of the reason
+
+	// off are the checks that refuse it, each alone: with all of them switched
+	// off, the attack succeeds. Nil for the one that fails first. Among them,
+	// trusted is what the trusted root says, switched off by believing duped.
+	off   []string
+	duped func(t testing.TB) *trust.Material
+	// nothing says that without these checks there is still nothing to judge: a
+	// half of the set is missing, or cannot be read, and the answer is Invalid
+	// all the same, for the reason of the check named here (none where it is
+	// empty: "could not be judged").
+	nothing bool
+	then    string
+	// together says that the checks cannot be told apart: the last of them asks
+	// the clock once the others are off.
+	together bool
 }
+
+// trusted is the check that only a trusted root can switch off.
+const trusted = "trusted-root"
 
 func build(change func(b *provenancetest.Build)) func(testing.TB) Set {
 	return func(t testing.TB) Set {
@@ -169,12 +187,12 @@ func attacks() []attack {
 	otherSHA512 := strings.Replace(someSHA512, "aa", "bb", 1)
 	return []attack{
 		// The set.
-		{name: "publish attestation missing", state: Invalid, check: checkPublishCount, others: true, set: func(t testing.TB) Set {
+		{name: "publish attestation missing", state: Invalid, check: checkPublishCount, nothing: true, set: func(t testing.TB) Set {
 			set := signed(t, honest())
 			set.Attestations = set.Attestations[1:]
 			return set
 		}},
-		{name: "provenance missing", state: Invalid, check: checkProvenanceCount, others: true, set: func(t testing.TB) Set {
+		{name: "provenance missing", state: Invalid, check: checkProvenanceCount, nothing: true, set: func(t testing.TB) Set {
 			set := signed(t, honest())
 			set.Attestations = set.Attestations[:1]
 			return set
@@ -195,7 +213,7 @@ func attacks() []attack {
 			set.Attestations = append(set.Attestations, signed(t, b).Attestations[1])
 			return set
 		}},
-		{name: "too many attestations", state: Invalid, check: checkSetSize, others: true, set: func(t testing.TB) Set {
+		{name: "too many attestations", state: Invalid, check: checkSetSize, off: []string{checkSetSize, checkPublishCount}, set: func(t testing.TB) Set {
 			set := signed(t, honest())
 			for range MaxAttestations {
 				set.Attestations = append(set.Attestations, set.Attestations[0])
@@ -207,7 +225,7 @@ func attacks() []attack {
 			set.Attestations[0].ClaimedType = typeSLSA1
 			return set
 		}},
-		{name: "wrapper calls something else a provenance", state: Invalid, check: checkClaimedType, others: true, set: func(t testing.TB) Set {
+		{name: "wrapper calls something else a provenance", state: Invalid, check: checkClaimedType, nothing: true, then: checkProvenanceCount, set: func(t testing.TB) Set {
 			set := statements(nil, swap(typeSLSA1, "https://example.com/other"))(t)
 			set.Attestations[1].ClaimedType = typeSLSA1
 			return set
@@ -219,60 +237,49 @@ func attacks() []attack {
 		}},
 
 		// Keys.
-		{name: "publish attestation signed by a workflow", state: Invalid, check: checkPublishKey, others: true, set: func(t testing.TB) Set {
+		{name: "publish attestation signed by a workflow", state: Invalid, check: checkPublishKey, off: []string{checkPublishKey, demandKey}, set: func(t testing.TB) Set {
 			b := honest()
 			return setOf(t, must(ours(t).Sign(must(b.PublishStatement()), b.Identity())), must(ours(t).Provenance(b)))
 		}},
-		{name: "provenance signed by the registry's key", state: Invalid, check: checkProvenanceCert, others: true, set: func(t testing.TB) Set {
+		{name: "provenance signed by the registry's key", state: Invalid, check: checkProvenanceCert, nothing: true, then: checkProvenanceSigned, set: func(t testing.TB) Set {
 			b := honest()
 			return setOf(t, must(ours(t).Publish(b)), must(ours(t).Sign(must(b.ProvenanceStatement()), provenancetest.Signer{Key: true})))
 		}},
-		{name: "provenance's signature names a key", state: Invalid, check: checkProvenanceCert, others: true, set: func(t testing.TB) Set {
+		{name: "provenance's signature names a key", state: Invalid, check: checkProvenanceCert, nothing: true, then: checkProvenanceSigned, set: func(t testing.TB) Set {
 			b := honest()
 			as := b.Identity()
 			as.KeyID = "SHA256:other"
 			return setOf(t, must(ours(t).Publish(b)), must(ours(t).Sign(must(b.ProvenanceStatement()), as)))
 		}},
-		{name: "bundle and signature name different keys", state: Invalid, check: checkPublishKey, others: true, set: func(t testing.TB) Set {
+		{name: "bundle and signature name different keys", state: Invalid, check: checkPublishKey, nothing: true, then: checkPublishSigned, set: func(t testing.TB) Set {
 			b := honest()
 			return setOf(t, must(ours(t).Sign(must(b.PublishStatement()), provenancetest.Signer{Key: true, KeyID: "SHA256:other"})), must(ours(t).Provenance(b)))
 		}},
-		{name: "unknown key", state: Invalid, check: checkPublishKey, others: true, set: func(t testing.TB) Set {
+		{name: "unknown key", state: Invalid, check: checkPublishKey, nothing: true, then: checkPublishSigned, set: func(t testing.TB) Set {
 			b := honest()
 			return setOf(t, must(ours(t).Sign(must(b.PublishStatement()), provenancetest.Signer{Key: true, KeyID: "SHA256:x", Hint: "SHA256:x"})), must(ours(t).Provenance(b)))
 		}},
-		{name: "key used before its validity", state: Invalid, check: checkPublishSigned, others: true, note: "validity", set: func(t testing.TB) Set {
+		{name: "key used before its validity", state: Invalid, check: checkPublishSigned, off: []string{trusted}, duped: timeless, note: "validity", set: func(t testing.TB) Set {
 			b := honest()
 			return setOf(t, must(ours(t).Sign(must(b.PublishStatement()), provenancetest.Signer{Key: true, Seen: provenancetest.Now.AddDate(-2, 0, 0)})), must(ours(t).Provenance(b)))
 		}},
-		{name: "certificate expired when it was logged", state: Invalid, check: checkProvenanceSigned, others: true, set: func(t testing.TB) Set {
+		{name: "certificate expired when it was logged", state: Invalid, check: checkProvenanceSigned, off: []string{demandLog, trusted}, duped: timeless, set: func(t testing.TB) Set {
 			b := honest()
 			as := b.Identity()
 			as.Seen = provenancetest.Now.Add(time.Hour)
-			return setOf(t, must(ours(t).Publish(b)), must(ours(t).Sign(must(b.ProvenanceStatement()), as)))
+			as.Timestamps = []time.Time{as.Seen}
+			return setOf(t, must(ours(t).Sign(must(b.PublishStatement()), provenancetest.Signer{Key: true, Timestamps: []time.Time{provenancetest.Now}})), must(ours(t).Sign(must(b.ProvenanceStatement()), as)))
 		}},
-		{name: "certificate unknown to the certificate log", state: Invalid, check: checkProvenanceSigned, others: true, set: func(t testing.TB) Set {
+		{name: "certificate unknown to the certificate log", state: Invalid, check: checkProvenanceSigned, off: []string{demandPromise}, set: func(t testing.TB) Set {
 			b := honest()
 			as := b.Identity()
 			as.NoSCT = true
 			return setOf(t, must(ours(t).Publish(b)), must(ours(t).Sign(must(b.ProvenanceStatement()), as)))
 		}},
-		{name: "signed by another instance", state: Invalid, check: checkPublishKey, others: true, set: func(t testing.TB) Set {
-			other := must(provenancetest.New())
-			publish, provenance, err := other.Set(honest())
-			if err != nil {
-				t.Fatal(err)
-			}
-			return setOf(t, publish, provenance)
-		}},
-		{name: "provenance of another instance", state: Invalid, check: checkProvenanceSigned, others: true, set: func(t testing.TB) Set {
-			other := must(provenancetest.New())
-			return setOf(t, must(ours(t).Publish(honest())), must(other.Provenance(honest())))
-		}},
 
 		// The subject.
-		{name: "another package's set", state: Invalid, check: checkPublishSubject, others: true, set: build(func(b *provenancetest.Build) { b.Package = "@acme/other" })},
-		{name: "another version's set", state: Invalid, check: checkPublishSubject, others: true, set: build(func(b *provenancetest.Build) { b.Version = "1.2.4" })},
+		{name: "another package's set", state: Invalid, check: checkPublishSubject, off: []string{checkPublishSubject, checkProvSubject, checkPublishName}, set: build(func(b *provenancetest.Build) { b.Package = "@acme/other" })},
+		{name: "another version's set", state: Invalid, check: checkPublishSubject, off: []string{checkPublishSubject, checkProvSubject, checkPublishVersion}, set: build(func(b *provenancetest.Build) { b.Version = "1.2.4" })},
 		{name: "publish attestation names another package", state: Invalid, check: checkPublishSubject, set: statements(swap("%40acme/tool", "%40acme/t00l"), nil)},
 		{name: "provenance of another package", state: Invalid, check: checkProvSubject, set: statements(nil, swap("%40acme/tool", "acme-tool"))},
 		{name: "provenance of the package under an escaped name", state: Invalid, check: checkProvSubject, set: statements(nil, swap("%40acme/tool", "%40acme%2Ftool"))},
@@ -281,30 +288,30 @@ func attacks() []attack {
 		{name: "second sha512 in the lockfile", state: Invalid, check: checkDigest, s: func(s *Subject) { s.Digests = append(s.Digests, Digest{"sha512", otherSHA512}) }},
 		{name: "two subjects in the provenance", state: Invalid, check: checkOneSubject, set: statements(nil, swap(`"subject":[`, `"subject":[{"name":"pkg:npm/%40acme/tool@1.2.3","digest":{"sha512":"`+someSHA512+`"}},`))},
 		{name: "two subjects in the publish attestation", state: Invalid, check: checkOneSubject, set: statements(swap(`"subject":[`, `"subject":[{"name":"pkg:npm/%40acme/tool@1.2.3","digest":{"sha512":"`+someSHA512+`"}},`), nil)},
-		{name: "no subject", state: Invalid, check: checkOneSubject, others: true, set: statements(nil, func(string) string {
+		{name: "no subject", state: Invalid, check: checkOneSubject, nothing: true, set: statements(nil, func(string) string {
 			return `{"_type":"https://in-toto.io/Statement/v1","predicateType":"` + typeSLSA1 + `","subject":[],"predicate":{}}`
 		})},
-		{name: "no sha512", state: Invalid, check: checkProvenanceSigned, others: true, set: statements(nil, swap(`"sha512"`, `"sha256"`))},
+		{name: "no sha512", state: Invalid, check: checkProvenanceSigned, nothing: true, set: statements(nil, swap(`"sha512"`, `"sha256"`))},
 		{name: "published under another name", state: Invalid, check: checkPublishName, set: statements(swap(`"name":"@acme/tool"`, `"name":"@acme/t00l"`), nil)},
 		{name: "published as another version", state: Invalid, check: checkPublishVersion, set: statements(swap(`"version":"1.2.3"`, `"version":"1.2.30"`), nil)},
 		{name: "published by another registry", state: Invalid, check: checkPublishRegistry, set: build(func(b *provenancetest.Build) { b.Registry = "https://registry.example.com" })},
 
 		// Documents that can be read in two ways.
-		{name: "repeated key in the statement", state: Invalid, check: checkReadable, others: true, set: statements(nil, swap(`"subject":`, `"subject":[],"subject":`))},
-		{name: "repeated key in the predicate", state: Invalid, check: checkReadable, others: true, set: statements(nil, swap(`"ref":`, `"ref":"refs/heads/x","ref":`))},
-		{name: "keys of another case", state: Invalid, check: checkOneSubject, others: true, set: statements(nil, swap(`"subject":`, `"Subject":`))},
-		{name: "something behind the statement", state: Invalid, check: checkReadable, others: true, set: func(t testing.TB) Set {
+		{name: "repeated key in the statement", state: Invalid, check: checkReadable, nothing: true, then: checkProvenanceCount, set: statements(nil, swap(`"subject":`, `"subject":[],"subject":`))},
+		{name: "repeated key in the predicate", state: Invalid, check: checkReadable, nothing: true, then: checkProvenanceCount, set: statements(nil, swap(`"ref":`, `"ref":"refs/heads/x","ref":`))},
+		{name: "keys of another case", state: Invalid, check: checkOneSubject, nothing: true, set: statements(nil, swap(`"subject":`, `"Subject":`))},
+		{name: "something behind the statement", state: Invalid, check: checkReadable, nothing: true, then: checkProvenanceCount, set: func(t testing.TB) Set {
 			b := honest()
 			bundle := must(ours(t).Sign(append(must(b.ProvenanceStatement()), "{}"...), b.Identity()))
 			set := setOf(t, must(ours(t).Publish(b)))
 			set.Attestations = append(set.Attestations, Attestation{Bundle: bundle})
 			return set
 		}},
-		{name: "deep nesting", state: Invalid, check: checkReadable, others: true, set: statements(nil, swap(`"predicate":{`, `"predicate":{"x":`+strings.Repeat("[", 100)+strings.Repeat("]", 100)+","))},
-		{name: "no statement", state: Invalid, check: checkReadable, others: true, set: statements(nil, swap("https://in-toto.io/Statement/v1", "https://example.com/Statement/v1"))},
+		{name: "deep nesting", state: Invalid, check: checkReadable, nothing: true, then: checkProvenanceCount, set: statements(nil, swap(`"predicate":{`, `"predicate":{"x":`+strings.Repeat("[", 100)+strings.Repeat("]", 100)+","))},
+		{name: "no statement", state: Invalid, check: checkReadable, nothing: true, then: checkProvenanceCount, set: statements(nil, swap("https://in-toto.io/Statement/v1", "https://example.com/Statement/v1"))},
 
 		// The predicate contradicts the certificate.
-		{name: "predicate names another repository", state: Invalid, check: checkClaimRepository, set: claiming(func(b *provenancetest.Build) { b.Repository = "https://github.com/other/tool" }), others: true},
+		{name: "predicate names another repository", state: Invalid, check: checkClaimRepository, set: claiming(func(b *provenancetest.Build) { b.Repository = "https://github.com/other/tool" }), off: []string{checkClaimRepository, checkClaimRun}},
 		{name: "predicate names another ref", state: Invalid, check: checkClaimRef, set: claiming(func(b *provenancetest.Build) { b.Ref = "refs/tags/v1.2.2" })},
 		{name: "predicate names another commit", state: Invalid, check: checkClaimCommit, set: claiming(func(b *provenancetest.Build) { b.Commit = strings.Repeat("1", 40) })},
 		{name: "predicate names another workflow", state: Invalid, check: checkClaimWorkflow, set: claiming(func(b *provenancetest.Build) { b.Workflow = ".github/workflows/other.yml" })},
@@ -332,7 +339,7 @@ func attacks() []attack {
 		{name: "tag with a slash", state: Mismatch, check: checkRef, set: build(func(b *provenancetest.Build) { b.Ref = "refs/tags/v1/x" })},
 		{name: "pull request", state: Mismatch, check: checkTrigger, set: build(func(b *provenancetest.Build) { b.Trigger = "pull_request_target" })},
 		{name: "self-hosted runner", state: Mismatch, check: checkRunner, set: build(func(b *provenancetest.Build) { b.Runner = "self-hosted" })},
-		{name: "other workflow", state: Mismatch, check: checkWorkflow, others: true, set: build(func(b *provenancetest.Build) { b.Workflow = ".github/workflows/evil.yml" })},
+		{name: "other workflow", state: Mismatch, check: checkWorkflow, off: []string{checkWorkflow, checkSigner}, set: build(func(b *provenancetest.Build) { b.Workflow = ".github/workflows/evil.yml" })},
 		{name: "foreign reusable workflow", state: Mismatch, check: checkSigner, set: build(func(b *provenancetest.Build) {
 			b.Signer = "https://github.com/evil/ci/.github/workflows/release.yml@refs/heads/main"
 		})},
@@ -350,10 +357,10 @@ func attacks() []attack {
 		}), expect: func(e *Expectation) {
 			e.Workflow, e.SignerWorkflow = "", "acme/tool/.github/workflows/release.yml"
 		}},
-		{name: "workflow's file name goes on behind an @", state: Mismatch, check: checkWorkflow, others: true, set: build(func(b *provenancetest.Build) {
+		{name: "workflow's file name goes on behind an @", state: Mismatch, check: checkWorkflow, off: []string{checkWorkflow, checkSigner}, set: build(func(b *provenancetest.Build) {
 			b.Workflow = ".github/workflows/release.yml@evil.yml"
 		})},
-		{name: "workflow's file name and the predicate's differ behind an @", state: Invalid, check: checkClaimWorkflow, others: true, set: build(func(b *provenancetest.Build) {
+		{name: "workflow's file name and the predicate's differ behind an @", state: Invalid, check: checkClaimWorkflow, off: []string{checkClaimWorkflow, checkWorkflow, checkSigner}, set: build(func(b *provenancetest.Build) {
 			b.Workflow = ".github/workflows/release.yml@evil.yml"
 			b.Claim = func(b *provenancetest.Build) { b.Workflow = ".github/workflows/release.yml" }
 		})},
@@ -362,7 +369,7 @@ func attacks() []attack {
 		}), expect: func(e *Expectation) {
 			e.Workflow, e.SignerWorkflow = "", "acme/tool/.github/workflows/release.yml"
 		}},
-		{name: "workflow's ref can be read in two ways", state: Mismatch, check: checkWorkflow, others: true, expect: func(e *Expectation) { e.Ref = "" }, set: build(func(b *provenancetest.Build) {
+		{name: "workflow's ref can be read in two ways", state: Mismatch, check: checkWorkflow, off: []string{checkWorkflow, checkSigner}, expect: func(e *Expectation) { e.Ref = "" }, set: build(func(b *provenancetest.Build) {
 			b.Ref = "refs/heads/x@refs/tags/v1"
 		})},
 		{name: "reusable builder's tag goes on behind an @", state: Mismatch, check: checkSigner, set: build(func(b *provenancetest.Build) {
@@ -379,48 +386,78 @@ func attacks() []attack {
 			b.Builder = "https://github.com/npm/cli@9.x"
 		}), expect: func(e *Expectation) { e.Builder = "https://github.com/npm/cli@9.x" }},
 		{name: "other commit", state: Mismatch, check: checkCommit, expect: func(e *Expectation) { e.Digest = strings.Repeat("2", 40) }},
-		{name: "other builder", state: Mismatch, check: checkBuilder, others: true, expect: func(e *Expectation) { e.Builder = "https://github.com/actions/runner/other" }},
+		{name: "other builder", state: Mismatch, check: checkBuilder, off: []string{checkBuilder, checkBuilderRunner}, expect: func(e *Expectation) { e.Builder = "https://github.com/actions/runner/other" }},
 		{name: "other issuer for the host", state: Mismatch, check: checkIssuer, set: build(func(b *provenancetest.Build) { b.Issuer = "https://token.example" })},
 		{name: "host without a known issuer", state: Mismatch, check: checkIssuer, set: build(func(b *provenancetest.Build) { b.Repository = "https://git.example/acme/tool" }), expect: func(e *Expectation) { e.Repo = "https://git.example/acme/tool" }},
-		{name: "ids that an early certificate does not have", state: Mismatch, check: checkRepositoryID, note: "not certified", others: true, set: build(func(b *provenancetest.Build) { b.Early = true })},
+		{name: "ids that an early certificate does not have", state: Mismatch, check: checkRepositoryID, note: "not certified", off: []string{checkRepositoryID, checkOwnerID, checkRunner}, set: build(func(b *provenancetest.Build) { b.Early = true })},
 		{name: "runner that an early certificate does not have", state: Mismatch, check: checkRunner, note: "not certified", set: build(func(b *provenancetest.Build) { b.Early = true }), expect: func(e *Expectation) { e.RepositoryID, e.OwnerID = "", "" }},
 	}
 }
 
 func TestAttacks(t *testing.T) {
+	for _, a := range slices.Concat(attacks(), contradictions(), bundleAttacks()) {
+		t.Run(a.name, func(t *testing.T) { a.run(t) })
+	}
+}
+
+func (a attack) run(t *testing.T) {
+	t.Helper()
+	s, e := honestSubject(), honestExpectation()
+	if a.s != nil {
+		a.s(&s)
+	}
+	if a.expect != nil {
+		a.expect(&e)
+	}
+	if a.set == nil {
+		a.set = build(func(*provenancetest.Build) {})
+	}
+	if a.off == nil {
+		a.off = []string{a.check}
+	}
 	material := ours(t).material
-	for _, a := range attacks() {
-		t.Run(a.name, func(t *testing.T) {
-			s, e := honestSubject(), honestExpectation()
-			if a.s != nil {
-				a.s(&s)
-			}
-			if a.expect != nil {
-				a.expect(&e)
-			}
-			if a.set == nil {
-				a.set = build(func(*provenancetest.Build) {})
-			}
-			set := a.set(t)
-			got := verifier(t, material).Package(s, e, set)
-			if got.State != a.state {
-				t.Fatalf("got %s (%s), want %s", got.State, got.Reason, a.state)
-			}
-			if first := firstFailed(got); first != a.check {
-				t.Errorf("the first check that failed is %s (%s), want %s", first, got.Reason, a.check)
-			}
-			if !strings.Contains(got.Reason, a.note) || got.Reason == "" || got.Hint == "" {
-				t.Errorf("reason %q, hint %q; want %q in it", got.Reason, got.Hint, a.note)
-			}
-			// Switch the check off: if the attack still fails, something else
-			// refuses it, and this case says nothing about the check.
-			blind := must(NewVerifier(material))
-			blind.skip = map[string]bool{a.check: true}
-			without := blind.Package(s, e, set)
-			if accepted := without.State == Verified; accepted == a.others {
-				t.Errorf("without the check %s: %s (%s)", a.check, without.State, without.Reason)
-			}
-		})
+	if a.root != nil {
+		material = a.root(t)
+	}
+	set := a.set(t)
+	got := verifier(t, material).Package(s, e, set)
+	if got.State != a.state {
+		t.Fatalf("got %s (%s), want %s", got.State, got.Reason, a.state)
+	}
+	if first := firstFailed(got); first != a.check {
+		t.Errorf("the first check that failed is %s (%s), want %s", first, got.Reason, a.check)
+	}
+	if !strings.Contains(got.Reason, a.note) || got.Reason == "" || got.Hint == "" {
+		t.Errorf("reason %q, hint %q; want %q in it", got.Reason, got.Hint, a.note)
+	}
+	// Switch checks off: if the attack still fails, something else refuses it,
+	// and this case says nothing about them.
+	without := func(off []string) Result {
+		blind := verifier(t, material)
+		if slices.Contains(off, trusted) {
+			blind = verifier(t, a.duped(t))
+		}
+		blind.skip = map[string]bool{}
+		for _, name := range off {
+			blind.skip[name] = true
+		}
+		return blind.Package(s, e, set)
+	}
+	got = without(a.off)
+	switch {
+	case a.nothing && (got.State != Invalid || firstFailed(got) != a.then):
+		t.Errorf("without %v: %s, failed %q (%s), want %q", a.off, got.State, firstFailed(got), got.Reason, a.then)
+	case !a.nothing && got.State != Verified:
+		t.Errorf("without %v: %s (%s)", a.off, got.State, got.Reason)
+	}
+	if a.together {
+		return
+	}
+	for i, one := range a.off {
+		others := slices.Delete(slices.Clone(a.off), i, i+1)
+		if got := without(others); len(others) > 0 && got.State == Verified {
+			t.Errorf("%s alone does not refuse it: %s (%s)", one, got.State, got.Reason)
+		}
 	}
 }
 

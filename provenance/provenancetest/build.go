@@ -29,6 +29,7 @@ type Build struct {
 	Issuer       string
 	Signer       string // URI of the workflow that signs; by default the build's own
 	Builder      string // builder id in the predicate
+	Run          string // number of the run
 	SLSA02       bool   // SLSA v0.2 in place of v1
 	Early        bool   // a certificate as in early 2023
 
@@ -49,13 +50,14 @@ func (b Build) Defaults() Build {
 	set(&b.Runner, "github-hosted")
 	set(&b.Issuer, "https://token.actions.githubusercontent.com")
 	set(&b.Signer, b.workflowURI())
+	set(&b.Run, "42")
 	set(&b.Builder, "https://github.com/actions/runner/"+b.Runner)
 	return b
 }
 
 func (b Build) workflowURI() string { return b.Repository + "/" + b.Workflow + "@" + b.Ref }
 
-func (b Build) run() string { return b.Repository + "/actions/runs/42/attempts/1" }
+func (b Build) run() string { return b.Repository + "/actions/runs/" + b.Run + "/attempts/1" }
 
 // Set signs npm's set for the build: the publish attestation and the provenance.
 func (s *Sigstore) Set(b Build) (publish, provenance []byte, err error) {
@@ -143,7 +145,7 @@ func (b Build) ProvenanceStatement() ([]byte, error) {
 				"configSource": map[string]any{"uri": source, "digest": map[string]any{"sha1": b.Commit}, "entryPoint": b.Workflow},
 				"environment": map[string]any{
 					"GITHUB_EVENT_NAME": b.Trigger, "GITHUB_REPOSITORY_ID": b.RepositoryID, "GITHUB_REPOSITORY_OWNER_ID": b.OwnerID,
-					"GITHUB_RUN_ID": "42", "GITHUB_RUN_ATTEMPT": "1",
+					"GITHUB_RUN_ID": b.Run, "GITHUB_RUN_ATTEMPT": "1",
 				},
 			},
 			"materials": []any{map[string]any{"uri": source, "digest": map[string]any{"sha1": b.Commit}}},

@@ -1,6 +1,7 @@
 package provenancetest
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"crypto/x509"
@@ -37,7 +38,11 @@ func (s *Sigstore) leaf(key *ecdsa.PrivateKey, as Signer) (*x509.Certificate, er
 	if err != nil || as.NoSCT {
 		return bare, err
 	}
-	sct, err := s.promise(bare.RawTBSCertificate)
+	promised := bare.RawTBSCertificate
+	if as.OtherSCT {
+		promised = append(bytes.Clone(promised), 0)
+	}
+	sct, err := s.promise(promised)
 	if err != nil {
 		return nil, err
 	}

@@ -45,8 +45,9 @@ type Signer struct {
 	// Seen is when the log saw it; Now where it is zero. The certificate is
 	// valid for ten minutes around Now.
 	Seen time.Time
-	// NoSCT leaves out the certificate transparency log's promise.
-	NoSCT bool
+	// NoSCT leaves out the certificate transparency log's promise; OtherSCT puts
+	// in one for another certificate.
+	NoSCT, OtherSCT bool
 
 	// Version is the bundle's: "0.1", "0.2" or "0.3"; "0.3" where it is empty.
 	// The certificate stands with its authorities in a chain below 0.3.
