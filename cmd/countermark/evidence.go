@@ -124,7 +124,11 @@ func (p *program) npmSource(config *npm.Config, offline bool, pol policy.Located
 	if offline {
 		return provenance.Offline{Registry: config.ConfiguredRegistry}
 	}
-	return &npm.Client{Config: config, Transport: transport, Version: p.version, Internal: pol.Internal, Registries: pol.Registries}
+	client := &npm.Client{Config: config, Transport: transport, Version: p.version, Internal: pol.Internal, Registries: pol.Registries}
+	if p.client != nil {
+		p.client(client)
+	}
+	return client
 }
 
 // npmConfig merges npm's configuration as npm would in the folder of PATH. Two

@@ -35,6 +35,7 @@ type program struct {
 	here           func() (string, error) // the current folder
 	now            func() time.Time
 	transport      http.RoundTripper // nil: what npm's configuration asks for
+	client         func(*npm.Client) // changes what asks the registries; nil: nothing
 	color          bool              // standard output is a terminal that shows colour
 	version        string
 }

@@ -25,15 +25,16 @@ import (
 // world is a registry of our own, a sigstore of our own, and a project that
 // depends on what the registry serves.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	dir      string
 	url      string
 	registry *npmtest.Registry
 	sigstore *provenancetest.Sigstore
 	packages map[string]any // entries of the lockfile
+	adjust   func(*program) // nil: nothing
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), registry: npmtest.New(), packages: map[string]any{"": map[string]any{"name": "project", "version": "1.0.0"}}}
 	server := httptest.NewServer(w.registry)
@@ -108,8 +109,14 @@ func (w *world) sign(by *provenancetest.Sigstore, name, integrity string) []npmt
 // release publishes name@1.0.0 with npm's set of attestations for that digest.
 func (w *world) release(name, repository string, sum [sha512.Size]byte) {
 	w.t.Helper()
+	w.releaseAs(name, name, repository, sum)
+}
+
+// releaseAs serves for name what is signed for another.
+func (w *world) releaseAs(name, signed, repository string, sum [sha512.Size]byte) {
+	w.t.Helper()
 	publish, provenance, err := w.sigstore.Set(provenancetest.Build{
-		Package: name, Version: "1.0.0", SHA512: hex.EncodeToString(sum[:]), Registry: w.url, Repository: repository,
+		Package: signed, Version: "1.0.0", SHA512: hex.EncodeToString(sum[:]), Registry: w.url, Repository: repository,
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -143,6 +150,9 @@ func (w *world) check(code int, policyText string, args ...string) *policy.Verdi
 		"check", "--format", "json", "--trusted-root", filepath.Join(w.dir, "root.json"), "--npm-keys", filepath.Join(w.dir, "keys.json"),
 		filepath.Join(w.dir, "project"),
 	}, args...)
+	if w.adjust != nil {
+		w.adjust(p)
+	}
 	if got := p.run(w.t.Context(), args); got != code {
 		w.t.Errorf("exit code %d, want %d\n%s%s", got, code, &stdout, &stderr)
 	}

@@ -56,8 +56,9 @@ type Client struct {
 
 	packuments packuments
 
-	mu   sync.Mutex
-	keys map[string]*keyring // by registry
+	mu    sync.Mutex
+	keys  map[string]*keyring // by registry
+	hosts map[string]*host    // by scheme and host
 }
 
 // keyring remembers for a run whether a registry publishes signing keys.
@@ -75,6 +76,7 @@ func (c *Client) start() {
 		c.Config = &Config{}
 	}
 	c.keys = map[string]*keyring{}
+	c.hosts = map[string]*host{}
 	c.large = make(chan struct{}, maxLargeAnswers)
 	for _, raw := range slices.Concat(c.Config.Trusted(), c.Registries) {
 		if u, err := parseRegistry(raw); err == nil && !isPublic(u) {

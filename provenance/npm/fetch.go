@@ -161,7 +161,11 @@ func statusFailure(u *url.URL, status int) *failure {
 // get fetches a document, again where that may help. A request for an internal
 // package is never sent on to a registry that may not be asked for it.
 func (c *Client) get(ctx context.Context, u *url.URL, doc document, internal bool) (answer, *failure) {
+	host := c.host(u)
 	for attempt := 1; ; attempt++ {
+		if err := host.wait(ctx); err != nil {
+			return answer{}, contextFailure(ctx)
+		}
 		a, fail := c.try(ctx, u, doc, internal)
 		if fail == nil {
 			return a, nil
@@ -180,10 +184,20 @@ func (c *Client) get(ctx context.Context, u *url.URL, doc document, internal boo
 			fail.reason += fmt.Sprintf(", and asks to wait for %s", fail.after)
 			return answer{}, fail
 		}
-		if err := c.sleep(ctx, max(fail.after, c.backoff(attempt))); err != nil {
+		if err := c.pause(ctx, host, fail.after, attempt); err != nil {
 			return answer{}, &failure{reason: "the request was cancelled: " + err.Error(), hint: hintLater}
 		}
 	}
+}
+
+// pause waits before the next attempt. What a registry asks of one request it
+// means for all: until the time is over, nobody asks that host.
+func (c *Client) pause(ctx context.Context, host *host, after time.Duration, attempt int) error {
+	if after > 0 {
+		host.close()
+		defer host.open()
+	}
+	return c.sleep(ctx, max(after, c.backoff(attempt)))
 }
 
 // backoff returns between half of and the whole of a time that doubles.
