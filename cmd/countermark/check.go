@@ -158,7 +158,7 @@ func (p *program) judge(ctx context.Context, flags checkFlags, paths []string) (
 	}
 	p.warnStale(ev.material, now)
 
-	results, err := provenance.Run(ctx, provenance.Subjects(project.inventory), flags.workers(), policy.Expect(pol.Policy, known), ev.source, ev.verifier)
+	results, err := ev.run(ctx, provenance.Subjects(project.inventory), flags.workers(), policy.Expect(pol.Policy, known))
 	if err != nil {
 		return nil, nil, err
 	}

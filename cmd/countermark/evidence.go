@@ -16,6 +16,7 @@ import (
 
 	"countermark/policy"
 	"countermark/provenance"
+	"countermark/provenance/cache"
 	"countermark/provenance/npm"
 	"countermark/provenance/trust"
 	"countermark/sbom"
@@ -27,6 +28,7 @@ type evidence struct {
 	material *trust.Material
 	verifier *provenance.Verifier
 	source   provenance.Source
+	npm      *npm.Client // nil where no registry is asked
 	offline  bool
 	trusted  []string // registries that the user vouches for
 	issues   []policy.ConfigIssue
@@ -77,7 +79,7 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 		return nil, err
 	}
 	ev.source = provenance.Sources{
-		sbom.NPM:  provenance.Chain(local, p.npmSource(config, ev.offline, pol, transport)),
+		sbom.NPM:  provenance.Chain(local, p.npmSource(ev, config, flags, pol, transport)),
 		sbom.PyPI: provenance.Chain(local, index),
 		sbom.OCI:  provenance.Chain(local, imageSource),
 	}
@@ -120,15 +122,43 @@ func (p *program) pool(config *npm.Config, offline bool) (http.RoundTripper, err
 }
 
 // npmSource is npm's registry, or, offline, one that can never be reached.
-func (p *program) npmSource(config *npm.Config, offline bool, pol policy.Located, transport http.RoundTripper) provenance.Source {
-	if offline {
+func (p *program) npmSource(ev *evidence, config *npm.Config, flags evidenceFlags, pol policy.Located, transport http.RoundTripper) provenance.Source {
+	if ev.offline {
 		return provenance.Offline{Registry: config.ConfiguredRegistry}
 	}
-	client := &npm.Client{Config: config, Transport: transport, Version: p.version, Internal: pol.Internal, Registries: pol.Registries}
+	client := &npm.Client{Config: config, Transport: transport, Version: p.version, Internal: pol.Internal, Registries: pol.Registries, Cache: p.openCache(flags)}
+	ev.npm = client
 	if p.client != nil {
 		p.client(client)
 	}
 	return client
+}
+
+// openCache returns where answers are kept. A folder that cannot be used is no
+// reason not to judge; the default one is not even worth a warning, since a build
+// machine often has none.
+func (p *program) openCache(flags evidenceFlags) *cache.Store {
+	dir := p.cacheFolder(flags.trust)
+	if flags.noCache || dir == "" {
+		return nil
+	}
+	store, err := cache.Open(filepath.Join(dir, "registry"))
+	if err != nil && flags.trust.cacheDir != "" {
+		p.warn("name a folder that you may write to, or give --no-cache", "%s: nothing is kept there: %v", dir, bare(err))
+	}
+	return store
+}
+
+// run judges the subjects. What a registry answered and did not hold is not kept:
+// the next run asks anew.
+func (ev *evidence) run(ctx context.Context, subjects []provenance.Subject, jobs int, expect func(provenance.Subject) provenance.Expectation) ([]provenance.Result, error) {
+	results, err := provenance.Run(ctx, subjects, jobs, expect, ev.source, ev.verifier)
+	for i, r := range results {
+		if r.State == provenance.Invalid && ev.npm != nil {
+			ev.npm.Forget(subjects[i])
+		}
+	}
+	return results, err
 }
 
 // npmConfig merges npm's configuration as npm would in the folder of PATH. Two

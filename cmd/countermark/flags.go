@@ -27,6 +27,7 @@ type evidenceFlags struct {
 	trust        trustFlags
 	jobs         int
 	timeout      time.Duration
+	noCache      bool
 }
 
 func (f *evidenceFlags) add(flags *pflag.FlagSet) {
@@ -35,6 +36,7 @@ func (f *evidenceFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.pypiIndex, "pypi-index", "", "index `URL` of Python packages, https://host/simple/ (default: UV_DEFAULT_INDEX, UV_INDEX_URL or PIP_INDEX_URL; without one none is asked)")
 	flags.StringArrayVar(&f.attestations, "attestations", nil, "local attestations in `PATH`: a bundle, JSONL, an npm answer, a provenance object of PEP 740, or a folder of these; may be given several times")
 	f.trust.add(flags)
+	flags.BoolVar(&f.noCache, "no-cache", false, "neither keep registry answers nor use kept ones")
 	flags.IntVar(&f.jobs, "jobs", 0, "verify `N` packages at once (0: as many as the processors allow)")
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "give up after this time")
 }
@@ -52,6 +54,9 @@ func (f *evidenceFlags) evidence() []provenance.EvidencePath {
 func (f *evidenceFlags) validate() error {
 	if f.jobs < 0 {
 		return usageError("give a number, or leave it out", "--jobs is %d", f.jobs)
+	}
+	if f.noCache && f.trust.cacheDir != "" {
+		return usageError("leave one of them out", "--no-cache and --cache-dir contradict each other")
 	}
 	if f.timeout <= 0 {
 		return usageError("give a time such as 90s", "--timeout is %s", f.timeout)

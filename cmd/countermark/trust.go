@@ -75,14 +75,21 @@ func (f *trustFlags) addCache(flags *pflag.FlagSet) {
 	flags.StringVar(&f.cacheDir, "cache-dir", "", "folder `DIR` of what was fetched before (default: countermark in the user's cache folder)")
 }
 
+// cacheFolder returns where what was fetched is kept; empty where there is none.
+func (p *program) cacheFolder(f trustFlags) string {
+	if f.cacheDir != "" || p.cache == nil {
+		return f.cacheDir
+	}
+	user, err := p.cache()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(user, "countermark")
+}
+
 // updater returns what refreshes trust, nil where there is no folder to keep it.
 func (p *program) updater(f trustFlags) *trust.Updater {
-	dir := f.cacheDir
-	if dir == "" && p.cache != nil {
-		if user, err := p.cache(); err == nil {
-			dir = filepath.Join(user, "countermark")
-		}
-	}
+	dir := p.cacheFolder(f)
 	if dir == "" {
 		return nil
 	}

@@ -256,7 +256,7 @@ var (
 		"source-uri", "source-ref", "source-digest", "signer-workflow", "builder-id", "deny-self-hosted-runners",
 		"certificate-oidc-issuer", "trusted-root", "npm-keys", "cache-dir", "offline", "jobs", "timeout", "format", "quiet", "verbose",
 	}
-	packageFlags      = append([]string{"attestations", "registry", "pypi-index", "policy"}, everywhereFlags...)
+	packageFlags      = append([]string{"attestations", "registry", "pypi-index", "policy", "no-cache"}, everywhereFlags...)
 	imageFlags        = append([]string{"attestations", "policy"}, everywhereFlags...)
 	tarballFlags      = append([]string{"attestations", "registry", "package-name", "package-version"}, everywhereFlags...)
 	distributionFlags = append([]string{"attestations", "package-name", "package-version"}, everywhereFlags...)
@@ -303,7 +303,7 @@ func (p *program) verifyPackages(ctx context.Context, flags *verifyFlags, args [
 	if err != nil {
 		return nil, err
 	}
-	return provenance.Run(ctx, subjects, flags.workers(), expect, ev.source, ev.verifier)
+	return ev.run(ctx, subjects, flags.workers(), expect)
 }
 
 // expectation is what the flags name, else what policy and catalogue expect.

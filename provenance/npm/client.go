@@ -3,7 +3,6 @@ package npm
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"countermark/provenance"
+	"countermark/provenance/cache"
 	"countermark/sbom"
 )
 
@@ -36,6 +36,8 @@ type Client struct {
 	Internal func(name string) bool
 	// Registries are the URLs of the registries that the policy trusts.
 	Registries []string
+	// Cache keeps answers; nil keeps none.
+	Cache *cache.Store
 	// Timeout bounds one request with its body; 0 stands for DefaultTimeout.
 	Timeout time.Duration
 
@@ -203,6 +205,10 @@ func (c *Client) ask(ctx context.Context, q *question) provenance.Set {
 
 func (q *question) packument() *url.URL { return q.path(escapeName(q.name)) }
 
+func (q *question) attestations() *url.URL {
+	return q.path("-/npm/v1/attestations/" + escapeName(q.name) + "@" + escapeVersion(q.version))
+}
+
 // unknown is the answer about what the registry does not have: there is nothing
 // that could have no attestations.
 func (c *Client) unknown(q *question, reason string) provenance.Set {
@@ -217,19 +223,14 @@ func (c *Client) unknown(q *question, reason string) provenance.Set {
 // package.
 func (c *Client) packument(ctx context.Context, q *question) (*packument, *failure) {
 	return c.packuments.get(ctx, q.packument().String(), func() (*packument, *failure) {
-		var p *packument
-		_, fail := c.get(ctx, q.packument(), document{max: maxPackumentBytes, take: func(r io.Reader) (_ []byte, err error) {
-			p, err = readPackument(r, q.name)
-			return nil, err
-		}}, q.internal)
-		return p, fail
+		return c.fetchPackument(ctx, q)
 	})
 }
 
 // attestations asks for those that the packument promises.
 func (c *Client) attestations(ctx context.Context, q *question) provenance.Set {
-	u := q.path("-/npm/v1/attestations/" + escapeName(q.name) + "@" + escapeVersion(q.version))
-	a, fail := c.get(ctx, u, wholeJSON(maxAttestationBytes), q.internal)
+	u := q.attestations()
+	a, fail := c.attestationAnswer(ctx, q, u)
 	if fail != nil {
 		return fail.set(q.registry)
 	}
@@ -245,6 +246,7 @@ func (c *Client) attestations(ctx context.Context, q *question) provenance.Set {
 		return statusFailure(u, a.status).set(q.registry)
 	}
 	if slices.ContainsFunc(found, mayBeOfSet) {
+		c.keep(u, a)
 		return provenance.Set{Availability: provenance.Found, Attestations: found, Registry: shown(q.registry)}
 	}
 	// Others' attestations in the place of npm's are as good as none.

@@ -46,13 +46,15 @@ const (
 // answer is a complete answer: 200 with JSON, or a status that says that there is
 // no such thing.
 type answer struct {
-	status int
+	status int // 304 only where the document that was asked for has an ETag
+	etag   string
 	body   []byte
 }
 
 // document says how an answer is read.
 type document struct {
 	max  int64                             // bytes
+	etag string                            // of what is at hand; empty for nothing
 	take func(r io.Reader) ([]byte, error) // what is needed of it
 }
 
@@ -235,7 +237,7 @@ func (c *Client) try(ctx context.Context, u *url.URL, doc document, internal boo
 
 	authorization := c.Config.Credentials(u).Authorization()
 	for range maxRedirects + 1 {
-		res, fail := c.send(ctx, u, authorization)
+		res, fail := c.send(ctx, u, authorization, doc.etag)
 		if fail != nil {
 			return answer{}, fail
 		}
@@ -256,13 +258,16 @@ func (c *Client) try(ctx context.Context, u *url.URL, doc document, internal boo
 	return answer{}, &failure{reason: fmt.Sprintf("%s redirects more than %d times", sbom.RedactURL(u.String()), maxRedirects), hint: hintLater}
 }
 
-func (c *Client) send(ctx context.Context, u *url.URL, authorization string) (*http.Response, *failure) {
+func (c *Client) send(ctx context.Context, u *url.URL, authorization, etag string) (*http.Response, *failure) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, &failure{reason: sbom.RedactURL(u.String()) + " cannot be asked", hint: "check the registry's URL"}
 	}
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "countermark/"+cmp.Or(c.Version, "unknown"))
+	if etag != "" {
+		req.Header.Set("If-None-Match", etag)
+	}
 	if authorization != "" {
 		req.Header.Set("Authorization", authorization)
 	}
@@ -315,9 +320,11 @@ func (c *Client) knows(u *url.URL) bool {
 // read takes the answer out of a response and closes it.
 func (c *Client) read(ctx context.Context, u *url.URL, res *http.Response, doc document) (answer, *failure) {
 	defer func() { _ = res.Body.Close() }()
-	switch res.StatusCode {
-	case http.StatusOK:
-	case http.StatusNotFound, http.StatusGone, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+	switch {
+	case res.StatusCode == http.StatusOK:
+	case res.StatusCode == http.StatusNotModified && doc.etag != "":
+		return answer{status: res.StatusCode}, nil
+	case absentStatus(res.StatusCode):
 		// Registries without attestations answer so to a path that they don't know.
 		return answer{status: res.StatusCode}, nil
 	default:
@@ -349,7 +356,16 @@ func (c *Client) read(ctx context.Context, u *url.URL, res *http.Response, doc d
 		fail.retry = errors.Is(err, errNoJSON)
 		return answer{}, fail
 	}
-	return answer{status: res.StatusCode, body: data}, nil
+	return answer{status: res.StatusCode, etag: res.Header.Get("ETag"), body: data}, nil
+}
+
+// absentStatus reports whether the status says that there is no such thing.
+func absentStatus(status int) bool {
+	switch status {
+	case http.StatusNotFound, http.StatusGone, http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotImplemented:
+		return true
+	}
+	return false
 }
 
 // retryAfter reads seconds or a date (RFC 9110, section 10.2.3); 0 where there

@@ -27,6 +27,7 @@ type Registry struct {
 	token    string
 	faults   map[string][]Fault // by escaped path
 	always   map[string]Fault   // by escaped path, or "" for every path
+	etags    map[string]string  // by escaped path
 	requests []Request
 }
 
@@ -168,6 +169,17 @@ func (r *Registry) FailAlways(path string, f Fault) {
 	r.always[path] = f
 }
 
+// Tag gives the answer at an escaped path an ETag, quotes included. Who has it
+// already is told so (RFC 9110, section 13.1.2).
+func (r *Registry) Tag(path, etag string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.etags == nil {
+		r.etags = map[string]string{}
+	}
+	r.etags[path] = etag
+}
+
 // Requests returns all requests so far, in order.
 func (r *Registry) Requests() []Request {
 	r.mu.Lock()
@@ -194,6 +206,13 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = io.WriteString(w, `{"error":"Not found"}`)
 		return
+	}
+	if etag := r.etags[path]; etag != "" {
+		w.Header().Set("ETag", etag)
+		if q.Header.Get("If-None-Match") == etag {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(doc)
