@@ -38,6 +38,15 @@ type Reader interface {
 	Read(ctx context.Context, files []*File, b *Builder) error
 }
 
+// Chooser is a Reader that needs the content of some files to tell whether they
+// are its own, since other programs have files of that name, too.
+type Chooser interface {
+	Reader
+	// Holds reports whether a file that Recognize knows by its path is one that
+	// the reader reads. It says true for what is broken and may be one.
+	Holds(path string, data []byte) bool
+}
+
 // File is a recognised file. Its bytes have been read once, within MaxFileSize.
 type File struct {
 	Path string // in the inventory: relative to the scanned PATH, with a prefix where there are several
@@ -69,9 +78,10 @@ func (f *File) Sibling(name string) ([]byte, error) {
 // Tree is one PATH.
 type Tree struct {
 	FS     fs.FS
-	Prefix string // put before every path, "" or ending in "/"
-	File   string // the one file to read, where PATH is a file; else the whole tree is searched
-	Folder string // name of the folder that the tree is, by which some files are known (.vscode/mcp.json)
+	Prefix string   // put before every path, "" or ending in "/"
+	File   string   // the one file to read, where PATH is a file; else the whole tree is searched
+	Files  []string // the files to read, where there are several to choose from; nil for all that are recognised
+	Folder string   // name of the folder that the tree is, by which some files are known (.vscode/mcp.json)
 }
 
 // Options steer a scan. The zero value searches everything.
@@ -119,6 +129,14 @@ func collect(ctx context.Context, t Tree, opts Options, b *Builder, files [][]*F
 		c.named(t.File)
 		return c.found, nil
 	}
+	if t.Files != nil {
+		for _, name := range t.Files {
+			if reader, kind := c.recognize(name); kind != "" {
+				c.choose(reader, name, kind)
+			}
+		}
+		return c.found, ctx.Err()
+	}
 	err = fs.WalkDir(t.FS, ".", func(name string, d fs.DirEntry, err error) error {
 		if cerr := ctx.Err(); cerr != nil {
 			return cerr
@@ -132,7 +150,7 @@ func collect(ctx context.Context, t Tree, opts Options, b *Builder, files [][]*F
 // decides in the end.
 func (c *collector) named(name string) {
 	data, err := readFile(c.FS, name)
-	if reader, kind := c.recognize(name); kind != "" {
+	if reader, kind := c.recognize(name); kind != "" && (err != nil || c.holds(reader, name, data)) {
 		c.take(reader, name, kind, data, err)
 		return
 	}
@@ -179,10 +197,23 @@ func (c *collector) visit(name string, d fs.DirEntry, err error) error {
 		return nil
 	}
 	if reader, kind := c.recognize(name); kind != "" {
-		data, err := readFile(c.FS, name)
-		c.take(reader, name, kind, data, err)
+		c.choose(reader, name, kind)
 	}
 	return nil
+}
+
+// choose reads a file that a reader knows by its name, and takes it unless it
+// turns out to be another program's.
+func (c *collector) choose(reader int, name, kind string) {
+	data, err := readFile(c.FS, name)
+	if err != nil || c.holds(reader, name, data) {
+		c.take(reader, name, kind, data, err)
+	}
+}
+
+func (c *collector) holds(reader int, name string, data []byte) bool {
+	chooser, ok := c.Readers[reader].(Chooser)
+	return !ok || chooser.Holds(path.Join(c.Folder, name), data)
 }
 
 // hidden are the folders that are not entered.
@@ -297,12 +328,11 @@ func (c *collector) takeBehind(name, own string) {
 	if seen == kind && walked {
 		return
 	}
-	data, err := readFile(c.FS, name)
-	c.take(reader, name, kind, data, err)
+	c.choose(reader, name, kind)
 }
 
 func (c *collector) recognize(name string) (reader int, kind string) {
-	for _, name := range []string{name, path.Join(c.Folder, name)} {
+	for _, name := range []string{path.Join(c.Folder, name), name} {
 		for i, r := range c.Readers {
 			if kind := r.Recognize(name); kind != "" {
 				return i, kind

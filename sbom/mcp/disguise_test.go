@@ -394,23 +394,26 @@ func TestEnvLines(t *testing.T) {
 	}
 }
 
-// TestUnreadFormatsByEscape: a key may be written with escapes.
-func TestUnreadFormatsByEscape(t *testing.T) {
+// TestKeysByEscape: a key may be written with escapes.
+func TestKeysByEscape(t *testing.T) {
 	for name, data := range map[string]string{
 		"opencode.json":               `{"m\u0063p": {"a": {"type": "local", "command": ["evil"]}}}`,
 		".codex/config.toml":          `["mcp\u005fservers".x]`,
-		".vibe/config.toml":           `["mcp\U0000005fservers".x]`,
-		".continue/config.yaml":       `"mcp\x53ervers": []`,
-		".zed/settings.json":          "\xff\xfe{\x00",
+		".vibe/config.toml":           "[[\"mcp\\U0000005fservers\"]]\nname = \"x\"\n",
+		".continue/config.yaml":       `"mcp\x53ervers": [{name: x}]`,
+		".vscode/settings.json":       `{"m\u0063p.ser\u0076ers": {"a": {"command": "evil"}}}`,
 		"sub/.CODEX/Config.TOML":      `[mcp_servers.x]`,
-		".continue/MCPSERVERS/a.yaml": "\"mcp\\\n  Servers\": []",
+		".continue/MCPSERVERS/a.yaml": "\"mcp\\\n  Servers\": [{name: x}]",
 	} {
 		inv := read(t, map[string]string{name: data})
-		if !inv.Incomplete() {
+		if len(serversOf(inv)) != 1 && !inv.Incomplete() {
 			t.Errorf("%s: its servers are missed in silence", name)
 		}
 	}
-	if inv := read(t, map[string]string{"opencode.json": `{"theme": "\u0063"}`}); inv.Incomplete() {
+	if inv := read(t, map[string]string{".zed/settings.json": "\xff\xfe{\x00"}); !inv.Incomplete() {
+		t.Error("UTF-16 is missed in silence")
+	}
+	if inv := read(t, map[string]string{"opencode.json": `{"theme": "\u0063"}`}); inv.Incomplete() || len(serversOf(inv)) > 0 {
 		t.Error("a file without servers is held for one with them")
 	}
 }
@@ -421,7 +424,7 @@ func TestNamesByCase(t *testing.T) {
 	for path, want := range map[string]string{
 		".MCP.json": "claude-code", ".Mcp.JSON": "claude-code", "Claude_Desktop_Config.json": "claude-desktop",
 		".VSCode/MCP.json": "vscode", ".v\u017fcode/mcp.json": "vscode", ".mcp.json.": "claude-code", ".mc\u200cp.json": "claude-code",
-		"mcp.json": "",
+		"mcp.json": "mcp", "mcp.txt": "",
 	} {
 		if got := (Reader{}).Recognize(path); got != want {
 			t.Errorf("%q: %q, want %q", path, got, want)

@@ -1,17 +1,21 @@
 // Package mcp reads the configurations of MCP clients: which servers a client
 // would start, and by which command or over which URL.
 //
-// In flow configuration files (claude_desktop_config.json, .mcp.json,
-// .cursor/mcp.json, .vscode/mcp.json and others of the same shape); each is
-// read as JSON with comments, trailing commas and a byte order mark, because
-// clients accept those. Out flow, by way of an [sbom.Builder]: a component for
+// In flow configuration files of clients, and descriptors that say how a server
+// is launched (server.json, the manifest of a bundle); each is read as JSON with
+// comments, trailing commas and a byte order mark, because clients accept those,
+// or as YAML or TOML. Out flow, by way of an [sbom.Builder]: a component for
 // the file, one for each configured server, and what each would run: packages,
 // images and repositories with a package URL, remote servers as services.
 //
 // The work is done in three steps, each in files of its own:
 //
-//   - document.go and entry.go turn a file into entries with positions. Wrong
-//     types become problems of the file; the server stays listed.
+//   - client.go is the table of clients: where their files stand and how they
+//     hold servers. A new client is a new row. document.go, yaml.go and toml.go
+//     make one tree of all three notations, shape.go and entry.go find the
+//     servers in it, with positions, and descriptor.go those of descriptors.
+//     Wrong types become problems of the file; the server stays listed.
+//     discover.go finds the files of a user's home.
 //   - launch.go takes a command line apart. unwrap.go and shell.go remove what
 //     only runs another command (cmd /c, sh -c, env, …), then one file for each
 //     family of launchers (npm.go, python.go, container.go, local.go; git.go for

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
+	"slices"
 	"sort"
+	"strings"
 
 	"countermark/sbom"
 
@@ -22,27 +25,68 @@ const (
 	maxText     = 1 << 16  // bytes of a command, argument or URL, and of any other value that is looked at
 )
 
-// document is a parsed configuration that knows where everything stands.
+// document is a parsed configuration that knows where everything stands. YAML and
+// TOML become the tree that JSON makes, with offsets of their own text.
 type document struct {
-	file  *sbom.File
+	file  *sbom.File // nil for a look that nobody hears of
 	root  hujson.Value
 	shift int   // bytes before the parsed text: a byte order mark
 	lines []int // offset of the first byte of each line
+	cut   int   // where a broken document was cut off; 0 where it is whole
+	toml  bool
 }
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// parse reads JSON with comments and trailing commas. The problem is non-nil
-// where that is impossible, and never quotes the file.
-func parse(data []byte) (*document, *sbom.Problem) {
+// notation is how a document is written.
+type notation int
+
+const (
+	jsonSyntax notation = iota // with comments and trailing commas
+	yamlSyntax
+	tomlSyntax
+)
+
+// notationOf tells it by the name, else by how the text begins.
+func notationOf(name string, data []byte) notation {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".json", ".jsonc", ".code-workspace":
+		return jsonSyntax
+	case ".yaml", ".yml", ".md":
+		return yamlSyntax
+	case ".toml":
+		return tomlSyntax
+	}
+	text := bytes.TrimSpace(bytes.TrimPrefix(data, byteOrderMark))
+	if bytes.HasPrefix(text, []byte("{")) || bytes.HasPrefix(text, []byte("//")) || bytes.HasPrefix(text, []byte("/*")) || len(text) == 0 {
+		return jsonSyntax
+	}
+	if tomlLine.compiled().Match(text) {
+		return tomlSyntax
+	}
+	if yamlLine.compiled().Match(text) {
+		return yamlSyntax
+	}
+	return jsonSyntax
+}
+
+var (
+	tomlLine = lazy(`(?m)^\s*(\[\[?[A-Za-z0-9_."' -]+\]\]?\s*(#.*)?|[A-Za-z0-9_."-]+\s*=\s*\S.*)$`)
+	yamlLine = lazy(`(?m)^(---|[^\s:#\[{][^:]*:(\s.*)?)$`)
+)
+
+// parse reads a document. The problem is non-nil where that is impossible, and
+// never quotes the file. There may be both: the part before the place that cannot
+// be read.
+func parse(name string, data []byte) (*document, *sbom.Problem) {
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
 		return nil, &sbom.Problem{Code: sbom.Invalid, Line: 1, Column: 1, Message: "the file is encoded as UTF-16", Hint: "save it as UTF-8"}
 	}
 	d := &document{}
 	text := bytes.TrimPrefix(data, byteOrderMark)
 	d.shift = len(data) - len(text)
-	if p := bounded(text); p != nil {
-		return nil, p
+	if len(text) > maxFileSize {
+		return nil, tooBig("more bytes", maxFileSize)
 	}
 	d.lines = append(d.lines, 0)
 	for i, c := range text {
@@ -50,27 +94,94 @@ func parse(data []byte) (*document, *sbom.Problem) {
 			d.lines = append(d.lines, i+1)
 		}
 	}
-	root, err := hujson.Parse(text)
-	if err != nil {
-		p := syntaxProblem(err)
-		if p.Line == 1 {
-			p.Column += d.shift
-		}
+	var p *sbom.Problem
+	switch notationOf(name, data) {
+	case yamlSyntax:
+		p = d.parseYAML(text)
+	case tomlSyntax:
+		p = d.parseTOML(text)
+	default:
+		p = d.parseJSON(text)
+	}
+	if d.root.Value == nil {
 		return nil, p
 	}
-	d.root = root
-	return d, nil
+	return d, p
+}
+
+func (d *document) parseJSON(text []byte) *sbom.Problem {
+	if p := bounded(text); p != nil {
+		return p
+	}
+	root, err := hujson.Parse(text)
+	if err == nil {
+		d.root = root
+		return nil
+	}
+	p := syntaxProblem(err)
+	if p.Line > 0 && p.Line <= len(d.lines) {
+		d.salvage(text[:min(len(text), d.lines[p.Line-1]+p.Column-1)])
+	}
+	if p.Line == 1 {
+		p.Column += d.shift
+	}
+	return p
+}
+
+// salvage reads what stands before the place that is no JSON: up to the last
+// comma or bracket, with the open brackets closed.
+func (d *document) salvage(text []byte) {
+	var open, closed []byte // the brackets to close: now, and at the cut
+	cut := -1
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; c {
+		case '"':
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+			continue
+		case '/':
+			i = skipComment(text, i)
+			continue
+		case '{', '[':
+			open = append(open, c+2)
+			cut = i + 1
+		case '}', ']':
+			if len(open) == 0 {
+				return
+			}
+			open = open[:len(open)-1]
+			cut = i + 1
+		case ',':
+			cut = i
+		default:
+			continue
+		}
+		closed = append(closed[:0], open...)
+	}
+	if cut < 0 {
+		return
+	}
+	slices.Reverse(closed)
+	root, err := hujson.Parse(slices.Concat(text[:cut], closed))
+	if err == nil {
+		d.root, d.cut = root, cut
+	}
+}
+
+// whole reports whether a value stands before the place where the document
+// breaks off.
+func (d *document) whole(v *hujson.Value) bool { return d.cut == 0 || v.EndOffset <= d.cut }
+
+func tooBig(what string, limit int) *sbom.Problem {
+	return &sbom.Problem{Code: sbom.Invalid, Message: fmt.Sprintf("%s than %d", what, limit), Hint: "no MCP client needs a configuration of this size; exclude the file in the policy if it is none"}
 }
 
 // bounded refuses what would exhaust memory or the stack before the real parser
 // sees it: that one recurses and keeps a node for each value.
 func bounded(text []byte) *sbom.Problem {
-	tooBig := func(what string, limit int) *sbom.Problem {
-		return &sbom.Problem{Code: sbom.Invalid, Message: fmt.Sprintf("%s than %d", what, limit), Hint: "no MCP client needs a configuration of this size; exclude the file in the policy if it is none"}
-	}
-	if len(text) > maxFileSize {
-		return tooBig("more bytes", maxFileSize)
-	}
 	depth, values := 0, 0
 	for i := 0; i < len(text); i++ {
 		switch text[i] {
@@ -135,6 +246,9 @@ func syntaxProblem(err error) *sbom.Problem {
 
 // position returns line and column, both from 1, the column in bytes.
 func (d *document) position(offset int) (line, column int) {
+	if len(d.lines) == 0 {
+		return 1, 1 // a look that nobody hears of
+	}
 	line = sort.SearchInts(d.lines, offset+1)
 	column = offset - d.lines[line-1] + 1
 	if line == 1 {
@@ -149,6 +263,9 @@ func (d *document) at(v *hujson.Value, where string) place {
 }
 
 func (d *document) problem(code sbom.ProblemCode, v *hujson.Value, message, hint string) {
+	if d.file == nil {
+		return
+	}
 	line, column := d.position(v.StartOffset)
 	d.file.Problem(sbom.Problem{Code: code, Line: line, Column: column, Message: message, Hint: hint})
 }

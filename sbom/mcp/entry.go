@@ -19,8 +19,24 @@ type entry struct {
 	key      *hujson.Value // the name, or the entry itself where it has none
 	value    *hujson.Value
 	disabled bool // by another part of the file
-	bare     bool // value is a command line, not an object
+	trusted  bool // another part of the file lets all tools run without asking
+	form     form
 }
+
+// form is what an entry is, beyond a server as clients write it.
+type form int
+
+const (
+	clientServer   form = iota
+	bareCommand         // the value is a command line
+	bundleServer        // the manifest of a bundle
+	packageServer       // an element of "packages" in server.json
+	remoteServer        // an element of "remotes" in server.json
+	dockerServer        // an entry of Docker's catalogue
+	smitheryServer      // smithery.yaml
+	ownServer           // the project's own package
+	missingServer       // the value says where the server is, and it is not there
+)
 
 const tooLong = " is too long to be analysed"
 
@@ -31,43 +47,84 @@ const hintShape = `an entry is an object with "command" and "args", or with "url
 func (d *document) entries(c client) ([]entry, bool) {
 	root := object(&d.root)
 	if root == nil {
-		d.problem(sbom.Invalid, &d.root, "the configuration is no JSON object", `put the servers into an object under "`+c.keys[0]+`"`)
-		return nil, false
+		if d.cut == 0 && (!c.settings || !isNull(&d.root)) {
+			d.problem(sbom.Invalid, &d.root, "the configuration is no object", `put the servers into an object under "`+cmp.Or(strings.Join(c.keys, `" or "`), mcpServers)+`"`)
+			return nil, false
+		}
+		return nil, d.cut == 0
 	}
-	var out []entry
-	complete, keyed := true, false
 	top := d.fields(root)
-	for _, key := range c.keys {
-		f := member(top, key)
-		if f == nil {
-			continue
-		}
-		keyed = true
-		name := c.name
-		if name == "claude-code" && key == servers {
-			name = "visual-studio"
-		}
-		found, ok := d.servers(f.value, name)
-		out, complete = append(out, found...), complete && ok
-	}
-	if c.projects {
-		if f := member(top, "projects"); f != nil {
-			keyed = true
-			found, ok := d.projects(f.value, c.name)
-			out, complete = append(out, found...), complete && ok
-		}
-	}
-	switch {
-	case c.settings:
-		out = append(out, d.serverCommand(top, c.name)...)
-	case !keyed:
-		out = d.unkeyed(c, top)
-	}
+	out, complete := d.shaped(c, top)
 	if len(out) > maxServers {
 		d.problem(sbom.Invalid, &d.root, fmt.Sprintf("more than %d servers", maxServers), "split the configuration, or exclude the file in the policy")
 		return out[:maxServers], false
 	}
+	if c.trusted(top) {
+		for i := range out {
+			out[i].trusted = true
+		}
+	}
 	return out, complete
+}
+
+// keyed reads the members that hold servers.
+func (d *document) keyed(c client, top []field) ([]entry, bool) {
+	var out []entry
+	complete, keyed := true, false
+	for _, key := range c.keys {
+		for _, f := range d.lookup(top, key) {
+			keyed = true
+			name := c.name
+			if name == "claude-code" && key == servers {
+				name = "visual-studio"
+			}
+			found, ok := d.servers(f.value, name)
+			out, complete = append(out, found...), complete && ok
+		}
+	}
+	if c.shape == projectFolders {
+		if f := member(top, "projects"); f != nil {
+			found, ok := d.projects(f.value, c.name)
+			out, complete = append(out, found...), complete && ok
+		}
+	}
+	for _, key := range c.commands {
+		out = append(out, d.commandLines(top, key, c.name)...)
+	}
+	if !keyed && !c.settings {
+		out = d.unkeyed(c, top)
+	}
+	return out, complete
+}
+
+// lookup finds a member by its path. Settings may write "a": {"b": …} as "a.b",
+// and both at once.
+func (d *document) lookup(top []field, key string) []*field {
+	var out []*field
+	if f := member(top, key); f != nil {
+		out = append(out, f)
+	}
+	for i := range key {
+		if key[i] != '.' {
+			continue
+		}
+		f := member(top, key[:i])
+		if f != nil && object(f.value) != nil {
+			out = append(out, d.lookup(d.fields(object(f.value)), key[i+1:])...)
+		}
+	}
+	return out
+}
+
+// trusted reports whether the file lets every tool run without asking.
+func (c client) trusted(top []field) bool {
+	quiet := &document{}
+	return slices.ContainsFunc(c.trusts, func(key string) bool {
+		return slices.ContainsFunc(quiet.lookup(top, key), func(f *field) bool {
+			value, ok := boolean(f.value)
+			return ok && value
+		})
+	})
 }
 
 // servers reads an object of servers by name, or a list of servers with names.
@@ -78,19 +135,12 @@ func (d *document) servers(v *hujson.Value, client string) ([]entry, bool) {
 		return nil, true
 	case object(v) != nil:
 		for _, f := range d.fields(object(v)) {
-			out = append(out, entry{doc: d, client: client, name: f.name, key: f.key, value: f.value})
+			out = append(out, d.dotted(entry{doc: d, client: client, name: f.name, key: f.key, value: f.value}, 0)...)
 		}
 		return out, true
 	case array(v) != nil:
 		for i := range array(v).Elements {
-			element := &array(v).Elements[i]
-			e := entry{doc: d, client: client, key: element, value: element}
-			if o := object(element); o != nil {
-				if name := member(quietFields(o), "name"); name != nil && isText(name.value) {
-					e.name, e.key = text(name.value), name.value
-				}
-			}
-			out = append(out, e)
+			out = append(out, d.listed(&array(v).Elements[i], client))
 		}
 		return out, true
 	default:
@@ -99,17 +149,53 @@ func (d *document) servers(v *hujson.Value, client string) ([]entry, bool) {
 	}
 }
 
-// serverCommand reads mcp.serverCommand of Gemini CLI, a command line of its own.
-func (d *document) serverCommand(top []field, client string) []entry {
-	f := member(top, "mcp")
-	if f == nil || object(f.value) == nil {
-		return nil
+// listed is a server that stands in a list, with its name in it.
+func (d *document) listed(element *hujson.Value, client string) entry {
+	e := entry{doc: d, client: client, key: element, value: element}
+	if o := object(element); o != nil {
+		if name := member(quietFields(o), "name"); name != nil && isText(name.value) {
+			e.name, e.key = text(name.value), name.value
+		}
 	}
-	command := member(d.fields(object(f.value)), "serverCommand")
-	if command == nil || !isText(command.value) || strings.TrimSpace(text(command.value)) == "" {
-		return nil
+	return e
+}
+
+// dotted takes apart what TOML makes of a name with dots that is not quoted:
+// [mcp_servers.a.b] is a server "a" that has nothing but a member "b". No client
+// starts it, but it is what somebody meant to configure.
+func (d *document) dotted(e entry, depth int) []entry {
+	o := object(e.value)
+	if !d.toml || o == nil || len(o.Members) == 0 || depth > maxUnwrap {
+		return []entry{e}
 	}
-	return []entry{{doc: d, client: client, name: "mcp.serverCommand", key: command.key, value: command.value, bare: true}}
+	var out []entry
+	for _, f := range quietFields(o) {
+		inner := object(f.value)
+		if inner == nil {
+			return []entry{e}
+		}
+		found := d.dotted(entry{doc: d, client: e.client, name: e.name + "." + f.name, key: f.key, value: f.value}, depth+1)
+		if len(found) == 1 && !meansServer(quietFields(inner)) {
+			return []entry{e}
+		}
+		out = append(found, out...) // quietFields begins with the last
+	}
+	if depth == 0 {
+		d.problem(sbom.Warning, e.key, "the name of the server has dots and no quotes, so that its client sees a server without a command", `write it in quotes: [mcp_servers."a.b"]`)
+	}
+	return out
+}
+
+// commandLines reads members that are a command line of their own, such as
+// mcp.serverCommand of Gemini CLI.
+func (d *document) commandLines(top []field, key, client string) []entry {
+	var out []entry
+	for _, f := range d.lookup(top, key) {
+		if isText(f.value) && strings.TrimSpace(text(f.value)) != "" {
+			out = append(out, entry{doc: d, client: client, name: key, key: f.key, value: f.value, form: bareCommand})
+		}
+	}
+	return out
 }
 
 // projects reads the servers that Claude Code keeps for each folder.
@@ -174,23 +260,28 @@ func (d *document) unkeyed(c client, top []field) []entry {
 			}
 		}
 	}
-	if len(out) == 0 && len(top) > 0 {
-		d.problem(sbom.Warning, &d.root, "it configures no servers", `clients look for them under "mcpServers" or "servers"`)
+	if len(out) == 0 && len(top) > 0 && d.cut == 0 {
+		d.problem(sbom.Warning, &d.root, "it configures no servers", `clients look for them under "`+strings.Join(c.keys, `" or "`)+`"`)
 	}
 	return out
 }
 
+// commandKeys are the members that hold the program, with its arguments or
+// without. Goose calls it "cmd".
+var commandKeys = []string{"command", "cmd"}
+
 // looksLikeServer reports whether an object names a program or a URL.
 func looksLikeServer(fields []field) bool {
 	return slices.ContainsFunc(fields, func(f field) bool {
-		return (f.name == "command" || slices.Contains(urlKeys, f.name)) && isText(f.value)
+		return (slices.Contains(commandKeys, f.name) || slices.Contains(urlKeys, f.name)) && isText(f.value)
 	})
 }
 
 // meansServer is looksLikeServer where the value may have the wrong type.
 func meansServer(fields []field) bool {
 	return slices.ContainsFunc(fields, func(f field) bool {
-		return f.name == "command" || f.name == "args" || slices.Contains(urlKeys, f.name)
+		return f.name == "args" || slices.Contains(commandKeys, f.name) || slices.Contains(urlKeys, f.name) ||
+			f.name == "transport" && object(f.value) != nil
 	})
 }
 
@@ -205,8 +296,8 @@ func quietFields(o *hujson.Object) []field {
 }
 
 // urlKeys are the members that hold the URL of a remote server. Gemini CLI, which
-// knows two of them, prefers httpUrl.
-var urlKeys = []string{"httpUrl", "url", "serverUrl"}
+// knows three of them, prefers httpUrl; Goose writes "uri".
+var urlKeys = []string{"httpUrl", "url", "serverUrl", "uri", "tcp"}
 
 // analyzed collects what is found out about one server.
 type analyzed struct {
@@ -224,6 +315,9 @@ func (e entry) analyze(f *sbom.File, r *run) (*sbom.Server, []subject) {
 	a := analyzed{entry: e, file: f, run: r, server: &sbom.Server{
 		File: f.Path, Name: e.name, Client: e.client, Line: line, Column: column, Disabled: e.disabled,
 	}}
+	if e.trusted {
+		a.approve("*")
+	}
 	subjects := a.subjects()
 	if a.wrong != "" {
 		// The entry stays visible as what nobody can understand; what it
@@ -249,8 +343,11 @@ func (a *analyzed) misfit(v *hujson.Value, what string) {
 }
 
 func (a *analyzed) subjects() []subject {
-	if a.bare {
+	if a.form == bareCommand {
 		return a.commandOnly()
+	}
+	if a.form == missingServer {
+		return []subject{unknown(a.doc.at(a.key, ""), "what describes it is not there")}
 	}
 	o := object(a.value)
 	if o == nil {
@@ -258,11 +355,24 @@ func (a *analyzed) subjects() []subject {
 		return nil
 	}
 	fields := a.doc.fields(o)
-	fields = a.transport(fields)
+	look := &scan{file: a.file, manifests: a.run.manifests}
+	var out []subject
+	if described := a.described(); described != nil {
+		out = described(fields, look)
+	} else {
+		out = a.configured(fields, look)
+	}
+	a.server.Env = append(a.server.Env, look.env...)
+	a.server.Risks = look.sortedRisks()
+	return out
+}
+
+// configured analyses a server as clients write it.
+func (a *analyzed) configured(fields []field, look *scan) []subject {
+	fields = a.flattened(fields)
 	a.flags(fields)
 	words, hasCommand := a.commandLine(fields)
 	urls := a.urls(fields)
-	look := &scan{file: a.file, manifests: a.run.manifests}
 	a.folder(fields, look)
 	a.environment(fields, look)
 	a.headers(fields, look)
@@ -286,12 +396,64 @@ func (a *analyzed) subjects() []subject {
 		out = append(remotes, out...)
 	}
 	a.settleTransport(hasCommand, urls)
+	out = append(out, a.helpers(fields, look)...)
 	if len(out) == 0 && a.wrong == "" {
-		out = []subject{unknown(a.doc.at(a.key, ""), "the entry has neither a command nor a URL")}
+		out = a.inside(fields)
 	}
-	a.server.Env = append(a.server.Env, look.env...)
-	a.server.Risks = look.sortedRisks()
 	return out
+}
+
+// inside are the servers that name neither a command nor a URL: parts of the
+// client, and code that stands in the configuration.
+func (a *analyzed) inside(fields []field) []subject {
+	kind := ""
+	for _, name := range []string{"type", "source"} {
+		if f := member(fields, name); f != nil && isText(f.value) {
+			kind = cmp.Or(kind, strings.ToLower(text(f.value)))
+		}
+	}
+	at := a.doc.at(a.key, "")
+	settings := member(fields, "settings")
+	switch {
+	case kind == "inline_python":
+		return a.inlinePython(fields)
+	case slices.Contains(builtins, kind), kind == "" && settings != nil && object(settings.value) != nil:
+		return []subject{{at: at, launch: sbom.Launch{Kind: sbom.KindBuiltin, Pin: sbom.PinNA}}}
+	default:
+		return []subject{unknown(at, "the entry has neither a command nor a URL")}
+	}
+}
+
+// builtins are the types of what a client brings along: Goose's own extensions,
+// and what an extension of Zed provides.
+var builtins = []string{"builtin", "platform", "frontend", "extension"}
+
+// inlinePython is code that Goose runs by uvx, with packages beside it.
+func (a *analyzed) inlinePython(fields []field) []subject {
+	out := []subject{opaque(a.doc.at(a.key, ""), "uvx", "it runs code that stands in the configuration")}
+	if f := member(fields, "dependencies"); f != nil && array(f.value) != nil {
+		for i := range array(f.value).Elements {
+			e := &array(f.value).Elements[i]
+			if len(out) == maxSubjects {
+				a.misfit(f.value, fmt.Sprintf("more than %d dependencies", maxSubjects))
+				break
+			}
+			out = append(out, named("uvx", nested([]subject{pypi(word{text: text(e), at: a.doc.at(e, fmt.Sprintf("dependency %d", i+1))})}))...)
+		}
+	}
+	return out
+}
+
+// helpers are the programs that a client runs beside the server: Claude Code's
+// headersHelper prints the headers of a remote one.
+func (a *analyzed) helpers(fields []field, look *scan) []subject {
+	f := member(fields, "headersHelper")
+	if f == nil || !isText(f.value) || strings.TrimSpace(text(f.value)) == "" || len(text(f.value)) > maxText {
+		return nil
+	}
+	line := word{text: text(f.value), at: a.doc.at(f.value, "headersHelper")}
+	look.words(fieldsOf(line))
+	return nested(look.command([]word{line}, 0))
 }
 
 // commandOnly analyses an entry that is nothing but a command line.
@@ -310,14 +472,34 @@ func (a *analyzed) commandOnly() []subject {
 
 // transports are the words of the clients.
 var transports = map[string]string{
-	"stdio": "stdio", "local": "stdio",
+	"stdio": "stdio", "local": "stdio", "inline_python": "stdio",
+	"builtin": "builtin", "platform": "platform", "frontend": "frontend",
 	"http": "http", "streamable-http": "http", "streamablehttp": "http", "streamable_http": "http", "remote": "http",
 	"sse": "sse", "ws": "ws", "websocket": "ws",
 }
 
-// transport reads the declared transport. Cline's command line tool writes it as
-// an object that holds command or URL as well; its members are then read as if
-// they stood in the entry.
+// flattened reads members of a member as if they stood in the entry: Cline's
+// command line tool writes the transport as an object that holds command or URL,
+// old versions of Zed a command with path, args and env, Continue the headers in
+// requestOptions. It notes the declared transport on the way.
+func (a *analyzed) flattened(fields []field) []field {
+	for _, name := range []string{"command", "requestOptions"} {
+		f := member(fields, name)
+		if f == nil || object(f.value) == nil {
+			continue
+		}
+		for _, inner := range a.doc.fields(object(f.value)) {
+			if name == "command" && inner.name == "path" {
+				inner.name, inner.key = "command", f.key
+				*f = inner
+			} else if member(fields, inner.name) == nil {
+				fields = append(fields, inner)
+			}
+		}
+	}
+	return a.transport(fields)
+}
+
 func (a *analyzed) transport(fields []field) []field {
 	var declared *hujson.Value
 	for _, name := range []string{"transportType", "transport", "type"} {
@@ -389,6 +571,26 @@ func (a *analyzed) flags(fields []field) {
 			if value {
 				a.approve("*")
 			}
+		case "default_tools_approval_mode":
+			if text(f.value) == "approve" {
+				a.approve("*")
+			}
+		case "tools":
+			a.approvedTools(f)
+		}
+	}
+}
+
+// approvedTools reads tools.<tool>.approval_mode of Codex.
+func (a *analyzed) approvedTools(f field) {
+	if object(f.value) == nil {
+		return
+	}
+	for _, tool := range quietFields(object(f.value)) {
+		if o := object(tool.value); o != nil {
+			if mode := member(quietFields(o), "approval_mode"); mode != nil && text(mode.value) == "approve" {
+				a.approve(tool.name)
+			}
 		}
 	}
 }
@@ -404,9 +606,17 @@ func (a *analyzed) approve(tool string) {
 // there is one.
 func (a *analyzed) commandLine(fields []field) ([]word, bool) {
 	var out []word
-	command := member(fields, "command")
+	var command *field
+	for _, name := range commandKeys {
+		if f := member(fields, name); command == nil && f != nil && !isNull(f.value) {
+			command = f
+		}
+	}
 	switch {
-	case command == nil || isNull(command.value):
+	case command == nil:
+	case array(command.value) != nil && len(array(command.value).Elements) > 0:
+		// opencode writes the program and its arguments as one list.
+		out = a.list(command.value, "command", nil)
 	case !isText(command.value):
 		a.misfit(command.value, "command is no text")
 	case strings.TrimSpace(text(command.value)) == "":
@@ -427,32 +637,44 @@ func (a *analyzed) commandLine(fields []field) ([]word, bool) {
 		}
 		return append(out, fieldsOf(word{text: text(args.value), at: a.doc.at(args.value, "args")})...), out != nil
 	}
-	list := array(args.value)
-	if list == nil {
+	if array(args.value) == nil {
 		a.misfit(args.value, "args is no list")
 		return out, out != nil
 	}
+	hasCommand := out != nil
+	return a.list(args.value, "args", out), hasCommand
+}
+
+// list adds the words of a list to out. The first of a command is the program.
+func (a *analyzed) list(v *hujson.Value, what string, out []word) []word {
+	list := array(v)
 	if len(list.Elements) > maxArgs {
-		a.misfit(args.value, fmt.Sprintf("args holds more than %d arguments", maxArgs))
-		return out, out != nil
+		a.misfit(v, fmt.Sprintf("%s holds more than %d arguments", what, maxArgs))
+		return out
 	}
 	for i := range list.Elements {
 		v := &list.Elements[i]
 		at := a.doc.at(v, fmt.Sprintf("argument %d", i+1))
+		if what == "command" {
+			at.where = "command"
+			if i > 0 {
+				at.where = fmt.Sprintf("argument %d", i)
+			}
+		}
 		if object(v) != nil || array(v) != nil {
 			a.misfit(v, at.where+" is no text")
-			return out, out != nil
+			return out
 		}
 		if len(text(v)) > maxText {
 			a.misfit(v, at.where+tooLong)
-			return out, out != nil
+			return out
 		}
 		if !isText(v) {
 			a.doc.problem(sbom.Warning, v, at.where+" is no text; it is read as if it stood in quotes", "put it into quotes")
 		}
 		out = append(out, word{text: text(v), at: at})
 	}
-	return out, command != nil && len(out) > 0 && out[0].at.where == "command"
+	return out
 }
 
 func (a *analyzed) urls(fields []field) []word {
@@ -475,7 +697,7 @@ func (a *analyzed) urls(fields []field) []word {
 }
 
 func (a *analyzed) environment(fields []field, look *scan) {
-	for _, key := range []string{"env", "environment"} {
+	for _, key := range []string{"env", "environment", "envs", "sandboxEnv"} {
 		f := member(fields, key)
 		if f == nil || isNull(f.value) {
 			continue
@@ -492,18 +714,48 @@ func (a *analyzed) environment(fields []field, look *scan) {
 			}
 		}
 	}
+	a.passed(fields, look)
+}
+
+// passed reads the variables that the server is given by name: Codex and Goose
+// pass those of their own environment on.
+func (a *analyzed) passed(fields []field, look *scan) {
+	for _, key := range []string{"env_keys", "env_vars", "env_http_headers", "bearer_token_env_var"} {
+		f := member(fields, key)
+		switch {
+		case f == nil:
+		case isText(f.value):
+			look.name(text(f.value))
+		case object(f.value) != nil:
+			for _, v := range a.doc.fields(object(f.value)) {
+				look.name(text(v.value))
+			}
+		case array(f.value) != nil:
+			for i := range array(f.value).Elements {
+				v := &array(f.value).Elements[i]
+				if o := object(v); o != nil {
+					if name := member(quietFields(o), "name"); name != nil {
+						v = name.value
+					}
+				}
+				if isText(v) {
+					look.name(text(v))
+				}
+			}
+		}
+	}
 }
 
 // folder reads where the client starts the server, and which file of variables
 // it gives it (VS Code's envFile).
 func (a *analyzed) folder(fields []field, look *scan) {
-	for _, key := range []string{"cwd", "envFile"} {
+	for _, key := range []string{"cwd", "working_directory", "workingDirectory", "envFile"} {
 		f := member(fields, key)
 		switch {
 		case f == nil || isNull(f.value):
 		case !isText(f.value):
 			a.misfit(f.value, key+" is no text")
-		case key == "cwd":
+		case key != "envFile":
 			look.chdir(word{text: text(f.value), at: a.doc.at(f.value, key)})
 		default:
 			look.envFile(word{text: text(f.value), at: a.doc.at(f.value, key)})
@@ -512,19 +764,21 @@ func (a *analyzed) folder(fields []field, look *scan) {
 }
 
 func (a *analyzed) headers(fields []field, look *scan) {
-	f := member(fields, "headers")
-	if f == nil || isNull(f.value) {
-		return
-	}
-	o := object(f.value)
-	if o == nil {
-		a.misfit(f.value, "headers is no object")
-		return
-	}
-	for _, v := range a.doc.fields(o) {
-		at := a.doc.at(v.key, fmt.Sprintf("header %q", safeName(v.name)))
-		if headerSecret(v.name, text(v.value)) {
-			look.risk(sbom.RiskSecret, at)
+	for _, key := range []string{"headers", "http_headers"} {
+		f := member(fields, key)
+		if f == nil || isNull(f.value) {
+			continue
+		}
+		o := object(f.value)
+		if o == nil {
+			a.misfit(f.value, key+" is no object")
+			continue
+		}
+		for _, v := range a.doc.fields(o) {
+			at := a.doc.at(v.key, fmt.Sprintf("header %q", safeName(v.name)))
+			if headerSecret(v.name, text(v.value)) {
+				look.risk(sbom.RiskSecret, at)
+			}
 		}
 	}
 }
@@ -532,9 +786,11 @@ func (a *analyzed) headers(fields []field, look *scan) {
 // understood are the members that are read above, or hold nothing but names and
 // numbers.
 var understood = []string{
-	"command", "args", "url", "httpUrl", "serverUrl", "env", "environment", "headers", "type", "transport",
-	"transportType", "disabled", "enabled", "autoApprove", "alwaysAllow", "trust", "name", "description", "cwd", "envFile",
-	"tools", "disabledTools", "includeTools", "excludeTools",
+	"command", "cmd", "args", "url", "httpUrl", "serverUrl", "uri", "tcp", "env", "environment", "envs", "sandboxEnv", "headers", "http_headers",
+	"env_keys", "env_vars", "env_http_headers", "bearer_token_env_var", "headersHelper", "type", "transport",
+	"transportType", "disabled", "enabled", "autoApprove", "alwaysAllow", "trust", "name", "description", "display_name", "cwd",
+	"working_directory", "workingDirectory", "envFile", "tools", "disabledTools", "includeTools", "excludeTools", "available_tools",
+	"enabled_tools", "disabled_tools",
 }
 
 // rest looks for credentials in members that are not read, such as "oauth".

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"countermark/sbom"
@@ -12,80 +14,188 @@ import (
 
 // Reader implements [sbom.Reader] for MCP client configurations. The zero value
 // is ready to use.
-type Reader struct{}
+type Reader struct {
+	// Client is the name of the client whose format every file has, whatever its
+	// name is; empty to tell by name and content.
+	Client string
+}
 
-var _ sbom.Reader = Reader{}
+var (
+	_ sbom.Reader  = Reader{}
+	_ sbom.Chooser = Reader{}
+)
 
 // Recognize returns the client whose configuration is at that path, such as
 // "claude-desktop", or "".
-func (Reader) Recognize(path string) string {
-	c, _ := clientOf(path)
-	return c.name
+func (r Reader) Recognize(path string) string {
+	if r.Client != "" {
+		return r.Client
+	}
+	c, ok := clientOf(path)
+	if !ok {
+		return ""
+	}
+	return c.kind()
 }
 
-// Sniff returns "mcp" for a JSON object (comments allowed) that holds servers
-// under "mcpServers" or "servers", or is one server itself.
-func (Reader) Sniff(data []byte) string {
-	// A file that was named by the user and is something else must not be
-	// claimed, so an entry has to look like a server.
-	d, problem := parse(data)
-	if problem != nil {
+// Holds reports whether a file that has the name of a configuration is one. Many
+// files are called manifest.json, server.json or settings.json.
+func (r Reader) Holds(path string, data []byte) bool {
+	c, ok := clientOf(path)
+	return r.Client != "" || !ok || !c.shared || c.in(path, data)
+}
+
+// Sniff returns the client whose form a document has, whatever its name: "mcp"
+// where it holds servers under "mcpServers" or "servers", or is one server itself.
+func (r Reader) Sniff(data []byte) string {
+	c, ok := sniff(data)
+	if !ok {
 		return ""
 	}
-	d.file = &sbom.File{} // never asked for its problems
-	root := object(&d.root)
-	if root == nil {
-		return ""
+	return c.kind()
+}
+
+// sniffed is the client of a file that only its content tells to be a
+// configuration.
+var sniffed = client{name: unnamed, keys: both, flat: true}
+
+// sniff looks for the row that a document belongs to.
+func sniff(data []byte) (client, bool) {
+	if sniffed.in("", data) {
+		return sniffed, true
 	}
-	quiet := quietFields(root)
-	for _, key := range both {
-		f := member(quiet, key)
-		if f == nil || object(f.value) == nil {
+	for _, c := range clients {
+		if c.telling && c.in("", data) {
+			return c, true
+		}
+	}
+	return client{}, false
+}
+
+// in reports whether a document is one that the row describes; name is empty
+// where it tells nothing. Of one that cannot be parsed the part that can decides,
+// or its words: nobody knows what is in the rest.
+func (c client) in(name string, data []byte) bool {
+	if c.shape == frontMatter {
+		data = matter(data)
+	}
+	plain := unescaped(data)
+	has := func(w string) bool { return bytes.Contains(plain, []byte(w)) }
+	if wide(data) {
+		return name != ""
+	}
+	if !slices.ContainsFunc(c.words(), has) {
+		return false
+	}
+	d, problem := parse(name, data)
+	if d != nil && d.describes(c) {
+		return true
+	}
+	return problem != nil && slices.ContainsFunc(c.marks(name), has)
+}
+
+// words are those of which every document of the row holds at least one.
+func (c client) words() []string {
+	if words, ok := shapeWords[c.shape]; ok {
+		return words
+	}
+	var out []string
+	for _, key := range c.keys {
+		out = append(out, key[strings.LastIndex(key, ".")+1:])
+	}
+	if c.flat {
+		out = append(out, "command", "url", "serverUrl")
+	}
+	return out
+}
+
+var shapeWords = map[shape][]string{
+	bundleFile:   {"mcp_config", "dxt_version", "manifest_version"},
+	registryFile: {"packages", "remotes"},
+	dockerFile:   {"image", "remote", "poci"},
+	smitheryFile: {"startCommand", "runtime"},
+	packageFile:  {"mcpName"},
+}
+
+// marks are those words that no other kind of document holds.
+func (c client) marks(name string) []string {
+	switch c.shape {
+	case bundleFile:
+		return []string{"mcp_config", "dxt_version"}
+	case registryFile:
+		return []string{"registryType", "registry_type", "registry_name", "modelcontextprotocol"}
+	case dockerFile, dockerCatalog:
+		return []string{"mcp/"}
+	case smitheryFile:
+		return []string{"startCommand"}
+	case packageFile:
+		return []string{"mcpName"}
+	default:
+	}
+	words := c.words()
+	if name == "" {
+		words = slices.DeleteFunc(words, func(w string) bool {
+			return !strings.Contains(strings.ToLower(w), "mcp") && w != "context_servers" || w == "mcp"
+		})
+	}
+	return words
+}
+
+// row returns how a file of that kind is read.
+func (r Reader) row(f *sbom.File) client {
+	c, ok := clientOf(f.Name)
+	if ok && c.kind() == f.Kind && (!c.shared || r.Client == "" || c.in(f.Name, f.Data)) {
+		return c
+	}
+	if f.Kind == sniffedKind {
+		return sniffed
+	}
+	var first *client
+	for i, c := range clients {
+		if c.name != f.Kind {
 			continue
 		}
-		entries := quietFields(object(f.value))
-		if len(entries) == 0 && key == mcpServers {
-			return sniffedKind
+		if c.in(f.Name, f.Data) {
+			return c
 		}
-		for _, e := range entries {
-			if o := object(e.value); o != nil && looksLikeServer(quietFields(o)) {
-				return sniffedKind
-			}
+		if first == nil {
+			first = &clients[i]
 		}
 	}
-	if command := member(quiet, "command"); command != nil && isText(command.value) && member(quiet, "args") != nil {
-		return sniffedKind
+	if first == nil {
+		return sniffed
 	}
-	return ""
+	return *first
 }
 
 // Read adds the servers of every configuration to b.
-func (Reader) Read(ctx context.Context, files []*sbom.File, b *sbom.Builder) error {
-	r := run{builder: b, refs: map[string]bool{}, manifests: map[string]manifest{}}
+func (r Reader) Read(ctx context.Context, files []*sbom.File, b *sbom.Builder) error {
+	run := run{Reader: r, builder: b, refs: map[string]bool{}, manifests: map[string]manifest{}, files: map[string]bool{}}
+	for _, f := range files {
+		run.files[f.Path] = true
+	}
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r.read(ctx, f)
+		run.read(ctx, f)
 	}
 	return ctx.Err()
 }
 
 // run is one call of Read.
 type run struct {
+	Reader
 	builder *sbom.Builder
+	files   map[string]bool // that are read, by path in the inventory
 	refs    map[string]bool // of servers, used in any file
 
 	manifests map[string]manifest // the package.json files that were looked at, by their path
 }
 
 func (r *run) read(ctx context.Context, f *sbom.File) {
-	c, ok := clientOf(f.Name)
-	if !ok {
-		c = sniffed
-	}
 	coverage := sbom.CompleteCoverage
-	entries, ok := entriesOf(f, c)
+	entries, ok := r.entriesOf(f, r.row(f))
 	if !ok {
 		coverage = sbom.IncompleteCoverage
 	}
@@ -102,7 +212,7 @@ func (r *run) read(ctx context.Context, f *sbom.File) {
 }
 
 // entriesOf returns what the file configures, and whether that is all of it.
-func entriesOf(f *sbom.File, c client) ([]entry, bool) {
+func (r *run) entriesOf(f *sbom.File, c client) ([]entry, bool) {
 	if c.unread != "" {
 		if !bytes.Contains(unescaped(f.Data), []byte(c.unread)) && !wide(f.Data) {
 			return nil, true
@@ -110,13 +220,25 @@ func entriesOf(f *sbom.File, c client) ([]entry, bool) {
 		f.Problem(sbom.Problem{Code: sbom.Unsupported, Message: "it configures MCP servers in a format that this version does not read", Hint: "exclude the file in the policy if its servers are not used here"})
 		return nil, false
 	}
-	d, problem := parse(f.Data)
+	data := f.Data
+	if c.shape == frontMatter {
+		data = matter(data)
+	}
+	d, problem := parse(f.Name, data)
 	if problem != nil {
 		f.Problem(*problem)
+	}
+	if d == nil {
 		return nil, false
 	}
 	d.file = f
-	return d.entries(c)
+	entries, complete := d.entries(c)
+	if c.shape == pluginFile {
+		more, ok := r.elsewhere(f, d, c)
+		entries, complete = append(entries, more...), complete && ok
+	}
+	entries = slices.DeleteFunc(entries, func(e entry) bool { return !e.doc.whole(e.value) })
+	return entries, complete && problem == nil
 }
 
 // escapes are the ways of JSON, YAML and TOML to write a letter of a key by its
@@ -143,9 +265,10 @@ func wide(data []byte) bool {
 	return bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) || bytes.IndexByte(data, 0) >= 0
 }
 
-func (r *run) add(file sbom.ID, f *sbom.File, e entry) {
+func (r *run) add(file sbom.ID, read *sbom.File, e entry) {
+	f := e.doc.file // another one where the configuration names it
 	server, subjects := e.analyze(f, r)
-	ref := r.unique(fmt.Sprintf("mcp:%s#%s", f.Path, server.Name))
+	ref := r.unique(fmt.Sprintf("mcp:%s#%s", read.Path, server.Name))
 	id := r.builder.Add(sbom.Component{
 		Ref: ref, Type: sbom.Application, Name: server.Name, Server: server,
 	}, sbom.Use{}, sbom.Occurrence{Path: f.Path, Line: server.Line, Column: server.Column})

@@ -83,6 +83,9 @@ func (s *scan) wrapped(w wrapper, p string, head word, args []word, depth int) [
 	if slices.ContainsFunc(args, func(a word) bool { return a.open && strings.HasPrefix(a.text, "$") && w.sub != nil }) {
 		return cannot("a variable stands among the words of the wrapper")
 	}
+	if w.sub != nil && args[0].text == "mcp" {
+		return s.direct(head, args) // it serves MCP itself, as mise and others do
+	}
 	if w.sub != nil {
 		if !slices.Contains(w.sub, args[0].text) {
 			return cannot("the wrapper is known, but not used in this way")
