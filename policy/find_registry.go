@@ -40,7 +40,7 @@ func (e *evaluation) lacking(lacks func(c *sbom.Component, facts *provenance.Reg
 	case lack == 0:
 		return ""
 	case e.facts.Offline:
-		words += ", and no registry may be asked"
+		words += ", and no registry may be asked: run again with network access"
 	}
 	return fmt.Sprintf("%d of %d packages: %s", lack, all, words)
 }

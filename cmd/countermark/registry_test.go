@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -131,8 +132,8 @@ func (w *world) releaseAs(name, signed, repository string, sum [sha512.Size]byte
 	}
 }
 
-// check runs check on the project with that policy and returns its verdict.
-func (w *world) check(code int, policyText string, args ...string) *policy.Verdict {
+// project writes the lockfile and the policy.
+func (w *world) project(policyText string) {
 	w.t.Helper()
 	lock, err := json.Marshal(map[string]any{"name": "project", "version": "1.0.0", "lockfileVersion": 3, "packages": w.packages})
 	if err != nil {
@@ -140,12 +141,23 @@ func (w *world) check(code int, policyText string, args ...string) *policy.Verdi
 	}
 	w.write("project/package-lock.json", lock)
 	w.write("project/countermark.yaml", []byte(policyText))
-	var stdout, stderr bytes.Buffer
-	p := &program{
-		stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr,
+}
+
+// program is one run of the program in this world.
+func (w *world) program(stdout, stderr io.Writer) *program {
+	return &program{
+		stdin: strings.NewReader(""), stdout: stdout, stderr: stderr,
 		home: func() (string, error) { return w.dir, nil }, here: os.Getwd,
 		now: func() time.Time { return provenancetest.Now }, transport: http.DefaultTransport, version: "test",
 	}
+}
+
+// check runs check on the project with that policy and returns its verdict.
+func (w *world) check(code int, policyText string, args ...string) *policy.Verdict {
+	w.t.Helper()
+	w.project(policyText)
+	var stdout, stderr bytes.Buffer
+	p := w.program(&stdout, &stderr)
 	args = append([]string{
 		"check", "--format", "json", "--trusted-root", filepath.Join(w.dir, "root.json"), "--npm-keys", filepath.Join(w.dir, "keys.json"),
 		filepath.Join(w.dir, "project"),
