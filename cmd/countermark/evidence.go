@@ -102,8 +102,12 @@ func pinKeys(m *trust.Material, config *npm.Config) error {
 		m.Keys = &given
 		return nil
 	}
-	// A registry line that is refused has its packages asked of nobody.
-	given.Registry, _ = config.ConfiguredRegistry(provenance.Subject{})
+	if given.Registry, err = config.ConfiguredRegistry(provenance.Subject{}); err != nil {
+		// A project's line is refused, so that nobody is asked for its packages: the
+		// keys are then nobody's, and by no means those of a scope's registry.
+		m.Keys = &public
+		return nil //nolint:nilerr // the refusal is a finding, and the answer for those packages
+	}
 	m.Keys = &given
 	if !npm.OnPublicRegistry(given.Registry) {
 		m.OtherKeys = []*trust.Keys{&public}

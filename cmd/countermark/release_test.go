@@ -389,6 +389,12 @@ func TestKeysOfAnotherRegistry(t *testing.T) {
 	// What is attested with such a key does not hold either.
 	w.release("@acme/tool", ourRepo, sum)
 	check(exitFail, named, "ERROR provenance-invalid", "the key of the publish attestation is SHA256:", "but a known key of the registry", "-> if the registry has a new key, give its keys with --npm-keys")
+	// A project that breaks the line of the configured registry makes the keys
+	// nobody's, not everybody's.
+	w.write(".npmrc", fmt.Appendf(nil, "@acme:registry=%s\n", w.url))
+	w.write("project/.npmrc", []byte("registry=https://${NAME}.registry.example/\n"))
+	check(exitFail, named, "ERROR npmrc-unsafe", "ERROR provenance-invalid", "the key of the publish attestation is SHA256:")
+	w.write("project/.npmrc", nil)
 	// With that registry as the configured one, the same keys are the right ones.
 	w.write(".npmrc", fmt.Appendf(nil, "registry=%s\n", w.url))
 	check(exitPass, asked, "PASS 0 errors", "@acme/tool@1.0.0 <- https://github.com/acme/tool")

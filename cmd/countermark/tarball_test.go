@@ -106,3 +106,41 @@ func TestVerifyTarball(t *testing.T) {
 		})
 	}
 }
+
+// TestTarballKeysArePinned: the keys of --npm-keys are those of the configured
+// registry, and of no other that a scope names.
+func TestTarballKeysArePinned(t *testing.T) {
+	w := newWorld(t)
+	tgz := pack(t, "@acme/tool", "1.0.0")
+	sum := sha512.Sum512(tgz)
+	publish, provenance, err := w.sigstore.Set(provenancetest.Build{
+		Package: "@acme/tool", Version: "1.0.0", SHA512: hex.EncodeToString(sum[:]), Registry: w.url, Repository: ourRepo,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := provenancetest.Answer(publish, provenance)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write("tool.tgz", tgz)
+	w.write("answer.json", answer)
+	t.Chdir(w.dir)
+	verify := []string{"verify", "tool.tgz", "--attestations", "answer.json", "--source-uri", ourRepo, "--trusted-root", "root.json", "--npm-keys", "keys.json"}
+	const foreign = "the key of the publish attestation is SHA256:"
+	const advice = "-> if the registry has a new key, give its keys with --npm-keys; if it is a mirror, configure the registry that published it"
+	for npmrc, want := range map[string]struct {
+		code int
+		says []string
+	}{
+		"registry=" + w.url: {exitPass, []string{"VERIFIED tool.tgz"}},
+		"registry=https://registry.example/\n@acme:registry=" + w.url: {exitFail, []string{"INVALID tool.tgz", foreign, advice}},
+		"@acme:registry=" + w.url:                                     {exitFail, []string{"INVALID tool.tgz", foreign, advice}},
+		"registry=https://registry.example/":                          {exitFail, []string{"INVALID tool.tgz", "the registry of the publication is"}},
+	} {
+		w.write(".npmrc", []byte(npmrc+"\n"))
+		w.says(want.code, want.says, verify...)
+	}
+	w.says(exitPass, []string{"VERIFIED tool.tgz"}, append(verify, "--registry", w.url)...)
+	w.says(exitFail, []string{"INVALID tool.tgz", foreign, advice}, verify[:len(verify)-2]...)
+}

@@ -485,6 +485,23 @@ func (p *program) verifyTarball(ctx context.Context, flags *verifyFlags, arg str
 	subject := npmSubject(cmp.Or(flags.packageName, tarball.Name), cmp.Or(flags.packageVersion, tarball.Version))
 	subject.Digests = []provenance.Digest{{Algorithm: "sha512", Value: tarball.SHA512}}
 	subject.DigestFrom = "tarball"
+	// A tarball belongs to no project: the user's own configuration names its
+	// registry.
+	config, err := p.npmConfig(flags.registry, nil)
+	if err != nil {
+		return none, err
+	}
+	material, err := p.loadTrust(flags.trust)
+	if err != nil {
+		return none, err
+	}
+	if err := pinKeys(material, config); err != nil {
+		return none, err
+	}
+	verifier, err := provenance.NewVerifier(material)
+	if err != nil {
+		return none, err
+	}
 	local, warnings, err := provenance.OpenEvidence(ctx, flags.evidence())
 	if err != nil {
 		return none, err
@@ -492,37 +509,14 @@ func (p *program) verifyTarball(ctx context.Context, flags *verifyFlags, arg str
 	for _, w := range warnings {
 		p.warn("", "%v", w)
 	}
-	verifier, err := p.verifier(flags.trust)
-	if err != nil {
-		return none, err
-	}
 	set, err := local.Attestations(ctx, subject)
 	if err != nil {
 		return none, err
 	}
-	if set.Registry, err = p.registryOf(flags.registry, subject); err != nil {
+	if set.Registry, err = config.ConfiguredRegistry(subject); err != nil {
 		return none, err
 	}
 	return verifier.Judge(subject, expected, set), nil
-}
-
-// registryOf is the registry that the user's own configuration has for the
-// subject: a tarball belongs to no project.
-func (p *program) registryOf(flag string, s provenance.Subject) (string, error) {
-	sources, err := p.npmSources(nil)
-	if err != nil {
-		return "", err
-	}
-	sources.Registry = flag
-	config, err := npm.NewConfig(sources)
-	if err != nil {
-		return "", err
-	}
-	u, err := config.Registry(s.Name)
-	if err != nil {
-		return "", err
-	}
-	return u.String(), nil
 }
 
 // verifyReport is the JSON form of verify's results.
