@@ -45,6 +45,7 @@ const (
 	// What the registry says and signs of a version; a failure is Invalid, of the
 	// last one Lost.
 	checkRegistryIntegrity = "registry-integrity" // that of the lockfile is the registry's
+	checkTarball           = "tarball-digest"     // the fetched bytes are those that are named
 	checkRegistrySubject   = "registry-subject"   // what is attested is what the registry names
 	checkRegistryPresent   = "registry-signature-present"
 	checkRegistryKey       = "registry-signature-key"

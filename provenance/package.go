@@ -23,11 +23,21 @@ import (
 // believed. Nothing in the set is an error: what does not hold is in the result.
 func (v *Verifier) Package(s Subject, e Expectation, set Set) Result {
 	r := &verdict{Result: newResult(s, e), skip: v.skip}
+	result := v.npmPackage(r, s, e, set)
+	if t := set.Tarball; t != nil && len(t.Digests) == 0 && result.State != Invalid && result.State != Mismatch {
+		// The bytes were asked for: without them nothing better is known.
+		return r.end(Unavailable, t.Reason, t.Hint)
+	}
+	return result
+}
+
+func (v *Verifier) npmPackage(r *verdict, s Subject, e Expectation, set Set) Result {
 	if reason, hint := unattestable(s, s.Ecosystem == sbom.NPM); reason != "" {
 		return r.end(Unsupported, reason, hint)
 	}
 	ring := v.ring(set.Registry)
 	r.judgeRegistry(s, set, ring)
+	r.bindTarball(s, set)
 	if r.invalid != nil {
 		return r.refuse()
 	}
@@ -45,7 +55,7 @@ func (v *Verifier) Package(s Subject, e Expectation, set Set) Result {
 	if !ok {
 		return r.refuse()
 	}
-	r.bindSubject(s, publish, provenance)
+	r.bindSubject(s, set.Tarball, publish, provenance)
 	r.bindAttested(set, publish)
 	r.bindPublication(s, set, publish.predicate)
 	claims := readPredicate(provenance.types.predicate, provenance.predicate)
@@ -55,7 +65,7 @@ func (v *Verifier) Package(s Subject, e Expectation, set Set) Result {
 	r.agree(claims, certificate)
 	r.compare(e, certificate, builderNames(provenance.types.predicate, claims, certificate))
 	result := r.conclude(e.Repo != "")
-	if reason, hint := unbindable(s); reason != "" && (result.State == Verified || result.State == Unvouched) {
+	if reason, hint := unbindable(s, set.Tarball); reason != "" && (result.State == Verified || result.State == Unvouched) {
 		// What was found wrong stays wrong; only what was found right is in doubt.
 		return r.end(Unsupported, reason, hint)
 	}
@@ -77,8 +87,12 @@ func (v *verdict) end(state State, reason, hint string) Result {
 // unbindable says why the bytes of a subject cannot be compared with what is
 // attested: npm's attestations bind SHA-512 only. Taking theirs instead would
 // call a package verified whose bytes nobody compared.
-func unbindable(s Subject) (reason, hint string) {
-	if len(s.Digests) == 0 || digest(s.Digests, "sha512") != "" {
+//
+// A tarball that was fetched has one, if its bytes are bound to the subject by
+// more than SHA-1, of which two files can be made that agree.
+func unbindable(s Subject, t *Tarball) (reason, hint string) {
+	fetched := t != nil && (digest(s.Digests, "sha256") != "" || digest(s.Digests, "sha384") != "")
+	if len(s.Digests) == 0 || digest(s.Digests, "sha512") != "" || fetched {
 		return "", ""
 	}
 	return "its integrity is no sha512, and attestations bind no other", "write the lockfile anew with a current npm"
@@ -218,15 +232,22 @@ func (v *Verifier) verifySigned(r *verdict, ring *keyring, name, what string, o 
 }
 
 // bindSubject compares the signed subjects with each other and with the subject.
-func (v *verdict) bindSubject(s Subject, publish, provenance *opened) {
+func (v *verdict) bindSubject(s Subject, t *Tarball, publish, provenance *opened) {
 	want := packageURL(s)
 	pub, prov := publish.subjects[0], provenance.subjects[0]
 	v.hold(check{name: checkPublishSubject, ok: pub.name == want, expected: want, actual: pub.name, what: "the package of the publish attestation", hint: hintPublish})
 	v.hold(check{name: checkProvSubject, ok: prov.name == want, expected: want, actual: prov.name, what: "the package of the provenance", hint: hintPublish})
 	have := pub.digestOf("sha512")
 	v.hold(check{name: checkAgreement, ok: prov.digestOf("sha512") == have, expected: have, actual: prov.digestOf("sha512"), what: "the sha512 of the provenance", note: "the publish attestation says otherwise", hint: hintPublish})
+	if t != nil {
+		for _, d := range t.Digests {
+			v.compareTarball(d, []Digest{{"sha512", have}}, "the attested sha512")
+		}
+	}
 	if len(s.Digests) == 0 {
-		v.DigestFrom = "publish-attestation"
+		if v.DigestFrom = "publish-attestation"; t != nil && len(t.Digests) > 0 {
+			v.DigestFrom = "tarball"
+		}
 		return
 	}
 	// An integrity may name several of one kind, and npm installs what matches
@@ -239,6 +260,33 @@ func (v *verdict) bindSubject(s Subject, publish, provenance *opened) {
 		v.hold(check{
 			name: checkDigest, ok: have == bound, expected: bound, actual: have, what: "the attested sha512",
 			note: "that of the " + cmp.Or(s.DigestFrom, "subject") + " counts", hint: hintBytes,
+		})
+	}
+}
+
+// bindTarball compares the bytes that were fetched with the digests that the
+// subject and the registry name, whether or not anything attests them.
+func (v *verdict) bindTarball(s Subject, set Set) {
+	if set.Tarball == nil {
+		return
+	}
+	for _, d := range set.Tarball.Digests {
+		v.compareTarball(d, s.Digests, "that of the "+cmp.Or(s.DigestFrom, "subject"))
+		if set.Metadata != nil {
+			v.compareTarball(d, set.Metadata.Digests, "the registry's own")
+		}
+	}
+}
+
+func (v *verdict) compareTarball(d Digest, named []Digest, who string) {
+	for _, x := range named {
+		if x.Algorithm != d.Algorithm {
+			continue
+		}
+		want := strings.ToLower(x.Value)
+		v.hold(check{
+			name: checkTarball, ok: d.Value == want, expected: want, actual: d.Value,
+			what: "the " + d.Algorithm + " of the tarball that was fetched", note: "expected is " + who, hint: hintBytes,
 		})
 	}
 }

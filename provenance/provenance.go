@@ -54,6 +54,9 @@ type Subject struct {
 	// DigestFrom names who said so: "lockfile", "configuration", "tarball", "file",
 	// "argument".
 	DigestFrom string
+	// Resolved is from where a lockfile has it fetched, redacted; empty where
+	// nobody says.
+	Resolved string
 	// Unsupported says why nothing can be attested for this subject ("a local
 	// path", "a floating spec: ^1.0.0"); empty where it can be.
 	Unsupported string
@@ -96,7 +99,7 @@ type Result struct {
 	Hint         string // what to do next; empty for Verified
 	ExpectedFrom string // Expectation.From
 	ExpectedRepo string // Expectation.Repo
-	DigestFrom   string // who gave the digest that was bound: Subject.DigestFrom, or "publish-attestation"
+	DigestFrom   string // who gave the digest that was bound: Subject.DigestFrom, "tarball", or "publish-attestation"
 	Source       SourceFacts
 	Workflow     string // path of the workflow in the source repository
 	Signer       string // the certificate's subject alternative name: the workflow, or the mail address, that signed

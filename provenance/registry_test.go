@@ -69,6 +69,7 @@ func TestRegistryAttacks(t *testing.T) {
 		metadata  func(*Metadata)
 		subject   func(*Subject)
 		key       func(map[string]any)
+		tarball   *Tarball
 		check     string
 		signature SignatureState
 		others    bool // another check refuses it as well
@@ -86,6 +87,10 @@ func TestRegistryAttacks(t *testing.T) {
 			m.Integrity = integrityOf(t, otherDigest)
 			m.Signatures[0].Signature = must(ours(t).SignRelease("@acme/tool", "1.2.3", m.Integrity))
 		}, subject: func(s *Subject) { s.Digests = nil }},
+		{name: "fetched bytes are others", check: checkTarball, signature: SignatureValid, tarball: &Tarball{Digests: []Digest{{"sha512", otherDigest}}}},
+		{name: "fetched bytes are others by SHA-1", check: checkTarball, signature: SignatureValid, tarball: &Tarball{
+			Digests: []Digest{{"sha1", "01"}, {"sha512", someSHA512}},
+		}},
 		{name: "no signature", check: checkRegistryPresent, signature: SignatureMissing, metadata: func(m *Metadata) { m.Signatures = nil }},
 		{name: "signature of another package", check: checkRegistrySigned, signature: SignatureInvalid, metadata: func(m *Metadata) {
 			m.Signatures[0].Signature = must(ours(t).SignRelease("@acme/tools", "1.2.3", m.Integrity))
@@ -114,7 +119,7 @@ func TestRegistryAttacks(t *testing.T) {
 	} {
 		t.Run(a.name, func(t *testing.T) {
 			s, set := honestSubject(), build(func(b *provenancetest.Build) { b.Registry = ourRegistry })(t)
-			set.Registry, set.Metadata = ourRegistry, metadata(t, ours(t).Sigstore)
+			set.Registry, set.Metadata, set.Tarball = ourRegistry, metadata(t, ours(t).Sigstore), a.tarball
 			if a.metadata != nil {
 				a.metadata(set.Metadata)
 			}
@@ -136,12 +141,43 @@ func TestRegistryAttacks(t *testing.T) {
 			// It is refused in every other state, too.
 			for _, availability := range []Availability{None, NoSupport, Unreachable} {
 				v.skip = nil
-				empty := Set{Availability: availability, Registry: ourRegistry, Metadata: set.Metadata}
+				empty := Set{Availability: availability, Registry: ourRegistry, Metadata: set.Metadata, Tarball: a.tarball}
 				if a.check != checkRegistrySubject && v.Package(s, honestExpectation(), empty).State != Invalid {
 					t.Errorf("%s: %s", availability, v.Package(s, honestExpectation(), empty).State)
 				}
 			}
 		})
+	}
+}
+
+// TestTarballIsMissing: bytes that were asked for and could not be had leave
+// nothing better than Unavailable, and hide nothing that is worse.
+func TestTarballIsMissing(t *testing.T) {
+	missing := &Tarball{Reason: "the registry hung up", Hint: "try again"}
+	set := build(func(b *provenancetest.Build) { b.Registry = ourRegistry })(t)
+	set.Registry, set.Metadata, set.Tarball = ourRegistry, metadata(t, ours(t).Sigstore), missing
+	v := must(NewVerifier(pinned(t, ourRegistry, nil)))
+	other := honestExpectation()
+	other.Repo = "https://github.com/mallory/tool"
+	changed := honestSubject()
+	changed.Digests = []Digest{{"sha512", "00" + someSHA512[2:]}}
+	for name, c := range map[string]struct {
+		s    Subject
+		e    Expectation
+		want State
+	}{
+		"honest":             {honestSubject(), honestExpectation(), Unavailable},
+		"nobody vouches":     {honestSubject(), Expectation{}, Unavailable},
+		"another repository": {honestSubject(), other, Mismatch},
+		"other bytes":        {changed, honestExpectation(), Invalid},
+	} {
+		if got := v.Package(c.s, c.e, set); got.State != c.want || c.want == Unavailable && got.Reason != missing.Reason {
+			t.Errorf("%s: %s (%s), want %s", name, got.State, got.Reason, c.want)
+		}
+	}
+	absent := Set{Availability: None, Registry: ourRegistry, Metadata: set.Metadata, Tarball: missing}
+	if got := v.Package(honestSubject(), honestExpectation(), absent); got.State != Unavailable {
+		t.Errorf("absent: %s", got.State)
 	}
 }
 

@@ -72,10 +72,20 @@ type Set struct {
 	// asked, or knows no such version. Of a subject without a version it holds the
 	// other releases only.
 	Metadata *Metadata
+	// Tarball is what became of fetching the bytes themselves; nil where nobody
+	// wanted them.
+	Tarball *Tarball
 	// UnknownPackage says that the registry has no package of that name.
 	UnknownPackage bool
 	// Remembered are other versions of the package that an archive has seen.
 	Remembered []Release
+}
+
+// Tarball is a package's bytes as they were fetched.
+type Tarball struct {
+	Digests []Digest // of all its bytes, SHA-512 among them; empty where it could not be had
+	Reason  string   // why not; may quote foreign data
+	Hint    string   // what to do next, where it could not be had
 }
 
 // File is one file of a release, as an index lists it.

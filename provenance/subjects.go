@@ -56,6 +56,9 @@ func packageSubject(c *sbom.Component) Subject {
 	if len(s.Digests) > 0 {
 		s.DigestFrom = "lockfile"
 	}
+	if c.Source == sbom.FromRegistry {
+		s.Resolved = c.Resolved
+	}
 	if d, err := ParseDigest(c.Version); err == nil { // an image's version is its digest
 		s.Digests, s.DigestFrom = append(s.Digests, d), "configuration"
 	}

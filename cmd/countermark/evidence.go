@@ -78,8 +78,15 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 	if err != nil {
 		return nil, err
 	}
+	npmSource := provenance.Chain(local, p.npmSource(ev, config, flags, pol, transport))
+	if flags.tarballs {
+		if ev.npm == nil {
+			return nil, usageError("leave it out, or offline out of the policy", "--fetch-tarballs asks registries, and the policy says offline")
+		}
+		npmSource = npm.Tarballs{Client: ev.npm, Source: npmSource}
+	}
 	ev.source = provenance.Sources{
-		sbom.NPM:  provenance.Chain(local, p.npmSource(ev, config, flags, pol, transport)),
+		sbom.NPM:  npmSource,
 		sbom.PyPI: provenance.Chain(local, index),
 		sbom.OCI:  provenance.Chain(local, imageSource),
 	}

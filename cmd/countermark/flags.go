@@ -28,6 +28,7 @@ type evidenceFlags struct {
 	jobs         int
 	timeout      time.Duration
 	noCache      bool
+	tarballs     bool
 }
 
 func (f *evidenceFlags) add(flags *pflag.FlagSet) {
@@ -37,6 +38,7 @@ func (f *evidenceFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.attestations, "attestations", nil, "local attestations in `PATH`: a bundle, JSONL, an npm answer, a provenance object of PEP 740, or a folder of these; may be given several times")
 	f.trust.add(flags)
 	flags.BoolVar(&f.noCache, "no-cache", false, "neither keep registry answers nor use kept ones")
+	flags.BoolVar(&f.tarballs, "fetch-tarballs", false, "fetch the tarballs of npm packages too, and compare their bytes with every digest that is named")
 	flags.IntVar(&f.jobs, "jobs", 0, "verify `N` packages at once (0: as many as the processors allow)")
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "give up after this time")
 }
@@ -54,6 +56,9 @@ func (f *evidenceFlags) evidence() []provenance.EvidencePath {
 func (f *evidenceFlags) validate() error {
 	if f.jobs < 0 {
 		return usageError("give a number, or leave it out", "--jobs is %d", f.jobs)
+	}
+	if f.tarballs && f.offline {
+		return usageError("leave one of them out", "--fetch-tarballs and --offline contradict each other")
 	}
 	if f.noCache && f.trust.cacheDir != "" {
 		return usageError("leave one of them out", "--no-cache and --cache-dir contradict each other")

@@ -256,7 +256,7 @@ var (
 		"source-uri", "source-ref", "source-digest", "signer-workflow", "builder-id", "deny-self-hosted-runners",
 		"certificate-oidc-issuer", "trusted-root", "npm-keys", "cache-dir", "offline", "jobs", "timeout", "format", "quiet", "verbose",
 	}
-	packageFlags      = append([]string{"attestations", "registry", "pypi-index", "policy", "no-cache"}, everywhereFlags...)
+	packageFlags      = append([]string{"attestations", "registry", "pypi-index", "policy", "no-cache", "fetch-tarballs"}, everywhereFlags...)
 	imageFlags        = append([]string{"attestations", "policy"}, everywhereFlags...)
 	tarballFlags      = append([]string{"attestations", "registry", "package-name", "package-version"}, everywhereFlags...)
 	distributionFlags = append([]string{"attestations", "package-name", "package-version"}, everywhereFlags...)

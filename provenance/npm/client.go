@@ -38,7 +38,10 @@ type Client struct {
 	Registries []string
 	// Cache keeps answers; nil keeps none.
 	Cache *cache.Store
-	// Timeout bounds one request with its body; 0 stands for DefaultTimeout.
+	// MaxTarball bounds a tarball that is fetched, in bytes; 0 stands for 1 GiB.
+	MaxTarball int64
+	// Timeout bounds one request with its body; 0 stands for DefaultTimeout,
+	// and for more where a tarball is fetched.
 	Timeout time.Duration
 
 	// Sleep waits between attempts, and returns early with an error when the

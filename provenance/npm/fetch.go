@@ -56,6 +56,10 @@ type document struct {
 	max  int64                             // bytes
 	etag string                            // of what is at hand; empty for nothing
 	take func(r io.Reader) ([]byte, error) // what is needed of it
+
+	accept   string        // the media type; empty for JSON
+	timeout  time.Duration // of one request, where Client has none; 0 for DefaultTimeout
+	streamed bool          // take holds nothing of it, so many large ones may be read at once
 }
 
 // wholeJSON takes a document as it is.
@@ -228,16 +232,12 @@ func (c *Client) sleep(ctx context.Context, d time.Duration) error {
 
 // try sends one request and follows its redirects.
 func (c *Client) try(ctx context.Context, u *url.URL, doc document, internal bool) (answer, *failure) {
-	timeout := c.Timeout
-	if timeout <= 0 {
-		timeout = DefaultTimeout
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(max(c.Timeout, 0), doc.timeout, DefaultTimeout))
 	defer cancel()
 
 	authorization := c.Config.Credentials(u).Authorization()
 	for range maxRedirects + 1 {
-		res, fail := c.send(ctx, u, authorization, doc.etag)
+		res, fail := c.send(ctx, u, authorization, doc)
 		if fail != nil {
 			return answer{}, fail
 		}
@@ -258,15 +258,19 @@ func (c *Client) try(ctx context.Context, u *url.URL, doc document, internal boo
 	return answer{}, &failure{reason: fmt.Sprintf("%s redirects more than %d times", sbom.RedactURL(u.String()), maxRedirects), hint: hintLater}
 }
 
-func (c *Client) send(ctx context.Context, u *url.URL, authorization, etag string) (*http.Response, *failure) {
+func (c *Client) send(ctx context.Context, u *url.URL, authorization string, doc document) (*http.Response, *failure) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, &failure{reason: sbom.RedactURL(u.String()) + " cannot be asked", hint: "check the registry's URL"}
 	}
-	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept", cmp.Or(doc.accept, "application/json"))
+	if doc.streamed {
+		// The bytes as they are: the transport would undo an encoding of its own asking.
+		req.Header.Set("Accept-Encoding", "identity")
+	}
 	req.Header.Set("User-Agent", "countermark/"+cmp.Or(c.Version, "unknown"))
-	if etag != "" {
-		req.Header.Set("If-None-Match", etag)
+	if doc.etag != "" {
+		req.Header.Set("If-None-Match", doc.etag)
 	}
 	if authorization != "" {
 		req.Header.Set("Authorization", authorization)
@@ -332,16 +336,22 @@ func (c *Client) read(ctx context.Context, u *url.URL, res *http.Response, doc d
 		fail.after = retryAfter(res.Header)
 		return answer{}, fail
 	}
+	if doc.streamed && res.Header.Get("Content-Encoding") != "" {
+		return answer{}, &failure{reason: sbom.RedactURL(u.String()) + " is sent in an encoding that was not asked for", hint: hintLater}
+	}
 	held := false
-	b := &body{r: res.Body, left: doc.max, turn: func() error {
-		select {
-		case c.large <- struct{}{}:
-			held = true
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
+	b := &body{r: res.Body, left: doc.max}
+	if !doc.streamed {
+		b.turn = func() error {
+			select {
+			case c.large <- struct{}{}:
+				held = true
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
-	}}
+	}
 	data, err := doc.take(b)
 	if held {
 		<-c.large
