@@ -300,6 +300,11 @@ func (b *Builder) merge(g *group) *Component {
 		optional = optional && in.use.Optional
 		c.Private = c.Private || in.c.Private
 		c.Hashes = union(c.Hashes, in.c.Hashes)
+		for _, patch := range in.c.Patches {
+			if !slices.Contains(c.Patches, patch) {
+				c.Patches = append(slices.Clip(c.Patches), patch)
+			}
+		}
 		if c.Source == "" || (c.Source == FromParent && in.c.Source != "") {
 			c.Source = in.c.Source
 		}
@@ -325,6 +330,7 @@ func (b *Builder) merge(g *group) *Component {
 		return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.Value, y.Value))
 	})
 	c.Properties = slices.Compact(c.Properties)
+	slices.SortFunc(c.Patches, func(x, y Patch) int { return cmp.Compare(x.Path, y.Path) })
 	return &c
 }
 

@@ -146,6 +146,7 @@ func newComponent(c *Component, digests map[string]string) cdx.Component {
 	out.Hashes = hashes
 	out.ExternalReferences = newReferences(c)
 	out.Properties = newProperties(c)
+	out.Pedigree = newPedigree(c.Patches)
 	if len(c.Occurrences) > 0 {
 		occurrences := make([]cdx.EvidenceOccurrence, 0, len(c.Occurrences))
 		for _, o := range c.Occurrences {
@@ -190,6 +191,21 @@ func newReferences(c *Component) *[]cdx.ExternalReference {
 		return nil
 	}
 	return &out
+}
+
+func newPedigree(patches []Patch) *cdx.Pedigree {
+	if len(patches) == 0 {
+		return nil
+	}
+	var out []cdx.Patch
+	for _, p := range patches {
+		patch := cdx.Patch{Type: cdx.PatchTypeUnofficial}
+		if iri(p.Path) {
+			patch.Diff = &cdx.Diff{URL: p.Path}
+		}
+		out = append(out, patch)
+	}
+	return &cdx.Pedigree{Patches: &out}
 }
 
 // iri reports whether s can stand where CycloneDX wants an IRI.

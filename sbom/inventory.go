@@ -114,6 +114,8 @@ type Component struct {
 	License      string   // as declared
 	Coverage     Coverage // of Edges[Ref]
 
+	Patches []Patch // what the package manager changes in it before it is used
+
 	Origin      Origin // who asks for it
 	Bundled     bool   // every instance is inside another package's tarball
 	Development bool   // every instance is development-only
@@ -164,6 +166,11 @@ func (o Origin) String() string {
 	default:
 		return ""
 	}
+}
+
+// Patch is a change that a package manager makes to a package.
+type Patch struct {
+	Path string // of the file, slash-separated, relative to the scanned PATH; empty where nothing says which
 }
 
 // Hash is a digest in lower-case hex.

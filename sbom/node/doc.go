@@ -1,8 +1,9 @@
 // Package node reads what a Node project would install.
 //
 // In flow the files that [Reader] recognises: npm's package-lock.json and
-// npm-shrinkwrap.json (lockfileVersion 2 and 3), package.json, and the lockfiles
-// of other package managers, which this version names but cannot read. Out flow,
+// npm-shrinkwrap.json (lockfileVersion 2 and 3), pnpm's pnpm-lock.yaml
+// (lockfileVersion 5, 6 and 9), package.json, and the lockfiles of other package
+// managers, which this version names but cannot read. Out flow,
 // into a [sbom.Builder], the project, its workspace members, one instance for
 // each installed copy of a package, and the edges that npm itself resolves:
 //
@@ -26,5 +27,10 @@
 // keys, a dependency that is nowhere, an integrity that cannot be compared. What
 // could be read is added nevertheless.
 //
-// The format is the one of npm's documentation, "package-lock.json".
+// pnpm's lockfile says itself which instance every dependency leads to. An
+// instance is a package with the peers that it was given; those of one name and
+// version become one component with the edges of all. Development is what no
+// production dependency of any project of the workspace reaches.
+//
+// npm's format is the one of npm's documentation, "package-lock.json".
 package node

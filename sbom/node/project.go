@@ -19,13 +19,25 @@ type folder struct {
 	pkg      *sbom.File
 	foreign  bool // holds a lockfile that is not read
 	lockfile *lockfile
+	others   []otherLock
 	manifest *manifest
+
+	otherFiles []*sbom.File // lockfiles of other package managers that are read
+}
+
+// otherLock is the lockfile of another package manager than npm, read.
+type otherLock interface {
+	covers() []string                // the folders whose dependencies it resolves
+	compare(dir string, m *manifest) // with the package.json of one of these
+	add(at *folder)                  // to the inventory, once all folders are known
 }
 
 // covered is a folder that the lockfile of another one describes.
 type covered struct {
 	by    *lockfile
 	entry int
+
+	other otherLock // in place of these two
 }
 
 // projects are the Node projects of one scan.
@@ -62,6 +74,8 @@ func (p *projects) sort(f *sbom.File) {
 		at.shrink = only(at.shrink, f)
 	case Manifest:
 		at.pkg = only(at.pkg, f)
+	case PNPMLock:
+		at.otherFiles = append(at.otherFiles, f)
 	default:
 		at.foreign = true
 		f.Problem(sbom.Problem{
@@ -93,6 +107,7 @@ func (p *projects) load(at *folder) {
 	if at.pkg != nil {
 		at.manifest = readManifest(newSource(at.pkg))
 	}
+	p.loadOthers(at)
 	lock := at.chooseLock()
 	if lock == nil {
 		return
@@ -100,7 +115,7 @@ func (p *projects) load(at *folder) {
 	if at.pkg == nil {
 		at.manifest = siblingManifest(lock)
 	}
-	if c, ok := p.members[at.dir]; ok && c.by.declared && c.by.entries[c.entry].workspace {
+	if c, ok := p.members[at.dir]; ok && c.by != nil && c.by.declared && c.by.entries[c.entry].workspace {
 		lock.Problem(sbom.Problem{
 			Code:    sbom.Warning,
 			Message: "npm ignores this lockfile, since the folder is a workspace member of another project",
@@ -118,8 +133,31 @@ func (p *projects) load(at *folder) {
 		if i == 0 || e.link || e.installed() {
 			continue
 		}
-		if dir := path.Join(at.dir, e.key); p.members[dir].by == nil {
-			p.members[dir] = covered{at.lockfile, i}
+		if dir := path.Join(at.dir, e.key); p.members[dir] == (covered{}) {
+			p.members[dir] = covered{by: at.lockfile, entry: i}
+		}
+	}
+}
+
+// loadOthers parses the lockfiles of other package managers than npm.
+func (p *projects) loadOthers(at *folder) {
+	for _, f := range at.otherFiles {
+		if at.lock != nil || at.shrink != nil {
+			f.Problem(sbom.Problem{
+				Code: sbom.Invalid, Message: "there is a lockfile of npm beside it, and which of them counts depends on who installs",
+				Hint: "delete the one that is not used",
+			})
+		}
+		l := p.readPNPM(f, at)
+		if l == nil {
+			at.foreign = true // there is a lockfile, and it says nothing
+			continue
+		}
+		at.others = append(at.others, l)
+		for _, dir := range l.covers() {
+			if p.members[dir] == (covered{}) && dir != at.dir {
+				p.members[dir] = covered{other: l}
+			}
 		}
 	}
 }
@@ -183,9 +221,14 @@ func siblingManifest(lock *sbom.File) *manifest {
 
 // add adds a folder's project to the inventory, if it has one of its own.
 func (p *projects) add(at *folder) {
+	for _, other := range at.others {
+		other.add(at)
+	}
 	if at.lockfile != nil {
 		at.lockfile.compare(0, at.manifest)
 		p.addLocked(at)
+	}
+	if at.lockfile != nil || len(at.others) > 0 {
 		return
 	}
 	m := at.manifest
@@ -193,7 +236,11 @@ func (p *projects) add(at *folder) {
 		return
 	}
 	if c, ok := p.members[at.dir]; ok {
-		c.by.compare(c.entry, m)
+		if c.other != nil {
+			c.other.compare(at.dir, m)
+		} else {
+			c.by.compare(c.entry, m)
+		}
 		return
 	}
 	pinned := p.foreignAbove(at.dir)
@@ -223,7 +270,7 @@ func (p *projects) foreignAbove(dir string) bool {
 			if at.foreign {
 				return true
 			}
-			if at.lockfile != nil {
+			if at.lockfile != nil || len(at.others) > 0 {
 				return false
 			}
 		}

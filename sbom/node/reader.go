@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,27 +16,29 @@ const (
 	PackageLock = "package-lock.json"
 	Shrinkwrap  = "npm-shrinkwrap.json"
 	Manifest    = "package.json"
+	PNPMLock    = "pnpm-lock.yaml"
 )
 
 // unread are the lockfiles that are recognised, with the program that wrote
 // them, but not read by this version: what they pin is unknown.
 var unread = map[string]string{
-	"yarn.lock":      "Yarn",
-	"pnpm-lock.yaml": "pnpm",
-	"bun.lock":       "Bun",
-	"bun.lockb":      "Bun",
-	"deno.lock":      "Deno",
+	"yarn.lock": "Yarn",
+	"bun.lock":  "Bun",
+	"bun.lockb": "Bun",
+	"deno.lock": "Deno",
 }
 
-var kinds = append([]string{PackageLock, Shrinkwrap, Manifest}, slices.Sorted(maps.Keys(unread))...)
+var kinds = append([]string{PackageLock, Shrinkwrap, Manifest, PNPMLock}, slices.Sorted(maps.Keys(unread))...)
 
 // Property names of this reader. The path is that of the official CycloneDX
 // property taxonomy for npm.
 const (
-	PropertyPath    = "cdx:npm:package:path"
-	PropertyAlias   = "countermark:npm:alias"   // the name by which the project calls the package
-	PropertyRequest = "countermark:npm:request" // what a package.json without a lockfile asks for, redacted
-	PropertyBin     = "countermark:npm:bin"     // a command that the project itself provides, redacted
+	PropertyPath          = "cdx:npm:package:path"
+	PropertyAlias         = "countermark:npm:alias"          // the name by which the project calls the package
+	PropertyRequest       = "countermark:npm:request"        // what a package.json without a lockfile asks for, redacted
+	PropertyDeprecated    = "countermark:npm:deprecated"     // why the publisher advises against the version, redacted
+	PropertyInstallScript = "countermark:npm:install-script" // "true" where installing runs a script of the package
+	PropertyBin           = "countermark:npm:bin"            // a command that the project itself provides, redacted
 )
 
 // Reader reads Node projects. The zero value is ready.
@@ -61,8 +64,13 @@ func (Reader) Recognize(name string) string {
 	return ""
 }
 
-// Sniff recognises npm's lockfile under any name.
+var sniffPNPM = regexp.MustCompile(`(?m)^lockfileVersion: *['"]?[0-9]`)
+
+// Sniff recognises the lockfiles of npm and pnpm under any name.
 func (Reader) Sniff(data []byte) string {
+	if sniffPNPM.Match(data[:min(len(data), 4096)]) {
+		return PNPMLock
+	}
 	doc := parseJSON(data)
 	if doc.root.get("lockfileVersion") == nil || doc.root.get("packages") == nil {
 		return ""

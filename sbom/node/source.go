@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -22,6 +23,8 @@ const (
 type source struct {
 	file *sbom.File
 	doc  *document
+
+	regenerate string // how to have it written anew; "" is npm's way
 
 	beside bool // not a file of the scan itself, but one beside it
 
@@ -89,7 +92,7 @@ func quote(s string) string {
 
 // wrongType records a member of another type than the format has.
 func (s *source) wrongType(m *member, want kind) {
-	s.invalid(m.off, hintRegenerate, "%s must be %s, not %s", quote(m.name), want, m.value.kind)
+	s.invalid(m.off, cmp.Or(s.regenerate, hintRegenerate), "%s must be %s, not %s", quote(m.name), want, m.value.kind)
 }
 
 // member returns the member of obj if it has the type. Null counts as absent, as
