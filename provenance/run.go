@@ -15,11 +15,20 @@ import (
 // Unavailable: what was found until then stays found. The error is that of a
 // cancelled context.
 func Run(ctx context.Context, subjects []Subject, jobs int, expect func(Subject) Expectation, src Source, v *Verifier) ([]Result, error) {
+	return RunWatched(ctx, subjects, jobs, expect, src, v, func() {})
+}
+
+// RunWatched is [Run] for somebody who waits: judged is called for each subject
+// once it has its result, by many goroutines.
+func RunWatched(ctx context.Context, subjects []Subject, jobs int, expect func(Subject) Expectation, src Source, v *Verifier, judged func()) ([]Result, error) {
 	if jobs <= 0 {
 		jobs = runtime.GOMAXPROCS(0)
 	}
 	results := make([]Result, len(subjects))
-	fill := func(i int) { results[i] = judge(ctx, subjects[i], expect(subjects[i]), src, v) }
+	fill := func(i int) {
+		results[i] = judge(ctx, subjects[i], expect(subjects[i]), src, v)
+		judged()
+	}
 	next := make(chan int)
 	var workers sync.WaitGroup
 	for range min(jobs, len(subjects)) {

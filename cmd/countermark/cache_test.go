@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"crypto/sha512"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -94,5 +96,47 @@ func TestCacheRevalidates(t *testing.T) {
 	w.check(exitPass, "version: 1\n", args...)
 	if entries, err := os.ReadDir(filepath.Join(args[3], "registry")); err != nil || len(entries) > 0 {
 		t.Errorf("an answer to credentials was kept: %v, %v", entries, err)
+	}
+}
+
+// TestResume: what an interrupted run has found is kept, and the next one asks
+// for the rest alone.
+func TestResume(t *testing.T) {
+	w := newWorld(t)
+	names := []string{"a", "b", "c", "d", "e", "f"}
+	for _, name := range names {
+		w.release(name, "https://github.com/acme/"+name, w.lock(name))
+		w.registry.Tag("/"+name, `"1"`)
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	w.registry.Fail("/-/npm/v1/attestations/d@1.0.0", func(_ http.ResponseWriter, q *http.Request) {
+		interrupt()
+		<-q.Context().Done()
+	})
+	args := []string{"--registry", w.url, "--cache-dir", filepath.Join(w.dir, "cache"), "--jobs", "1"}
+	code, stdout, stderr := w.run(ctx, acmePolicy, args...)
+	if code != exitUnknown || stdout != "" || !strings.Contains(stderr, "interrupted") {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	first := len(w.registry.Requests())
+	for name, state := range states(w.check(exitPass, acmePolicy, args...)) {
+		if state != "verified" {
+			t.Errorf("%s is %s", name, state)
+		}
+	}
+	var asked, fresh []string
+	for _, r := range w.registry.Requests()[first:] {
+		if spec, ok := strings.CutPrefix(r.Path, "/-/npm/v1/attestations/"); ok {
+			asked = append(asked, strings.TrimSuffix(spec, "@1.0.0"))
+		} else if r.Header.Get("If-None-Match") == "" {
+			fresh = append(fresh, strings.TrimPrefix(r.Path, "/"))
+		}
+	}
+	if got := strings.Join(asked, ","); got != "d,e,f" {
+		t.Errorf("attestations were asked for again: %s", got)
+	}
+	if got := strings.Join(fresh, ","); got != "e,f" {
+		t.Errorf("packuments were sent again: %s", got)
 	}
 }

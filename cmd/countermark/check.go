@@ -158,7 +158,8 @@ func (p *program) judge(ctx context.Context, flags checkFlags, paths []string) (
 	}
 	p.warnStale(ev.material, now)
 
-	results, err := ev.run(ctx, provenance.Subjects(project.inventory), flags.workers(), policy.Expect(pol.Policy, known))
+	subjects := provenance.Subjects(project.inventory)
+	results, err := ev.run(ctx, subjects, flags.workers(), policy.Expect(pol.Policy, known), p.watch(len(subjects), flags.quiet))
 	if err != nil {
 		return nil, nil, err
 	}

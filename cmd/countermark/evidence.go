@@ -162,8 +162,9 @@ func (p *program) openCache(flags evidenceFlags) *cache.Store {
 
 // run judges the subjects. What a registry answered and did not hold is not kept:
 // the next run asks anew.
-func (ev *evidence) run(ctx context.Context, subjects []provenance.Subject, jobs int, expect func(provenance.Subject) provenance.Expectation) ([]provenance.Result, error) {
-	results, err := provenance.Run(ctx, subjects, jobs, expect, ev.source, ev.verifier)
+func (ev *evidence) run(ctx context.Context, subjects []provenance.Subject, jobs int, expect func(provenance.Subject) provenance.Expectation, watch *progress) ([]provenance.Result, error) {
+	results, err := provenance.RunWatched(ctx, subjects, jobs, expect, ev.source, ev.verifier, watch.step)
+	watch.clear()
 	for i, r := range results {
 		if r.State == provenance.Invalid && ev.npm != nil {
 			ev.npm.Forget(subjects[i])

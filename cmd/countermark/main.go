@@ -31,8 +31,9 @@ func realMain() int {
 	p := &program{
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		environ: os.Environ(), home: os.UserHomeDir, cache: os.UserCacheDir, public: trust.Public(npm.PublicRegistry), here: os.Getwd, now: time.Now,
-		color:   terminal(os.Stdout) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
-		version: buildVersion(),
+		terminal: terminal(os.Stderr),
+		color:    terminal(os.Stdout) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
+		version:  buildVersion(),
 	}
 	return p.run(ctx, os.Args[1:])
 }

@@ -36,6 +36,7 @@ type program struct {
 	now            func() time.Time
 	transport      http.RoundTripper // nil: what npm's configuration asks for
 	client         func(*npm.Client) // changes what asks the registries; nil: nothing
+	terminal       bool              // standard error is a terminal
 	color          bool              // standard output is a terminal that shows colour
 	version        string
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
@@ -155,9 +156,25 @@ func (w *world) program(stdout, stderr io.Writer) *program {
 // check runs check on the project with that policy and returns its verdict.
 func (w *world) check(code int, policyText string, args ...string) *policy.Verdict {
 	w.t.Helper()
+	got, stdout, stderr := w.run(w.t.Context(), policyText, args...)
+	if got != code {
+		w.t.Errorf("exit code %d, want %d\n%s%s", got, code, stdout, stderr)
+	}
+	v := &policy.Verdict{}
+	if code != exitUsage {
+		if err := json.Unmarshal([]byte(stdout), v); err != nil {
+			w.t.Fatalf("%v\n%s", err, stderr)
+		}
+	}
+	return v
+}
+
+// run runs check on the project with that policy.
+func (w *world) run(ctx context.Context, policyText string, args ...string) (code int, stdout, stderr string) {
+	w.t.Helper()
 	w.project(policyText)
-	var stdout, stderr bytes.Buffer
-	p := w.program(&stdout, &stderr)
+	var out, messages bytes.Buffer
+	p := w.program(&out, &messages)
 	args = append([]string{
 		"check", "--format", "json", "--trusted-root", filepath.Join(w.dir, "root.json"), "--npm-keys", filepath.Join(w.dir, "keys.json"),
 		filepath.Join(w.dir, "project"),
@@ -165,16 +182,8 @@ func (w *world) check(code int, policyText string, args ...string) *policy.Verdi
 	if w.adjust != nil {
 		w.adjust(p)
 	}
-	if got := p.run(w.t.Context(), args); got != code {
-		w.t.Errorf("exit code %d, want %d\n%s%s", got, code, &stdout, &stderr)
-	}
-	v := &policy.Verdict{}
-	if code != exitUsage {
-		if err := json.Unmarshal(stdout.Bytes(), v); err != nil {
-			w.t.Fatalf("%v\n%s", err, &stderr)
-		}
-	}
-	return v
+	code = p.run(ctx, args)
+	return code, out.String(), messages.String()
 }
 
 func states(v *policy.Verdict) map[string]string {

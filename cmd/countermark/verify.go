@@ -303,7 +303,7 @@ func (p *program) verifyPackages(ctx context.Context, flags *verifyFlags, args [
 	if err != nil {
 		return nil, err
 	}
-	return ev.run(ctx, subjects, flags.workers(), expect)
+	return ev.run(ctx, subjects, flags.workers(), expect, p.watch(len(subjects), flags.quiet))
 }
 
 // expectation is what the flags name, else what policy and catalogue expect.
