@@ -22,10 +22,16 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 )
 
-// Limits of an entry.
+// Limits of an entry and of them all.
 const (
+	// maxFolder bounds each of the 256 folders among which the keys are spread, in
+	// bytes, and with them the cache: 4 GiB, of which a project of a thousand
+	// packages fills a tenth.
+	maxFolder = 16 << 20
+
 	MaxBody   = 16 << 20 // bytes of an answer; larger ones are not kept
 	maxHeader = 8 << 10  // of the line before it
 	maxETag   = 1 << 10
@@ -175,8 +181,42 @@ func (s *Store) Put(key string, e Entry) error {
 	}
 	if err != nil {
 		_ = s.root.Remove(temporary) // the error in hand is the one to report
+		return err
 	}
-	return err
+	s.trim(folder, name)
+	return nil
+}
+
+// trim drops a folder's oldest files, what crashed processes left behind among
+// them, until it is small enough. The newest stays, whatever its size. It looks
+// at one folder only, so that it costs little each time, and no process has to
+// sweep all of them.
+func (s *Store) trim(folder, newest string) {
+	entries, err := fs.ReadDir(s.root.FS(), folder)
+	if err != nil {
+		return // the next that is put there tries again
+	}
+	var files []fs.FileInfo
+	var total int64
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			continue // another process has removed it
+		}
+		total += info.Size()
+		if e.Name() != path.Base(newest) {
+			files = append(files, info)
+		}
+	}
+	slices.SortFunc(files, func(a, b fs.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
+	for _, info := range files {
+		if total <= maxFolder {
+			return
+		}
+		if s.root.Remove(path.Join(folder, info.Name())) == nil {
+			total -= info.Size()
+		}
+	}
 }
 
 // Remove forgets an entry.

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 const key = "https://registry.example/ @acme/tool@1.0.0"
@@ -201,5 +203,56 @@ func BenchmarkGet(b *testing.B) {
 		if _, ok := s.Get(key); !ok {
 			b.Fatal("no entry")
 		}
+	}
+}
+
+// TestTrim: the oldest entries of a folder make room, and those of others stay.
+func TestTrim(t *testing.T) {
+	s, dir := open(t)
+	folder, _ := place(key)
+	keys := []string{key}
+	for i := 0; len(keys) < 4; i++ {
+		if k := fmt.Sprint(i); strings.HasPrefix(digest([]byte(k)), folder) {
+			keys = append(keys, k)
+		}
+	}
+	body := bytes.Repeat([]byte("a"), maxFolder/3-1<<10)
+	age := func(name string, days int) {
+		t.Helper()
+		at := time.Date(2020, time.January, days, 0, 0, 0, 0, time.UTC)
+		if err := os.Chtimes(filepath.Join(dir, filepath.FromSlash(name)), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := folder + "/new-LEFTBEHIND"
+	if err := s.root.Mkdir(folder, folderMode); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.root.WriteFile(left, body, fileMode); err != nil {
+		t.Fatal(err)
+	}
+	age(left, 1)
+	if err := s.Put("another folder's", Entry{Body: body}); err != nil {
+		t.Fatal(err)
+	}
+	_, elsewhere := place("another folder's")
+	age(elsewhere, 1)
+	for i, k := range keys {
+		if err := s.Put(k, Entry{Body: body}); err != nil {
+			t.Fatal(err)
+		}
+		_, name := place(k)
+		age(name, 2+i)
+	}
+	if _, err := s.root.Stat(left); err == nil {
+		t.Error("what a crashed process left is still there")
+	}
+	for i, k := range keys {
+		if _, ok := s.Get(k); ok != (i > 0) {
+			t.Errorf("entry %d is there: %t; all but the oldest fit", i, ok)
+		}
+	}
+	if _, ok := s.Get("another folder's"); !ok {
+		t.Error("another folder's entry is gone")
 	}
 }
