@@ -587,6 +587,7 @@ func TestProxy(t *testing.T) {
 	}
 	const https, http = "https://registry.example/x", "http://registry.example/x"
 	env := []string{"HTTPS_PROXY=http://p1:1", "http_proxy=http://p2:2", "NO_PROXY=no.example, .never.example"}
+	exempt := func(list string) []string { return []string{"HTTPS_PROXY=http://p1:1", "NO_PROXY=" + list} }
 	for _, tt := range []struct {
 		name    string
 		sources npm.Sources
@@ -606,6 +607,23 @@ func TestProxy(t *testing.T) {
 		{"npm_config", npm.Sources{User: npmrc(t, "u", "proxy=http://p3:3"), Environ: []string{"npm_config_proxy=http://p5:5"}}, https, "http://p5:5"},
 		{"noproxy", npm.Sources{User: npmrc(t, "u", "proxy=http://p3:3\nnoproxy[]=x.example\nnoproxy[]=registry.example"), Environ: env}, https, ""},
 		{"not the project's", npm.Sources{Project: npmrc(t, "p", "proxy=http://evil.example:1\nhttps-proxy=http://evil.example:1")}, https, ""},
+		{"a host is exempt with all below", npm.Sources{Environ: exempt("example")}, https, ""},
+		{"only what is below", npm.Sources{Environ: exempt("*.registry.example")}, https, "http://p1:1"},
+		{"dots mean nothing", npm.Sources{Environ: exempt(".registry.example.")}, https, ""},
+		{"case means nothing", npm.Sources{Environ: exempt("REGISTRY.example")}, https, ""},
+		{"everybody", npm.Sources{Environ: exempt("*")}, https, ""},
+		{"a port", npm.Sources{Environ: exempt("registry.example:443")}, https, ""},
+		{"another port", npm.Sources{Environ: exempt("registry.example:8443")}, https, "http://p1:1"},
+		{"an address", npm.Sources{Environ: exempt("192.0.2.7")}, "https://192.0.2.7:8443/", ""},
+		{"a network", npm.Sources{Environ: exempt("192.0.2.0/24")}, "https://192.0.2.7/", ""},
+		{"another network", npm.Sources{Environ: exempt("192.0.3.0/24")}, "https://192.0.2.7/", "http://p1:1"},
+		{"no part of an address", npm.Sources{Environ: exempt("2.7")}, "https://192.0.2.7/", "http://p1:1"},
+		{"an IPv6 address", npm.Sources{Environ: exempt("2001:db8::7")}, "https://[2001:db8:0::7]/", ""},
+		{"one in brackets", npm.Sources{Environ: exempt("[2001:db8::7]")}, "https://[2001:db8::7]:8443/", ""},
+		{"one with a port", npm.Sources{Environ: exempt("[2001:db8::7]:8443")}, "https://[2001:db8::7]/", "http://p1:1"},
+		{"an IPv6 network", npm.Sources{Environ: exempt("2001:db8::/32")}, "https://[2001:db8::7]/", ""},
+		{"this machine", npm.Sources{Environ: env}, "http://[::1]:4873/", ""},
+		{"nothing", npm.Sources{Environ: exempt(" , .,")}, https, "http://p1:1"},
 		{"not the project's exemption", npm.Sources{Project: npmrc(t, "p", "noproxy=registry.example"), Environ: env}, https, "http://p1:1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

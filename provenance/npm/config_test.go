@@ -1,7 +1,9 @@
 package npm_test
 
 import (
+	"encoding/base64"
 	"errors"
+	"io/fs"
 	"net/url"
 	"strings"
 	"testing"
@@ -576,4 +578,90 @@ func FuzzProject(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestIPv6Hosts: an address in brackets is a host like any other, with its port or
+// without.
+func TestIPv6Hosts(t *testing.T) {
+	user := npmrc(t, "u", "registry=https://[2001:DB8::1]:443/npm\n@local:registry=http://[::1]:4873/\n"+
+		"//[2001:db8::1]/npm/:_authToken=one\n//[::1]:4873/:_authToken=two\n")
+	project := npmrc(t, "p", "@acme:registry=https://[2001:db8::1]:443/${TEAM}/\n@evil:registry=https://[2001:db8::2]/${TEAM}/\n")
+	c := config(t, npm.Sources{User: user, Project: project, Environ: []string{"TEAM=blue"}})
+	for name, want := range map[string]string{
+		"a": "https://[2001:db8::1]/npm/ Bearer one", "@local/a": "http://[::1]:4873/ Bearer two", "@acme/a": "https://[2001:db8::1]/blue/ ",
+	} {
+		u, err := c.Registry(name)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := u.String() + " " + c.Credentials(u).Authorization(); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	if _, err := c.Registry("@evil/a"); err == nil {
+		t.Error("a variable goes to an address that the user does not name")
+	}
+	if w := c.Warnings(); len(w) > 0 {
+		t.Errorf("warnings: %v", w) // http: to this machine itself is none
+	}
+}
+
+// TestUserKeys: every key of npm's documentation about credentials and TLS is
+// followed, or there is a warning or an error: nothing is dropped in silence, and
+// nothing makes TLS weaker.
+func TestUserKeys(t *testing.T) {
+	const host = "//registry.example/:"
+	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte("me:secret"))
+	password := base64.StdEncoding.EncodeToString([]byte("secret"))
+	environ := []string{"TOKEN=abc"}
+	for lines, want := range map[string]string{
+		host + "_authToken=abc":                                 "Bearer abc",
+		host + "_authToken=${TOKEN}":                            "Bearer abc",
+		host + "_authToken=${TOKEN?}":                           "Bearer abc",
+		host + "_authToken=${UNSET?}":                           "",
+		host + "_authToken=${UNSET}":                            "warning",
+		host + "_authToken=\\${TOKEN}":                          "Bearer ${TOKEN}",
+		host + "_auth=" + strings.TrimPrefix(basic, "Basic "):   basic,
+		host + "username=me\n" + host + "_password=" + password: basic,
+		host + "username=me\n" + host + "_password=no base64!":  "error",
+		host + "username=me":                                    "",
+		host + "_password=" + password:                          "",
+		host + "certfile=/c.pem\n" + host + "keyfile=/k":        "warning",
+		"_auth=abc":                      "warning",
+		"_authToken=abc":                 "warning",
+		"_password=abc":                  "warning",
+		"cert=abc":                       "warning",
+		"key=abc":                        "warning",
+		"strict-ssl=false":               "warning",
+		"strict-ssl=0":                   "warning",
+		"strict-ssl=true":                "",
+		"cafile=${UNSET}":                "error",
+		"cafile=/missing.pem":            "transport",
+		"ca=nonsense":                    "transport",
+		"ca[]=nonsense\nca[]=more":       "transport",
+		"https-proxy=nonsense":           "transport",
+		"https-proxy=${UNSET}":           "error",
+		"https-proxy=http://p.example:1": "",
+		"noproxy=x.example":              "",
+	} {
+		c, err := npm.NewConfig(npm.Sources{User: npmrc(t, "u", lines), Registry: "https://registry.example/", Environ: environ})
+		got := "error"
+		if err == nil {
+			u, _ := c.Registry("a")
+			got = c.Credentials(u).Authorization()
+			if len(c.Warnings()) > 0 {
+				got += "warning"
+			}
+			transport, err := c.Transport(func(string) ([]byte, error) { return nil, fs.ErrNotExist })
+			if err != nil {
+				got += "transport"
+			} else if transport.TLSClientConfig.InsecureSkipVerify {
+				t.Errorf("%s: certificates are not verified", lines)
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", lines, got, want)
+		}
+	}
 }

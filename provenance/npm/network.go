@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/net/http/httpproxy"
 )
 
 // Limits of the connection pool.
@@ -123,17 +125,15 @@ func (c *Config) proxy() (func(*http.Request) (*url.URL, error), error) {
 			}
 		}
 	}
-	none := c.noProxy()
-	return func(r *http.Request) (*url.URL, error) {
-		switch {
-		case matchesDomain(r.URL.Hostname(), none):
-			return nil, nil
-		case r.URL.Scheme == "https":
-			return forHTTPS, nil
-		default:
-			return forHTTP, nil
-		}
-	}, nil
+	pick := (&httpproxy.Config{HTTPProxy: urlText(forHTTP), HTTPSProxy: urlText(forHTTPS), NoProxy: c.noProxy()}).ProxyFunc()
+	return func(r *http.Request) (*url.URL, error) { return pick(r.URL) }, nil
+}
+
+func urlText(u *url.URL) string {
+	if u == nil {
+		return ""
+	}
+	return u.String()
 }
 
 // parseProxy returns nil where the setting names none.
@@ -149,23 +149,24 @@ func parseProxy(s setting, what string) (*url.URL, error) {
 	return u, nil
 }
 
-func (c *Config) noProxy() []string {
+// noProxy lists who is asked directly, in the form of package httpproxy: hosts
+// with all below them, *.host for those below alone, addresses, networks (CIDR),
+// each with a port or without, or * for everybody. As in npm a dot before or
+// behind a host means nothing. This machine itself is always asked directly.
+func (c *Config) noProxy() string {
 	list := c.network["noproxy"].values
 	if c.network["noproxy"].value() == "" {
 		list = []string{c.folded["no_proxy"]}
 	}
-	var domains []string
+	var out []string
 	for _, s := range list {
-		for domain := range strings.SplitSeq(s, ",") {
-			if domain = strings.Trim(trim(domain), "."); domain != "" {
-				domains = append(domains, strings.ToLower(domain))
+		for entry := range strings.SplitSeq(s, ",") {
+			entry = strings.Trim(trim(entry), ".")
+			if bare, ok := strings.CutPrefix(entry, "["); ok && strings.HasSuffix(bare, "]") {
+				entry = strings.TrimSuffix(bare, "]")
 			}
+			out = append(out, entry)
 		}
 	}
-	return domains
-}
-
-func matchesDomain(host string, domains []string) bool {
-	host = strings.ToLower(host)
-	return slices.ContainsFunc(domains, func(d string) bool { return host == d || strings.HasSuffix(host, "."+d) })
+	return strings.Join(out, ",")
 }

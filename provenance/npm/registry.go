@@ -93,10 +93,11 @@ func authority(raw string) string {
 
 // withoutDefaultPort drops the port that a registry's scheme implies.
 func withoutDefaultPort(raw, host string) string {
-	name, port, err := net.SplitHostPort(host)
-	if err != nil || strings.Contains(name, ":") {
+	_, port, err := net.SplitHostPort(host)
+	if err != nil {
 		return host
 	}
+	name := strings.TrimSuffix(host, ":"+port) // an IPv6 address keeps its brackets
 	scheme, _, _ := strings.Cut(trim(raw), "://")
 	if strings.EqualFold(scheme, "https") && port == "443" || strings.EqualFold(scheme, "http") && port == "80" {
 		return name
