@@ -42,6 +42,8 @@ type Reader interface {
 // are its own, since other programs have files of that name, too.
 type Chooser interface {
 	Reader
+	// Knows reports whether a kind is one of the reader's.
+	Knows(kind string) bool
 	// Holds reports whether a file that Recognize knows by its path is one that
 	// the reader reads. It says true for what is broken and may be one.
 	Holds(path string, data []byte) bool
@@ -80,7 +82,9 @@ type Tree struct {
 	FS     fs.FS
 	Prefix string   // put before every path, "" or ending in "/"
 	File   string   // the one file to read, where PATH is a file; else the whole tree is searched
-	Files  []string // the files to read, where there are several to choose from; nil for all that are recognised
+	Files  []string // the files to read, and no others; nil for all that are recognised
+	Closed []string // folders in which Files could not be looked for, since they are too large
+	Kind   string   // of File or Files, whatever their names; "" to tell by name and content
 	Folder string   // name of the folder that the tree is, by which some files are known (.vscode/mcp.json)
 }
 
@@ -130,11 +134,7 @@ func collect(ctx context.Context, t Tree, opts Options, b *Builder, files [][]*F
 		return c.found, nil
 	}
 	if t.Files != nil {
-		for _, name := range t.Files {
-			if reader, kind := c.recognize(name); kind != "" {
-				c.choose(reader, name, kind)
-			}
-		}
+		c.listed(t.Files)
 		return c.found, ctx.Err()
 	}
 	err = fs.WalkDir(t.FS, ".", func(name string, d fs.DirEntry, err error) error {
@@ -150,6 +150,10 @@ func collect(ctx context.Context, t Tree, opts Options, b *Builder, files [][]*F
 // decides in the end.
 func (c *collector) named(name string) {
 	data, err := readFile(c.FS, name)
+	if reader, ok := c.forced(); ok {
+		c.take(reader, name, c.Kind, data, err)
+		return
+	}
 	if reader, kind := c.recognize(name); kind != "" && (err != nil || c.holds(reader, name, data)) {
 		c.take(reader, name, kind, data, err)
 		return
@@ -164,6 +168,38 @@ func (c *collector) named(name string) {
 			return
 		}
 	}
+}
+
+// listed takes the files that the caller looked up.
+func (c *collector) listed(names []string) {
+	for _, folder := range c.Closed {
+		c.broken(folder, "folder", limit("too large or deep to be searched"))
+	}
+	for _, name := range names {
+		if c.Exclude != nil && c.Exclude(c.Prefix+name) {
+			continue
+		}
+		if reader, ok := c.forced(); ok {
+			data, err := readFile(c.FS, name)
+			c.take(reader, name, c.Kind, data, err)
+			continue
+		}
+		if reader, kind := c.recognize(name); kind != "" {
+			c.choose(reader, name, kind)
+		}
+	}
+}
+
+// forced returns the reader of the kind that the caller says the files have.
+func (c *collector) forced() (reader int, ok bool) {
+	if c.Kind == "" {
+		return 0, false
+	}
+	reader = slices.IndexFunc(c.Readers, func(r Reader) bool {
+		chooser, ok := r.(Chooser)
+		return ok && chooser.Knows(c.Kind)
+	})
+	return reader, reader >= 0
 }
 
 func (c *collector) visit(name string, d fs.DirEntry, err error) error {

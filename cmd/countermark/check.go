@@ -22,6 +22,7 @@ import (
 // checkFlags are those of check alone.
 type checkFlags struct {
 	evidenceFlags
+	sourceFlags
 
 	policy  string
 	format  string
@@ -50,12 +51,13 @@ over 1 over 3 over 4 over 0.`,
   countermark check --verdict verdict.json --sarif countermark.sarif path/to/project
   countermark check --offline --attestations attestations .`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.check(cmd.Context(), flags, paths(args))
+			return p.check(cmd.Context(), flags, args)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&flags.policy, "policy", "", policyUsage)
-	flags.add(f)
+	flags.evidenceFlags.add(f)
+	flags.sourceFlags.add(f)
 	f.StringVar(&flags.format, "format", "text", "text, json (the verdict) or sarif")
 	f.StringVar(&flags.verdict, "verdict", "", "write the verdict as JSON to `FILE`; - is standard output")
 	f.StringVar(&flags.sarif, "sarif", "", "write the findings as SARIF 2.1.0 to `FILE`; - is standard output")
@@ -68,7 +70,8 @@ over 1 over 3 over 4 over 0.`,
 // outputs are the files that check writes beside its text.
 func (f checkFlags) outputs() []string { return []string{f.verdict, f.sarif, f.sbom} }
 
-func (p *program) check(ctx context.Context, flags checkFlags, paths []string) error {
+func (p *program) check(ctx context.Context, flags checkFlags, args []string) error {
+	paths := paths(args)
 	toStdout := slices.DeleteFunc(flags.outputs(), func(name string) bool { return name != "-" })
 	switch {
 	case !slices.Contains([]string{"text", "json", "sarif"}, flags.format):
@@ -88,7 +91,7 @@ func (p *program) check(ctx context.Context, flags checkFlags, paths []string) e
 	if err := p.forgetVerdict(flags.verdict); err != nil {
 		return err
 	}
-	verdict, inventory, err := p.judge(ctx, flags, paths)
+	verdict, inventory, err := p.judge(ctx, flags, args)
 	if err != nil {
 		return err
 	}
@@ -131,16 +134,17 @@ func (p *program) forgetVerdict(name string) error {
 }
 
 // judge is the whole way: files → inventory → results → verdict.
-func (p *program) judge(ctx context.Context, flags checkFlags, paths []string) (*policy.Verdict, *sbom.Inventory, error) {
+func (p *program) judge(ctx context.Context, flags checkFlags, args []string) (*policy.Verdict, *sbom.Inventory, error) {
 	now, _, err := p.instant()
 	if err != nil {
 		return nil, nil, err
 	}
+	paths := paths(args)
 	pol, err := policy.Locate(flags.policy, paths)
 	if err != nil {
 		return nil, nil, err
 	}
-	project, err := p.readProject(ctx, paths, pol)
+	project, err := p.readProject(ctx, args, flags.sourceFlags, pol)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"countermark/policy"
@@ -16,7 +18,8 @@ import (
 
 func (p *program) sbomCommand() *cobra.Command {
 	var policyFile, output, specVersion, format string
-	var timestamp, quiet bool
+	var timestamp, quiet, list bool
+	var sources sourceFlags
 	cmd := &cobra.Command{
 		Use:   "sbom [PATH…]",
 		Short: "write what is there as a CycloneDX SBOM",
@@ -24,10 +27,15 @@ func (p *program) sbomCommand() *cobra.Command {
 file; the current folder by default) and writes them as one CycloneDX document.
 The same input gives the same bytes on every machine. It reaches no network.
 
+With --list-clients it shows the MCP clients that are known instead, and which of
+their files are there, below each PATH and in the user's home.
+
 Exit codes: 0 written in full; 2 wrong usage; 3 written, but an input could not
 be read, which the document says too; 4 a PATH holds nothing that is read.`,
 		Example: `  countermark sbom
-  countermark sbom --output sbom.cdx.json path/to/project`,
+  countermark sbom --output sbom.cdx.json path/to/project
+  countermark sbom --user
+  countermark sbom --list-clients`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			doc := sbom.Document{SpecVersion: specVersion, Format: format, ToolVersion: p.version}
 			var err error
@@ -41,9 +49,16 @@ be read, which the document says too; 4 a PATH holds nothing that is read.`,
 			if err != nil {
 				return err
 			}
-			project, err := p.readProject(cmd.Context(), paths(args), pol)
+			sources.user = sources.user || list && sources.home == ""
+			project, err := p.readProject(cmd.Context(), args, sources, pol)
 			if err != nil {
 				return err
+			}
+			if list {
+				if err := p.listClients(project); err != nil {
+					return err
+				}
+				return p.reportInputs(project, quiet)
 			}
 			var buf bytes.Buffer
 			if err := sbom.WriteCycloneDX(&buf, project.inventory, doc); err != nil {
@@ -62,6 +77,8 @@ be read, which the document says too; 4 a PATH holds nothing that is read.`,
 	flags.StringVar(&format, "format", "json", "json or xml")
 	flags.BoolVar(&timestamp, "timestamp", false, "write the time into the document (SOURCE_DATE_EPOCH does so too)")
 	flags.BoolVarP(&quiet, "quiet", "q", false, "do not show warnings")
+	flags.BoolVar(&list, "list-clients", false, "show the MCP clients that are known, and which of their files were found")
+	sources.add(flags)
 	return cmd
 }
 
@@ -80,18 +97,36 @@ type project struct {
 	paths     []string
 	prefixes  []string // for each path, what the inventory puts before the names below it
 	found     []bool   // for each path, whether it holds anything that we read
+	outside   []string // what the inventory puts before the names of files that are below no path
 }
 
-func (p *program) readProject(ctx context.Context, paths []string, pol policy.Located) (*project, error) {
+func (p *program) readProject(ctx context.Context, args []string, sources sourceFlags, pol policy.Located) (*project, error) {
 	here, err := p.here()
 	if err != nil {
 		return nil, err
 	}
+	paths := paths(args)
 	trees, closeAll, err := sbom.Open(here, paths)
 	if err != nil {
 		return nil, err
 	}
 	defer closeAll()
+	if err := sources.force(trees, paths); err != nil {
+		return nil, err
+	}
+	users, closeUsers, err := p.userTrees(sources)
+	if err != nil {
+		return nil, err
+	}
+	defer closeUsers()
+	if err := apart(trees, users, paths); err != nil {
+		return nil, err
+	}
+	n := len(trees)
+	if len(args) == 0 && sources.users() && p.atHome(here, sources) {
+		trees[0].Files = []string{} // the home is not a project
+	}
+	trees = append(trees, users...)
 	inv, found, err := sbom.Scan(ctx, trees, sbom.Options{
 		Readers: []sbom.Reader{node.Reader{}, mcp.Reader{}},
 		Exclude: pol.Excludes,
@@ -99,21 +134,30 @@ func (p *program) readProject(ctx context.Context, paths []string, pol policy.Lo
 	if err != nil {
 		return nil, err
 	}
-	pr := &project{inventory: inv, paths: paths, found: found}
-	for _, t := range trees {
-		pr.prefixes = append(pr.prefixes, t.Prefix)
+	pr := &project{inventory: inv, paths: paths, found: found[:n]}
+	for i, t := range trees {
+		if i < n {
+			pr.prefixes = append(pr.prefixes, t.Prefix)
+			continue
+		}
+		pr.outside = append(pr.outside, t.Prefix)
+		if len(args) == 0 {
+			pr.found[0] = pr.found[0] || found[i] // nobody named the current folder
+		}
 	}
 	return pr, nil
 }
 
-// inputs are the paths of everything that was recognised.
+// inputs are the paths of everything that was recognised below the paths.
 func (pr *project) inputs() []string {
 	if pr.inventory == nil {
 		return nil
 	}
 	var out []string
 	for _, in := range pr.inventory.Inputs {
-		out = append(out, in.Path)
+		if !slices.ContainsFunc(pr.outside, func(prefix string) bool { return strings.HasPrefix(in.Path, prefix) }) {
+			out = append(out, in.Path)
+		}
 	}
 	return out
 }

@@ -481,7 +481,7 @@ func (d *document) enabled(c client, top []field) ([]entry, bool) {
 	known := map[string]entry{}
 	data, err := d.file.Sibling("catalogs/docker-mcp.yaml")
 	if err == nil {
-		catalog, _ := parse("docker-mcp.yaml", data)
+		catalog, _ := parse(yamlNotation, data)
 		if catalog != nil && object(&catalog.root) != nil {
 			other := *d.file
 			other.Path, other.Name = join(d.file.Path, "mcp/catalogs/docker-mcp.yaml"), join(d.file.Name, "mcp/catalogs/docker-mcp.yaml")

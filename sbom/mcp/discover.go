@@ -1,8 +1,10 @@
 package mcp
 
 import (
+	"errors"
 	"io/fs"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -11,7 +13,7 @@ import (
 // are launched.
 type Client struct {
 	Name    string
-	Home    []string // paths below a user's home, on every system
+	Home    []string // paths below a user's home; <config> and <code> stand for several folders
 	Machine []string // paths that are the same for all users, below the root or drive
 	Project []string // last segments of paths below any folder
 	Moved   []string // "$VARIABLE/rest": files that an environment variable names
@@ -23,12 +25,10 @@ func Clients() []Client {
 	known := map[string]*Client{}
 	for _, c := range clients {
 		if known[c.name] == nil {
-			known[c.name] = &Client{Name: c.name}
+			known[c.name] = &Client{Name: c.kind()}
 		}
 		k := known[c.name]
-		for _, p := range c.home {
-			k.Home = append(k.Home, spread(p)...)
-		}
+		k.Home = append(k.Home, c.home...)
 		k.Machine = append(k.Machine, c.machine...)
 		k.Project = append(k.Project, c.project...)
 		for _, p := range c.moved {
@@ -43,14 +43,29 @@ func Clients() []Client {
 	return out
 }
 
-// Named returns the client of that name.
-func Named(name string) (Client, bool) {
-	for _, c := range Clients() {
-		if c.Name == name {
-			return c, true
+// Moved returns the files that environment variables name instead of those in the
+// usual places, with the client that each is of. Only absolute paths count, since
+// nobody knows from where a client is started.
+func Moved(environ func(name string) string) []MovedFile {
+	var out []MovedFile
+	for _, c := range clients {
+		for _, p := range c.moved {
+			variable, rest, _ := strings.Cut(p, "/")
+			if value := environ(variable); filepath.IsAbs(value) {
+				out = append(out, MovedFile{Client: c.kind(), Variable: variable, Path: filepath.Join(value, filepath.FromSlash(rest)), Rest: rest})
+			}
 		}
 	}
-	return Client{}, false
+	return out
+}
+
+// MovedFile is a file that an environment variable names, or that stands below a
+// folder which it names.
+type MovedFile struct {
+	Client   string
+	Variable string
+	Path     string // of the file, on this machine
+	Rest     string // below the folder; "" where the variable names the file
 }
 
 // Limits of the search below the known folders of a home.
@@ -87,10 +102,13 @@ func OnMachine(root fs.FS) (files, unsearched []string) {
 	return s.sorted()
 }
 
+// search looks for files in folders that it lists once: most that the table names
+// are not there, and many have a folder in common.
 type search struct {
 	fsys              fs.FS
 	files, unsearched []string
 	entries           int
+	listed            map[string][]fs.DirEntry
 }
 
 func (s *search) sorted() (files, unsearched []string) {
@@ -139,28 +157,56 @@ func (s *search) below(folder string, want []string, depth int) {
 
 // list returns what is in a folder; one that is not there holds nothing.
 func (s *search) list(folder string) []fs.DirEntry {
-	entries, err := fs.ReadDir(s.fsys, folder)
-	if err != nil {
-		return nil
+	if s.listed == nil {
+		s.listed = map[string][]fs.DirEntry{}
+	}
+	entries, known := s.listed[folder]
+	if known {
+		return entries
+	}
+	if folder == "." || s.entry(folder) != nil {
+		var err error
+		if entries, err = fs.ReadDir(s.fsys, folder); err != nil {
+			entries = nil
+			if !errors.Is(err, fs.ErrNotExist) && !s.isFile(folder) {
+				s.unsearched = append(s.unsearched, folder)
+			}
+		}
 	}
 	if s.entries += len(entries); s.entries > maxPluginEntries {
 		s.unsearched = append(s.unsearched, folder)
+		entries = nil
+	}
+	s.listed[folder] = entries
+	return entries
+}
+
+func (s *search) isFile(name string) bool {
+	info, err := fs.Stat(s.fsys, name)
+	return err == nil && !info.IsDir()
+}
+
+// entry returns what stands under a name, nil for nothing. As on file systems
+// that do not tell the cases apart, it may be written in others.
+func (s *search) entry(name string) fs.DirEntry {
+	entries := s.list(path.Dir(name))
+	i := slices.IndexFunc(entries, func(e fs.DirEntry) bool { return strings.EqualFold(e.Name(), path.Base(name)) })
+	if i < 0 {
 		return nil
 	}
-	return entries
+	return entries[i]
 }
 
 // file notes a file that is there, be it unreadable.
 func (s *search) file(name string) {
-	info, err := fs.Stat(s.fsys, name)
-	if err == nil && info.IsDir() || err != nil && !exists(s.fsys, name) {
+	e := s.entry(name)
+	if e == nil || e.IsDir() || e.Type()&fs.ModeSymlink != 0 && s.isFolder(name) {
 		return
 	}
-	s.files = append(s.files, name)
+	s.files = append(s.files, path.Join(path.Dir(name), e.Name()))
 }
 
-// exists reports whether something has that name, be it a link that leads nowhere.
-func exists(fsys fs.FS, name string) bool {
-	_, err := fs.Lstat(fsys, name)
-	return err == nil
+func (s *search) isFolder(name string) bool {
+	info, err := fs.Stat(s.fsys, name)
+	return err == nil && info.IsDir()
 }

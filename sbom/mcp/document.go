@@ -42,32 +42,42 @@ var byteOrderMark = []byte("\xef\xbb\xbf")
 type notation int
 
 const (
-	jsonSyntax notation = iota // with comments and trailing commas
-	yamlSyntax
-	tomlSyntax
+	jsonNotation notation = iota // with comments and trailing commas
+	yamlNotation
+	tomlNotation
 )
 
-// notationOf tells it by the name, else by how the text begins.
-func notationOf(name string, data []byte) notation {
-	switch strings.ToLower(path.Ext(name)) {
-	case ".json", ".jsonc", ".code-workspace":
-		return jsonSyntax
-	case ".yaml", ".yml", ".md":
-		return yamlSyntax
-	case ".toml":
-		return tomlSyntax
+// notations are told by the last part of a name.
+var notations = map[string]notation{
+	".json": jsonNotation, ".jsonc": jsonNotation, ".code-workspace": jsonNotation,
+	".yaml": yamlNotation, ".yml": yamlNotation, ".md": yamlNotation, ".toml": tomlNotation,
+}
+
+// notation tells how a file of the client is written: by its name, else as all
+// files of the client are, else by how the text begins.
+func (c client) notation(name string, data []byte) notation {
+	if n, ok := notations[strings.ToLower(path.Ext(name))]; ok {
+		return n
+	}
+	var all []notation
+	for _, p := range slices.Concat(c.project, c.home, c.machine) {
+		all = append(all, notations[path.Ext(p)])
+	}
+	slices.Sort(all)
+	if all = slices.Compact(all); len(all) == 1 {
+		return all[0]
 	}
 	text := bytes.TrimSpace(bytes.TrimPrefix(data, byteOrderMark))
 	if bytes.HasPrefix(text, []byte("{")) || bytes.HasPrefix(text, []byte("//")) || bytes.HasPrefix(text, []byte("/*")) || len(text) == 0 {
-		return jsonSyntax
+		return jsonNotation
 	}
 	if tomlLine.compiled().Match(text) {
-		return tomlSyntax
+		return tomlNotation
 	}
 	if yamlLine.compiled().Match(text) {
-		return yamlSyntax
+		return yamlNotation
 	}
-	return jsonSyntax
+	return jsonNotation
 }
 
 var (
@@ -78,7 +88,7 @@ var (
 // parse reads a document. The problem is non-nil where that is impossible, and
 // never quotes the file. There may be both: the part before the place that cannot
 // be read.
-func parse(name string, data []byte) (*document, *sbom.Problem) {
+func parse(n notation, data []byte) (*document, *sbom.Problem) {
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
 		return nil, &sbom.Problem{Code: sbom.Invalid, Line: 1, Column: 1, Message: "the file is encoded as UTF-16", Hint: "save it as UTF-8"}
 	}
@@ -95,10 +105,10 @@ func parse(name string, data []byte) (*document, *sbom.Problem) {
 		}
 	}
 	var p *sbom.Problem
-	switch notationOf(name, data) {
-	case yamlSyntax:
+	switch n {
+	case yamlNotation:
 		p = d.parseYAML(text)
-	case tomlSyntax:
+	case tomlNotation:
 		p = d.parseTOML(text)
 	default:
 		p = d.parseJSON(text)

@@ -74,11 +74,17 @@ func (d *document) keyed(c client, top []field) ([]entry, bool) {
 	for _, key := range c.keys {
 		for _, f := range d.lookup(top, key) {
 			keyed = true
+			if c.shape == pluginFile && isText(f.value) {
+				continue // the path of a file: see elsewhere
+			}
 			name := c.name
 			if name == "claude-code" && key == servers {
 				name = "visual-studio"
 			}
 			found, ok := d.servers(f.value, name)
+			if c.shape == pluginFile {
+				found = slices.DeleteFunc(found, func(e entry) bool { return array(f.value) != nil && isText(e.value) })
+			}
 			out, complete = append(out, found...), complete && ok
 		}
 	}
@@ -175,7 +181,7 @@ func (d *document) dotted(e entry, depth int) []entry {
 			return []entry{e}
 		}
 		found := d.dotted(entry{doc: d, client: e.client, name: e.name + "." + f.name, key: f.key, value: f.value}, depth+1)
-		if len(found) == 1 && !meansServer(quietFields(inner)) {
+		if !meansServer(quietFields(object(found[0].value))) {
 			return []entry{e}
 		}
 		out = append(found, out...) // quietFields begins with the last
@@ -355,7 +361,7 @@ func (a *analyzed) subjects() []subject {
 		return nil
 	}
 	fields := a.doc.fields(o)
-	look := &scan{file: a.file, manifests: a.run.manifests}
+	look := &scan{file: a.file, manifests: a.run.manifests, listed: a.run.listed}
 	var out []subject
 	if described := a.described(); described != nil {
 		out = described(fields, look)
@@ -463,7 +469,7 @@ func (a *analyzed) commandOnly() []subject {
 		return nil
 	}
 	line := word{text: text(a.value), at: a.doc.at(a.value, "command")}
-	look := &scan{file: a.file, manifests: a.run.manifests}
+	look := &scan{file: a.file, manifests: a.run.manifests, listed: a.run.listed}
 	look.words(fieldsOf(line))
 	out := look.settle(look.command([]word{line}, 0))
 	a.server.Transport, a.server.Env, a.server.Risks = "stdio", look.env, look.sortedRisks()

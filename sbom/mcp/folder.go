@@ -131,8 +131,42 @@ func (s *scan) present(name string) bool {
 	if !fs.ValidPath(name) {
 		return false
 	}
+	// Servers of one folder all ask for the same few names, most of which are not
+	// there. To list a folder once is cheaper than to ask for each.
+	folder := path.Dir(name)
+	if names := s.list(folder); names != nil && !names[fold(path.Base(name))] {
+		return false
+	}
 	_, err := fs.Stat(s.file.FS, name)
 	return err == nil || !errors.Is(err, fs.ErrNotExist)
+}
+
+// maxListed bounds the names that are kept of one folder.
+const maxListed = 10_000
+
+// list returns the names in a folder, folded, or nil where they are not known.
+func (s *scan) list(folder string) map[string]bool {
+	key := strings.TrimSuffix(s.file.Path, s.file.Name) + folder
+	names, known := s.listed[key]
+	if known {
+		return names
+	}
+	if folder != "." {
+		if above := s.list(path.Dir(folder)); above != nil && !above[fold(path.Base(folder))] {
+			return map[string]bool{}
+		}
+	}
+	if entries, err := fs.ReadDir(s.file.FS, folder); err == nil && len(entries) <= maxListed {
+		names = map[string]bool{}
+		for _, e := range entries {
+			names[fold(e.Name())] = true
+		}
+	}
+	if s.listed == nil {
+		s.listed = map[string]map[string]bool{}
+	}
+	s.listed[key] = names
+	return names
 }
 
 // envFile looks at the variables of a file that the launch reads, where that
@@ -228,7 +262,7 @@ func (s *scan) manifest(folder string) (manifest, bool) {
 	// The path in the inventory tells two trees apart, too.
 	key := strings.TrimSuffix(s.file.Path, s.file.Name) + folder
 	m, known := s.manifests[key]
-	if !known {
+	if !known && s.present(path.Join(folder, "package.json")) {
 		f := &sbom.File{FS: s.file.FS, Name: path.Join(folder, "x")}
 		data, err := f.Sibling("package.json")
 		if err != nil || json.Unmarshal(data, &m) != nil {

@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"slices"
 	"strings"
 
 	"countermark/sbom"
@@ -236,7 +237,7 @@ func pypi(w word) subject {
 	out.launch.Spec = name + extras
 	if rest != "" {
 		shown := rest
-		if pin != sbom.PinExact && pin != sbom.PinRange {
+		if pin != sbom.PinExact && (pin != sbom.PinRange || slices.ContainsFunc(strings.FieldsFunc(rest, isRangeSign), sbom.LooksSecret)) {
 			shown = redact(rest)
 		}
 		out.launch.Spec += shown
@@ -248,6 +249,8 @@ func pypi(w word) subject {
 	}
 	return out
 }
+
+func isRangeSign(r rune) bool { return strings.ContainsRune("=<>~!, ", r) }
 
 // pyRequest reads what follows the name. The pin is empty where it is nothing
 // that uv accepts.

@@ -14,11 +14,7 @@ import (
 
 // Reader implements [sbom.Reader] for MCP client configurations. The zero value
 // is ready to use.
-type Reader struct {
-	// Client is the name of the client whose format every file has, whatever its
-	// name is; empty to tell by name and content.
-	Client string
-}
+type Reader struct{}
 
 var (
 	_ sbom.Reader  = Reader{}
@@ -27,10 +23,7 @@ var (
 
 // Recognize returns the client whose configuration is at that path, such as
 // "claude-desktop", or "".
-func (r Reader) Recognize(path string) string {
-	if r.Client != "" {
-		return r.Client
-	}
+func (Reader) Recognize(path string) string {
 	c, ok := clientOf(path)
 	if !ok {
 		return ""
@@ -40,14 +33,19 @@ func (r Reader) Recognize(path string) string {
 
 // Holds reports whether a file that has the name of a configuration is one. Many
 // files are called manifest.json, server.json or settings.json.
-func (r Reader) Holds(path string, data []byte) bool {
+func (Reader) Holds(path string, data []byte) bool {
 	c, ok := clientOf(path)
-	return r.Client != "" || !ok || !c.shared || c.in(path, data)
+	return !ok || !c.shared || c.in(path, data)
+}
+
+// Knows reports whether a kind is that of a client in the table.
+func (Reader) Knows(kind string) bool {
+	return slices.ContainsFunc(clients, func(c client) bool { return c.kind() == kind })
 }
 
 // Sniff returns the client whose form a document has, whatever its name: "mcp"
 // where it holds servers under "mcpServers" or "servers", or is one server itself.
-func (r Reader) Sniff(data []byte) string {
+func (Reader) Sniff(data []byte) string {
 	c, ok := sniff(data)
 	if !ok {
 		return ""
@@ -87,7 +85,7 @@ func (c client) in(name string, data []byte) bool {
 	if !slices.ContainsFunc(c.words(), has) {
 		return false
 	}
-	d, problem := parse(name, data)
+	d, problem := parse(c.notation(name, data), data)
 	if d != nil && d.describes(c) {
 		return true
 	}
@@ -142,17 +140,14 @@ func (c client) marks(name string) []string {
 }
 
 // row returns how a file of that kind is read.
-func (r Reader) row(f *sbom.File) client {
+func row(f *sbom.File) client {
 	c, ok := clientOf(f.Name)
-	if ok && c.kind() == f.Kind && (!c.shared || r.Client == "" || c.in(f.Name, f.Data)) {
+	if ok && c.kind() == f.Kind && (!c.shared || c.in(f.Name, f.Data)) {
 		return c
-	}
-	if f.Kind == sniffedKind {
-		return sniffed
 	}
 	var first *client
 	for i, c := range clients {
-		if c.name != f.Kind {
+		if c.kind() != f.Kind || c.name == unnamed {
 			continue
 		}
 		if c.in(f.Name, f.Data) {
@@ -169,8 +164,8 @@ func (r Reader) row(f *sbom.File) client {
 }
 
 // Read adds the servers of every configuration to b.
-func (r Reader) Read(ctx context.Context, files []*sbom.File, b *sbom.Builder) error {
-	run := run{Reader: r, builder: b, refs: map[string]bool{}, manifests: map[string]manifest{}, files: map[string]bool{}}
+func (Reader) Read(ctx context.Context, files []*sbom.File, b *sbom.Builder) error {
+	run := run{builder: b, refs: map[string]bool{}, manifests: map[string]manifest{}, listed: map[string]map[string]bool{}, files: map[string]bool{}}
 	for _, f := range files {
 		run.files[f.Path] = true
 	}
@@ -185,17 +180,17 @@ func (r Reader) Read(ctx context.Context, files []*sbom.File, b *sbom.Builder) e
 
 // run is one call of Read.
 type run struct {
-	Reader
 	builder *sbom.Builder
 	files   map[string]bool // that are read, by path in the inventory
 	refs    map[string]bool // of servers, used in any file
 
-	manifests map[string]manifest // the package.json files that were looked at, by their path
+	listed    map[string]map[string]bool // the names in folders, by path
+	manifests map[string]manifest        // the package.json files that were looked at, by their path
 }
 
 func (r *run) read(ctx context.Context, f *sbom.File) {
 	coverage := sbom.CompleteCoverage
-	entries, ok := r.entriesOf(f, r.row(f))
+	entries, ok := r.entriesOf(f, row(f))
 	if !ok {
 		coverage = sbom.IncompleteCoverage
 	}
@@ -224,7 +219,7 @@ func (r *run) entriesOf(f *sbom.File, c client) ([]entry, bool) {
 	if c.shape == frontMatter {
 		data = matter(data)
 	}
-	d, problem := parse(f.Name, data)
+	d, problem := parse(c.notation(f.Name, data), data)
 	if problem != nil {
 		f.Problem(*problem)
 	}

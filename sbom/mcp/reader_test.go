@@ -52,7 +52,7 @@ func readFile(t testing.TB, name, data string) *sbom.Inventory {
 func readAs(t testing.TB, client, name, data string) *sbom.Inventory {
 	t.Helper()
 	tree := fstest.MapFS{name: {Data: []byte(data)}}
-	inv, _, err := sbom.Scan(t.Context(), []sbom.Tree{{FS: tree, File: name}}, sbom.Options{Readers: []sbom.Reader{Reader{Client: client}}})
+	inv, _, err := sbom.Scan(t.Context(), []sbom.Tree{{FS: tree, File: name, Kind: client}}, sbom.Options{Readers: []sbom.Reader{Reader{}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -552,13 +552,22 @@ func FuzzReader(f *testing.F) {
 	f.Add("\xef\xbb\xbf// c\n{\"a\": {\"command\": \"x\"}}")
 	f.Add(`{"mcpServers": [{"name": 1}, null]}`)
 	f.Add(`{"projects": {"p": {"mcpServers": {"a": {}}}}}`)
+	f.Add("mcpServers:\n  - &a {name: a, command: npx, args: [foo]}\n  - {<<: *a, name: b}\n---\n")
+	f.Add("extensions:\n  a: {type: inline_python, code: x, dependencies: [y]}\n  a: {cmd: [x]}\n")
+	f.Add("[mcp_servers.a.b]\ncommand = \"npx\"\nargs = [\"foo\"] # c\n[[mcp_servers.c]]\nx.y = {z = 1}\n")
+	f.Add(`{"manifest_version": "0.3", "server": {"mcp_config": {"command": "npx", "platform_overrides": {"win32": {"args": ["x"]}}}}}`)
+	f.Add(`{"name": "n", "packages": [{"registryType": "npm", "identifier": "a", "environmentVariables": [{"name": "K"}]}], "remotes": [{"url": "x"}]}`)
+	f.Add("startCommand:\n  commandFunction: \"() => ({command: 'npx', args: ['x']})\"\n")
 	f.Fuzz(func(t *testing.T, data string) {
 		(Reader{}).Sniff([]byte(data))
 		const marker = "hunter2hunter2"
 		if strings.Contains(data, marker) {
 			return
 		}
-		for _, name := range []string{".mcp.json", ".claude.json"} {
+		for _, name := range []string{
+			".mcp.json", ".claude.json", ".continue/mcpServers/a.yaml", ".config/goose/config.yaml", ".codex/config.toml", ".vibe/config.toml",
+			"manifest.json", "server.json", "catalog.yaml", "smithery.yaml", ".claude-plugin/plugin.json",
+		} {
 			inv := read(t, map[string]string{name: data})
 			if again := read(t, map[string]string{name: data}); !cmp.Equal(inv, again) {
 				t.Errorf("differs: %s", cmp.Diff(inv, again))
@@ -682,7 +691,7 @@ func TestRealConfigurations(t *testing.T) {
 			compare(t, s, readFile(t, path.Base(s.File), string(data)), true)
 			compare(t, s, readFile(t, "x", string(data)), true)
 		})
-		if _, known := Named(s.Client); known {
+		if (Reader{}).Knows(s.Client) {
 			t.Run("client/"+s.File, func(t *testing.T) { compare(t, s, readAs(t, s.Client, path.Base(s.File), string(data)), false) })
 		}
 	}

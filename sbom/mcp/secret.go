@@ -21,7 +21,8 @@ type scan struct {
 	away     bool   // it runs outside of the tree
 	commands int
 
-	manifests map[string]manifest // that were read already
+	manifests map[string]manifest        // that were read already
+	listed    map[string]map[string]bool // the names in folders of the tree
 }
 
 func (s *scan) risk(code sbom.RiskCode, at place) {

@@ -200,10 +200,11 @@ func (r *run) named(f *sbom.File, d *document, v *hujson.Value) ([]entry, bool) 
 		return nil, true
 	}
 	r.files[other.Path] = true
-	doc, problem := parse(other.Name, data)
+	c := client{name: "claude-code", keys: both, flat: true}
+	doc, problem := parse(c.notation(other.Name, data), data)
 	if problem != nil || doc == nil {
 		return bad("the file that it names for its servers is broken")
 	}
 	doc.file = &other
-	return doc.entries(client{name: "claude-code", keys: both, flat: true})
+	return doc.entries(c)
 }

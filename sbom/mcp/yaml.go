@@ -46,12 +46,32 @@ func (d *document) parseYAML(text []byte) *sbom.Problem {
 		}
 		c := yamlTree{doc: d, text: text}
 		d.root, d.cut = c.value(node, 0), d.lines[cut]
+		indent := indentation(text[d.lines[cut]:])
 		for v := &d.root; v != nil; v = lastIn(v) {
+			if _, column := d.position(v.StartOffset); column-1 > indent {
+				break
+			}
 			v.EndOffset = len(text) + 1 // it may go on behind the cut
 		}
 		return p
 	}
 	return p
+}
+
+// indentation counts the blanks before the first text.
+func indentation(text []byte) int {
+	n := 0
+	for _, c := range text {
+		switch c {
+		case ' ':
+			n++
+		case '\n', '\r':
+			n = 0
+		default:
+			return n
+		}
+	}
+	return n
 }
 
 // lastIn is the value that stands last in an object or list.
@@ -83,6 +103,9 @@ func yamlProblem(err error) *sbom.Problem {
 	p := &sbom.Problem{Code: sbom.Invalid, Line: 1, Message: "the file is no valid YAML: something stands here that YAML does not allow", Hint: "mend the syntax (indentation, a missing quote or colon are the usual causes)"}
 	if _, scanErr := fmt.Sscanf(err.Error(), "yaml: line %d:", &p.Line); scanErr != nil {
 		p.Line = 1
+	}
+	if strings.Contains(err.Error(), "did not find expected") {
+		p.Line++ // the parser counts from 0, the scanner from 1
 	}
 	if strings.Contains(err.Error(), "cannot start any token") {
 		p.Message, p.Hint = "the file is no valid YAML: a value begins with a character that YAML keeps for itself", "put values that begin with @, ` or % into quotes"
@@ -164,6 +187,7 @@ func (c *yamlTree) members(o *hujson.Object, n *yaml.Node, depth int, have map[s
 
 func (c *yamlTree) merge(o *hujson.Object, n *yaml.Node, depth int, own map[string]bool) {
 	if depth > maxDepth || c.values > maxValues {
+		c.problem = tooBig("nested deeper", maxDepth)
 		return
 	}
 	switch n.Kind {
