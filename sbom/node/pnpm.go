@@ -22,12 +22,15 @@ type pnpmLock struct {
 	hooks bool   // a .pnpmfile.cjs may have changed what the projects ask for
 
 	importers []pnpmImporter // in file order
+	byFolder  map[string]int // of importers: their folder in the inventory
 	packages  []pnpmPackage  // in file order
 
 	patches   map[string]sbom.Patch // by what they are for: name@version, or name
 	overrides *value
-	catalogs  *value
-	workspace *value // of pnpm-workspace.yaml; nil where there is none
+	replaced  map[string]string // what these put in place of a name, wherever; "" where that is not known
+	catalogs  map[string]table
+	declared  map[string]table // the catalogs of pnpm-workspace.yaml; nil where there is no such file
+	workspace *value           // of that file
 }
 
 // pnpmImporter is a project whose dependencies the lockfile resolves: the one
@@ -90,7 +93,8 @@ func (p *projects) readPNPM(f *sbom.File, at *folder) *pnpmLock {
 	docs := parseYAML(f.Data)
 	l := &pnpmLock{
 		source: &source{file: f, doc: docs[0], regenerate: hintPNPM},
-		p:      p, dir: at.dir, patches: map[string]sbom.Patch{},
+		p:      p, dir: at.dir, patches: map[string]sbom.Patch{}, byFolder: map[string]int{},
+		replaced: map[string]string{}, catalogs: map[string]table{},
 	}
 	if err := l.doc.err; err != nil {
 		l.cut = true
@@ -137,9 +141,10 @@ func (d *pnpmDocument) read(doc *document) bool {
 	d.readPatches(root)
 	if m := d.member(root, "overrides", objectKind); m != nil {
 		d.overrides = &m.value
+		d.readOverrides()
 	}
 	if m := d.member(root, "catalogs", objectKind); m != nil {
-		d.catalogs = &m.value
+		addCatalogs(d.catalogs, &m.value)
 	}
 	d.hooks = d.hooks || root.get("pnpmfileChecksum") != nil || root.get("packageExtensionsChecksum") != nil
 	before := len(d.packages)
@@ -177,6 +182,42 @@ func (d *pnpmDocument) readVersion(root *value) bool {
 	return true
 }
 
+// table is an object whose members are looked up more often than once: a search
+// for each would take time that grows with the square of a file.
+type table map[string]*member
+
+func newTable(m *member) table {
+	if m == nil || m.value.kind != objectKind {
+		return nil
+	}
+	t := make(table, len(m.value.members))
+	for i := range m.value.members {
+		t[m.value.members[i].name] = &m.value.members[i]
+	}
+	return t
+}
+
+// addCatalogs adds an object of catalogs.
+func addCatalogs(to map[string]table, v *value) {
+	for i := range v.members {
+		to[v.members[i].name] = newTable(&v.members[i])
+	}
+}
+
+// readOverrides learns what the overrides put in place of a name.
+func (d *pnpmDocument) readOverrides() {
+	for i := range d.overrides.members {
+		m := &d.overrides.members[i]
+		target := m.name[strings.LastIndexByte(m.name, '>')+1:]
+		name, _, _ := cutVersion(target, "@")
+		spec := m.value.text
+		if _, twice := d.replaced[name]; twice || strings.HasPrefix(spec, "$") || strings.HasPrefix(spec, "catalog:") {
+			spec = ""
+		}
+		d.replaced[name] = spec
+	}
+}
+
 // readPatches reads which files patch which packages. The oldest and newest forms
 // give a hash only.
 func (d *pnpmDocument) readPatches(root *value) {
@@ -201,6 +242,9 @@ func (d *pnpmDocument) readPatches(root *value) {
 			continue
 		}
 		d.patches[p.name] = patch
+		if name, version, _ := cutVersion(p.name, "@"); plainVersion(version) == "" {
+			d.patches[name] = patch // of a range, which one at most may match
+		}
 	}
 }
 
@@ -330,29 +374,25 @@ func (d *pnpmDocument) readImporters(root *value) {
 }
 
 func (d *pnpmDocument) addImporter(id string, off int, v *value) {
-	var specs *value
-	if m := d.member(v, "specifiers", objectKind); m != nil {
-		specs = &m.value
-	}
+	specs := newTable(d.member(v, "specifiers", objectKind))
 	deps := d.readDeps(v, pnpmGroups, specs)
 	who := "the project"
 	if id != "." {
 		who = quote(id)
 	}
 	complete := d.resolve(deps, id, who)
-	for i := range d.importers { // of an earlier document
-		if d.importers[i].id == id {
-			d.importers[i].deps = append(d.importers[i].deps, deps...)
-			d.importers[i].incomplete = d.importers[i].incomplete || !complete
-			return
-		}
+	if i, ok := d.byFolder[d.folder(id)]; ok { // of an earlier document
+		d.importers[i].deps = append(d.importers[i].deps, deps...)
+		d.importers[i].incomplete = d.importers[i].incomplete || !complete
+		return
 	}
+	d.byFolder[d.folder(id)] = len(d.importers)
 	d.importers = append(d.importers, pnpmImporter{id: id, off: off, deps: deps, incomplete: !complete})
 }
 
 // readDeps reads dependencies in all their forms: name: reference, with the
 // specifiers in a list of their own, and name: {specifier, version}.
-func (d *pnpmDocument) readDeps(v *value, groups []pnpmGroup, specs *value) []pnpmDep {
+func (d *pnpmDocument) readDeps(v *value, groups []pnpmGroup, specs table) []pnpmDep {
 	var deps []pnpmDep
 	for _, g := range groups {
 		m := d.member(v, g.name, objectKind)
@@ -365,8 +405,8 @@ func (d *pnpmDocument) readDeps(v *value, groups []pnpmGroup, specs *value) []pn
 			switch dm.value.kind {
 			case stringKind:
 				dep.ref = dm.value.text
-				if specs != nil {
-					dep.spec, _ = d.text(specs, dm.name)
+				if m := specs[dm.name]; m != nil && m.value.kind == stringKind {
+					dep.spec = m.value.text
 				}
 			case objectKind:
 				dep.ref, _ = d.text(&dm.value, "version")

@@ -163,12 +163,7 @@ func (d *pnpmDocument) readFacts(pkg *pnpmPackage, v *value) {
 	base := pkg.name + "@" + pkg.version
 	patch, ok := d.patches[base]
 	if !ok && (v.get("patched") != nil || strings.HasPrefix(pkg.key[peersSuffix(pkg.key):], "(patch_hash=")) {
-		patch, ok = d.patches[pkg.name]
-		for key, p := range d.patches { // name@range: pnpm applies one at most
-			if name, _, _ := cutVersion(key, "@"); !ok && name == pkg.name {
-				patch = p
-			}
-		}
+		patch = d.patches[pkg.name]
 		ok = true
 	}
 	if ok {

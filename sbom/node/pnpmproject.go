@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"countermark/sbom"
@@ -43,6 +42,13 @@ func (l *pnpmLock) readManifests(at *folder) {
 		return
 	}
 	l.workspace = &doc.root
+	l.declared = map[string]table{}
+	if m := doc.root.get("catalogs"); m != nil {
+		addCatalogs(l.declared, &m.value)
+	}
+	if m := doc.root.get("catalog"); m != nil {
+		l.declared["default"] = newTable(m)
+	}
 }
 
 // manifestOf reads a package.json that is not itself part of what is checked, for
@@ -87,7 +93,6 @@ func (l *pnpmLock) compare(dir string, m *manifest) {
 	if im == nil {
 		return
 	}
-	replaced := l.replaced()
 	locked := map[string]pnpmDep{}
 	for _, d := range im.deps {
 		locked[d.name] = d
@@ -95,7 +100,7 @@ func (l *pnpmLock) compare(dir string, m *manifest) {
 	for _, d := range m.installs() {
 		have, ok := locked[d.name]
 		delete(locked, d.name)
-		spec, overridden := replaced[d.name]
+		spec, overridden := l.replaced[d.name]
 		switch {
 		case ok && have.spec == d.spec && have.kind == d.kind, !ok && l.leavesOut(d, spec):
 		case ok && have.kind == d.kind && overridden && (spec == "" || spec == have.spec):
@@ -105,20 +110,19 @@ func (l *pnpmLock) compare(dir string, m *manifest) {
 			m.invalid(d.off, hintPNPM, "%s does not fit %s, so `pnpm install --frozen-lockfile` would refuse to install", quote(d.name), quote(l.file.Path))
 		}
 	}
-	peers := m.doc.root.get("peerDependencies")
+	peers := newTable(m.doc.root.get("peerDependencies"))
 	for _, d := range im.deps { // in file order
-		if _, left := locked[d.name]; !left || d.tool || d.spec == "" || peers != nil && peers.value.get(d.name) != nil {
+		if _, left := locked[d.name]; !left || d.tool || d.spec == "" || peers[d.name] != nil {
 			continue
 		}
 		l.warn(d.off, hintPNPM, "%s is no longer in package.json of %s", quote(d.name), quote(im.id))
 	}
 }
 
+// importer returns the project in a folder of the inventory, or nil.
 func (l *pnpmLock) importer(dir string) *pnpmImporter {
-	for i := range l.importers {
-		if l.folder(l.importers[i].id) == dir {
-			return &l.importers[i]
-		}
+	if i, ok := l.byFolder[dir]; ok {
+		return &l.importers[i]
 	}
 	return nil
 }
@@ -156,26 +160,6 @@ func (m *manifest) installs() []dependency {
 	return deps
 }
 
-// replaced returns what the lockfile's overrides put in place of a dependency,
-// wherever; "" where that is not known.
-func (l *pnpmLock) replaced() map[string]string {
-	out := map[string]string{}
-	if l.overrides == nil {
-		return out
-	}
-	for i := range l.overrides.members {
-		m := &l.overrides.members[i]
-		target := m.name[strings.LastIndexByte(m.name, '>')+1:]
-		name, _, _ := cutVersion(target, "@")
-		spec := m.value.text
-		if _, twice := out[name]; twice || strings.HasPrefix(spec, "$") || strings.HasPrefix(spec, "catalog:") {
-			spec = ""
-		}
-		out[name] = spec
-	}
-	return out
-}
-
 // compareOverrides: overrides replace packages with others, by the word of the
 // project. A lockfile without them installs what they were to keep out.
 func (l *pnpmLock) compareOverrides(m *manifest) {
@@ -207,12 +191,12 @@ func (l *pnpmLock) compareOverrides(m *manifest) {
 	if l.workspace != nil {
 		read(l.workspace, "overrides")
 	}
+	var all table
+	if l.overrides != nil {
+		all = newTable(&member{value: *l.overrides})
+	}
 	for _, name := range names {
-		spec := declared[name]
-		var locked *member
-		if l.overrides != nil {
-			locked = l.overrides.get(name)
-		}
+		spec, locked := declared[name], all[strings.ReplaceAll(name, " ", "")]
 		vague := strings.HasPrefix(spec, "$") || strings.HasPrefix(spec, "catalog:")
 		if locked == nil || !vague && locked.value.text != spec {
 			off := none
@@ -287,47 +271,16 @@ func (l *pnpmLock) fits(d pnpmDep) bool {
 // catalog returns what a catalogue of the workspace asks for under a name. What
 // the lockfile and pnpm-workspace.yaml say of it has to be the same.
 func (l *pnpmLock) catalog(catalog, name string) (spec string, ok bool) {
-	if l.catalogs == nil {
-		return "", false
-	}
-	c := l.catalogs.get(catalog)
-	if c == nil {
-		return "", false
-	}
-	e := c.value.get(name)
+	e := l.catalogs[catalog][name]
 	if e == nil {
 		return "", false
 	}
 	spec, ok = l.text(&e.value, "specifier")
-	if declared, known := l.declaredCatalog(catalog, name); known && declared != spec {
-		if _, overridden := l.replaced()[name]; !overridden {
-			return spec, false
-		}
+	if _, overridden := l.replaced[name]; overridden || l.workspace == nil {
+		return spec, ok
 	}
-	return spec, ok
-}
-
-// declaredCatalog returns what pnpm-workspace.yaml says; known is false where
-// there is none.
-func (l *pnpmLock) declaredCatalog(catalog, name string) (spec string, known bool) {
-	if l.workspace == nil {
-		return "", false
-	}
-	var places []*member
-	if all := l.workspace.get("catalogs"); all != nil {
-		places = append(places, all.value.get(catalog))
-	}
-	if catalog == "default" {
-		places = append(places, l.workspace.get("catalog"))
-	}
-	for _, m := range places {
-		if m != nil {
-			if e := m.value.get(name); e != nil {
-				return strings.TrimSpace(e.value.text), true
-			}
-		}
-	}
-	return "", true
+	declared := l.declared[catalog][name]
+	return spec, ok && declared != nil && scalarText(declared) == strings.TrimSpace(spec)
 }
 
 // pnpmGraph adds a lockfile to the inventory.
@@ -458,11 +411,17 @@ func (g *pnpmGraph) addLink(d *pnpmDep) sbom.ID {
 
 // aliases returns by which other names each instance is called.
 func (l *pnpmLock) aliases() [][]string {
+	type call struct {
+		to   int
+		name string
+	}
 	out := make([][]string, len(l.packages))
+	known := map[call]bool{}
 	collect := func(deps []pnpmDep) {
 		for i := range deps {
 			d := &deps[i]
-			if d.to != none && d.name != l.packages[d.to].name && !slices.Contains(out[d.to], d.name) {
+			if d.to != none && d.name != l.packages[d.to].name && !known[call{d.to, d.name}] {
+				known[call{d.to, d.name}] = true
 				out[d.to] = append(out[d.to], d.name)
 			}
 		}

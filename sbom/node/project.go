@@ -81,7 +81,7 @@ func (p *projects) sort(f *sbom.File) {
 		f.Problem(sbom.Problem{
 			Code:    sbom.Unsupported,
 			Message: "lockfiles of " + unread[f.Kind] + " are not read by this version, so what this one pins is unknown",
-			Hint:    "check a package-lock.json instead (`npm install --package-lock-only` writes one), or exclude the folder in the policy",
+			Hint:    cmp.Or(hintUnread[f.Kind], "check a package-lock.json instead (`npm install --package-lock-only` writes one), or exclude the folder in the policy"),
 		})
 	}
 }

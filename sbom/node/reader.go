@@ -28,6 +28,12 @@ var unread = map[string]string{
 	"deno.lock": "Deno",
 }
 
+// hintUnread is what to do about one of these; where nothing is said of it, to let
+// npm write a lockfile.
+var hintUnread = map[string]string{
+	"bun.lockb": "convert it by `bun install --save-text-lockfile --frozen-lockfile --lockfile-only`, or check a package-lock.json instead (`npm install --package-lock-only` writes one)",
+}
+
 var kinds = append([]string{PackageLock, Shrinkwrap, Manifest, PNPMLock}, slices.Sorted(maps.Keys(unread))...)
 
 // Property names of this reader. The path is that of the official CycloneDX
