@@ -290,7 +290,7 @@ func TestRules(t *testing.T) {
 		{"launch-opaque", "kind of the future", ofServer(func(s *sbom.Server) { s.Launches, s.Kind = nil, "" }), "warn", "error"},
 		{"launch-opaque", "known only to the server", ofServer(func(s *sbom.Server) { s.Launches, s.Kind = nil, sbom.KindUnknown }), "warn", "error"},
 		{"launch-opaque", "downloaded", ofServer(func(s *sbom.Server) {
-			s.Launches, s.Kind, s.Risks = nil, sbom.KindShellScript, []sbom.Risk{{Code: sbom.RiskDownload}}
+			s.Launches, s.Kind, s.Risks = nil, sbom.KindShellScript, []sbom.Risk{{Code: sbom.RiskDownload, Where: "argument 2"}}
 		}), "error", "error"},
 		{"launch-opaque", "builtin", ofLaunch(sbom.Launch{Kind: sbom.KindBuiltin, Pin: sbom.PinNA}), "", ""},
 		{"launch-opaque", "binary", ofLaunch(sbom.Launch{Kind: sbom.KindBinary, Pin: sbom.PinNA}), "", ""},
@@ -371,6 +371,22 @@ func TestRules(t *testing.T) {
 		{"remote-insecure", "one", ofServer(func(s *sbom.Server) {
 			s.Risks = []sbom.Risk{{Code: sbom.RiskInsecureRemote, Where: "url"}, {Code: sbom.RiskSecret, Where: "url"}}
 		}), "error", "error"},
+
+		{"privileged-launch", "all rights", ofServer(func(s *sbom.Server) {
+			s.Risks = []sbom.Risk{{Code: sbom.RiskPrivileged, Where: "argument 2", What: "shares the machine's network with a container", Line: 4}}
+		}), "warn", "error"},
+		{"privileged-launch", "engine's socket", ofServer(func(s *sbom.Server) {
+			s.Risks = []sbom.Risk{{Code: sbom.RiskEngine, Where: "argument 2", Line: 4}}
+		}), "error", "error"},
+		{"privileged-launch", "fetched script", ofServer(func(s *sbom.Server) {
+			s.Risks = []sbom.Risk{{Code: sbom.RiskDownload, Where: "argument 2", Line: 4}}
+		}), "error", "error"},
+		{"privileged-launch", "none", ofServer(nil), "", ""},
+		{"auto-approve", "everything", ofServer(func(s *sbom.Server) { s.AutoApprove = []string{"*"} }), "warn", "error"},
+		{"auto-approve", "many tools", ofServer(func(s *sbom.Server) {
+			s.AutoApprove = []string{"a", "b c", "\x1b[31m", "d", "e", "f", "g"}
+		}), "warn", "error"},
+		{"auto-approve", "none", ofServer(nil), "", ""},
 
 		{"lockfile-missing", "manifest alone", ofProblem(sbom.NoLockfile), "error", "error"},
 		{"lockfile-missing", "broken", ofProblem(sbom.Invalid), "", ""},

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"countermark/sbom"
 )
@@ -172,6 +173,60 @@ func findSecrets(e *evaluation, _ *Rule, report func(hit)) {
 
 func findInsecure(e *evaluation, _ *Rule, report func(hit)) {
 	e.findRisks(sbom.RiskInsecureRemote, "speaks to another machine without encryption, or allows that", report)
+}
+
+// findPrivileged finds what a server could do to the machine beside running on
+// it. What takes the whole machine over has its own severity.
+func findPrivileged(e *evaluation, _ *Rule, report func(hit)) {
+	e.findRisks(sbom.RiskEngine, "hands the container engine into a container, and with it the whole machine,", func(h hit) {
+		h.what = CaseEngine
+		h.fix = "do not mount the engine's socket; if the server has to start containers, give it an engine of its own"
+		report(h)
+	})
+	e.findRisks(sbom.RiskDownload, "runs a script at once that it fetches", func(h hit) {
+		h.what = CaseDownload
+		h.fix = "install the server once from a source that you have checked, and start what was installed"
+		report(h)
+	})
+	for _, s := range e.servers {
+		for _, r := range s.Server.Risks {
+			if r.Code != sbom.RiskPrivileged {
+				continue
+			}
+			report(hit{
+				server: s, at: riskPlace(s, r), detail: r.Where + " " + r.What, actual: r.What,
+				message: fmt.Sprintf("server %s %s, by %s", named(s.Server.Name), r.What, r.Where),
+			})
+		}
+	}
+}
+
+// maxTools is how many tools a message names.
+const maxTools = 5
+
+func findAutoApprove(e *evaluation, _ *Rule, report func(hit)) {
+	for _, s := range e.servers {
+		tools := s.Server.AutoApprove
+		if len(tools) == 0 {
+			continue
+		}
+		h := hit{server: s, detail: strings.Join(tools, "\x00"), actual: strings.Join(tools, ", ")}
+		switch {
+		case slices.Contains(tools, "*"):
+			h.message = fmt.Sprintf("every tool of server %s runs without asking", named(s.Server.Name))
+			h.fix = "remove the approval of everything, and approve only tools that read and cannot leak"
+		default:
+			shown := make([]string, 0, maxTools)
+			for _, tool := range tools[:min(len(tools), maxTools)] {
+				shown = append(shown, named(tool))
+			}
+			if more := len(tools) - len(shown); more > 0 {
+				shown = append(shown, fmt.Sprintf("and %d more", more))
+			}
+			h.message = fmt.Sprintf("tools of server %s run without asking: %s", named(s.Server.Name), strings.Join(shown, ", "))
+		}
+		report(h)
+	}
 }
 
 func (e *evaluation) findRisks(code sbom.RiskCode, what string, report func(hit)) {

@@ -126,7 +126,6 @@ const (
 	needsCode     = "the code inside packages is not inspected by this version"
 	needsLock     = "the lock of MCP servers is not read by this version"
 	needsAccounts = "neither the policy nor the catalogue can say yet which account should publish a package"
-	needsConfig   = "this part of a server's configuration is not judged by this version"
 )
 
 // rules is the one table: to add a rule is to add a line here, and a function.
@@ -309,13 +308,14 @@ var rules = []Rule{
 		Fix:     "use an older version for now",
 	},
 	{
-		Name: "privileged-launch", Target: Servers, Levels: Levels{MCP: we, Cases: map[Case]Level{CaseEngine: ee}}, pending: needsConfig,
+		Name: "privileged-launch", Target: Servers, find: findPrivileged,
+		Levels:  Levels{MCP: we, Cases: map[Case]Level{CaseEngine: ee, CaseDownload: ee}},
 		Summary: "a server is started with more rights than it needs",
-		Help:    "A container with the host's files or the engine's socket is no container.",
+		Help:    "A container with the host's files or the engine's socket is no container, and whoever talks the agent into something has the rights of its servers.",
 		Fix:     "remove the mounts and flags that it does not need",
 	},
 	{
-		Name: "auto-approve", Target: Servers, Levels: Levels{MCP: we}, pending: needsConfig,
+		Name: "auto-approve", Target: Servers, Levels: Levels{MCP: we}, find: findAutoApprove,
 		Summary: "tools of a server run without asking",
 		Help:    "Nobody sees what an agent was talked into.",
 		Fix:     "approve only tools that read and cannot leak",

@@ -271,6 +271,9 @@ func newProperties(c *Component) *[]cdx.Property {
 		for _, name := range s.Env {
 			add("countermark:mcp:env", name)
 		}
+		for _, name := range s.Credentials {
+			add("countermark:mcp:credential", name)
+		}
 		for _, tool := range s.AutoApprove {
 			add("countermark:mcp:auto-approve", tool)
 		}

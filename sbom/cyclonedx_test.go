@@ -64,7 +64,7 @@ func everyKind() *sbom.Inventory {
 	}
 	npx := server(sbom.Server{
 		Name: "mail \x1b[2J##[error]\u202e", Client: "claude-code", Transport: "stdio", Launcher: "npx", Kind: sbom.KindNPM, Spec: "some-mcp@^1.0.0",
-		Pin: sbom.PinRange, Disabled: true, Env: []string{"API_KEY", "REGION"}, AutoApprove: []string{"send"}, Line: 3,
+		Pin: sbom.PinRange, Disabled: true, Env: []string{"API_KEY", "REGION"}, Credentials: []string{"API_KEY"}, AutoApprove: []string{"send"}, Line: 3,
 	}, sbom.CompleteCoverage)
 	b.Launches(npx, []sbom.Launch{{Kind: sbom.KindNPM, Pin: sbom.PinRange}}, []sbom.ID{
 		b.Add(sbom.Component{Type: sbom.Library, Ecosystem: sbom.NPM, Name: "some-mcp", PURL: "pkg:npm/some-mcp", Source: sbom.FromRegistry},

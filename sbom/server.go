@@ -13,6 +13,7 @@ type Server struct {
 	Pin         Pin    // of the outermost launch
 	Disabled    bool
 	Env         []string // names of environment variables that it is given, sorted
+	Credentials []string // what it is given that is a credential by its name: "API_KEY", "header Authorization", "--token"; sorted
 	AutoApprove []string // names of tools that run without asking, as configured
 	Reason      string   // why Kind is unknown or shell-script; empty otherwise
 	Launches    []Launch // the outermost first, then what is nested in it
@@ -93,6 +94,8 @@ const (
 	RiskDownload       RiskCode = "download"        // a script is fetched and run at once, as in curl | sh
 	RiskRegistry       RiskCode = "registry"        // the launch itself chooses where packages come from
 	RiskAltered        RiskCode = "altered-launch"  // an option or variable changes what the launcher runs
+	RiskPrivileged     RiskCode = "privileged"      // it is started with rights over the machine, which What names
+	RiskEngine         RiskCode = "engine-socket"   // the container engine is handed into a container, and with it the machine
 )
 
 // Risk is a dangerous detail of a server's configuration. It says where, never
@@ -103,4 +106,5 @@ type Risk struct {
 	Line   int
 	Column int
 	URL    string // of RiskRegistry: the registry, redacted
+	What   string // of RiskPrivileged: in our words, such as "shares the machine's network"
 }

@@ -80,8 +80,10 @@ func container(s *scan, p string, command word, args []word, depth int) []subjec
 func (s *scan) containerRun(launcher string, command word, args []word, depth int) []subject {
 	p := containerRun.parse(args)
 	s.containerEnv(p)
+	s.containerRights(p)
 	switch {
 	case p.unclear != nil:
+		s.loudRights(args)
 		return named(launcher, []subject{ambiguous(*p.unclear)})
 	case len(p.rest) == 0:
 		return named(launcher, []subject{unknown(command.at, "no image is named")})
@@ -104,6 +106,7 @@ func (s *scan) containerRun(launcher string, command word, args []word, depth in
 func (s *scan) containerExec(launcher string, command word, args []word) []subject {
 	p := containerExec.parse(args)
 	s.containerEnv(p)
+	s.containerRights(p)
 	switch {
 	case p.unclear != nil:
 		return named(launcher, []subject{ambiguous(*p.unclear)})
@@ -119,6 +122,7 @@ func (s *scan) containerEnv(p parsed) {
 	for _, v := range p.values("-e", "--env") {
 		name, value, _ := strings.Cut(v.text, "=")
 		s.name(name)
+		s.credential("", s.env[len(s.env)-1], value)
 		if variableSecret(name, value) {
 			s.risk(sbom.RiskSecret, v.at)
 		}

@@ -369,6 +369,7 @@ func (a *analyzed) subjects() []subject {
 		out = a.configured(fields, look)
 	}
 	a.server.Env = append(a.server.Env, look.env...)
+	a.server.Credentials = look.credentials()
 	a.server.Risks = look.sortedRisks()
 	return out
 }
@@ -473,6 +474,7 @@ func (a *analyzed) commandOnly() []subject {
 	look.words(fieldsOf(line))
 	out := look.settle(look.command([]word{line}, 0))
 	a.server.Transport, a.server.Env, a.server.Risks = "stdio", look.env, look.sortedRisks()
+	a.server.Credentials = look.credentials()
 	return out
 }
 
@@ -782,6 +784,9 @@ func (a *analyzed) headers(fields []field, look *scan) {
 		}
 		for _, v := range a.doc.fields(o) {
 			at := a.doc.at(v.key, fmt.Sprintf("header %q", safeName(v.name)))
+			if headerPlain.MatchString(v.name) {
+				look.credential("header ", v.name, text(v.value))
+			}
 			if headerSecret(v.name, text(v.value)) {
 				look.risk(sbom.RiskSecret, at)
 			}

@@ -396,6 +396,7 @@ type options struct {
 type option struct {
 	name  string // with its dashes
 	value *word
+	at    place
 }
 
 // parsed is a command line taken apart.
@@ -480,37 +481,35 @@ func (g options) whole(w word, next *word) bool {
 func (g options) option(p *parsed, w word, next *word) bool {
 	name, value, hasValue := strings.Cut(w.text, "=")
 	if hasValue {
-		if len(name) > 2 && name[1] != '-' && g.cluster && slices.Contains(g.value, name[:2]) {
-			// -eKEY=value
-			p.options = append(p.options, option{name[:2], &word{text: w.text[2:], at: w.at}})
-			return false
+		if len(name) > 2 && name[1] != '-' && g.cluster {
+			return g.letters(p, w, nil) // -eKEY=value, -itv=/a:/b
 		}
-		p.options = append(p.options, option{name, &word{text: value, at: w.at}})
+		p.options = append(p.options, option{name, &word{text: value, at: w.at}, w.at})
 		return false
 	}
 	switch {
 	case slices.Contains(g.value, name):
-		p.options = append(p.options, option{name, next})
+		p.options = append(p.options, option{name, next, w.at})
 		return next != nil
 	case slices.Contains(g.boolean, name):
-		p.options = append(p.options, option{name, nil})
+		p.options = append(p.options, option{name, nil, w.at})
 		return false
 	case g.swallow && (!g.interspersed && name[1] != '-' && len(name) > 2):
 		// Letters put together, such as -yp: npm has two ways to read them.
 	case g.swallow:
 		if next != nil && !strings.HasPrefix(next.text, "-") && !strings.HasPrefix(name, "--no-") {
-			p.options = append(p.options, option{name, next})
+			p.options = append(p.options, option{name, next, w.at})
 			return true
 		}
-		p.options = append(p.options, option{name, nil})
+		p.options = append(p.options, option{name, nil, w.at})
 		return false
 	case g.cluster && name[1] != '-' && len(name) > 2:
 		return g.letters(p, w, next)
 	case g.loose:
-		p.options = append(p.options, option{name, nil})
+		p.options = append(p.options, option{name, nil, w.at})
 		return false
 	}
-	p.options = append(p.options, option{name, nil})
+	p.options = append(p.options, option{name, nil, w.at})
 	if p.unclear == nil {
 		p.unclear = &w
 	}
@@ -524,13 +523,19 @@ func (g options) letters(p *parsed, w word, next *word) bool {
 		name := "-" + w.text[i:i+1]
 		if slices.Contains(g.value, name) {
 			if i+1 < len(w.text) {
-				p.options = append(p.options, option{name, &word{text: w.text[i+1:], at: w.at}})
+				// pflag drops a "=" in front of the value: -v=/a:/b.
+				value := strings.TrimPrefix(w.text[i+1:], "=")
+				p.options = append(p.options, option{name, &word{text: value, at: w.at}, w.at})
 				return false
 			}
-			p.options = append(p.options, option{name, next})
+			p.options = append(p.options, option{name, next, w.at})
 			return next != nil
 		}
-		p.options = append(p.options, option{name, nil})
+		if i+1 < len(w.text) && w.text[i+1] == '=' && slices.Contains(g.boolean, name) {
+			p.options = append(p.options, option{name, &word{text: w.text[i+2:], at: w.at}, w.at}) // -it=true
+			return false
+		}
+		p.options = append(p.options, option{name, nil, w.at})
 		if !slices.Contains(g.boolean, name) && p.unclear == nil {
 			p.unclear = &w
 		}

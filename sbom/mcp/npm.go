@@ -182,7 +182,7 @@ func (s *scan) dlx(launcher string, command word, p parsed, depth int) []subject
 	if p.has("-c", "--shell-mode") && len(p.rest) > 0 {
 		call := p.rest[0]
 		p.rest = nil
-		p.options = append(p.options, option{"--call", &call})
+		p.options = append(p.options, option{"--call", &call, call.at})
 		p.options = slices.DeleteFunc(p.options, func(o option) bool { return o.name == "-c" })
 	}
 	return s.npmExec(launcher, command, p, depth)

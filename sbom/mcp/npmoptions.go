@@ -194,7 +194,7 @@ func npmParse(args []word, npx bool) parsed {
 		if !k.plain(next) {
 			return p.stop(args, i)
 		}
-		o := option{name: "--" + k.name}
+		o := option{name: "--" + k.name, at: w.at}
 		switch {
 		case k.takesNext():
 			o.value = next

@@ -15,6 +15,7 @@ import (
 type scan struct {
 	file     *sbom.File // leads to the files around the configuration; may be nil
 	env      []string
+	named    []string // what is a credential by its name
 	risks    []sbom.Risk
 	altered  []alteration
 	folder   string // that the launch runs in, relative to where the client starts it
@@ -62,9 +63,28 @@ func (s *scan) name(name string) {
 	s.env = append(s.env, safeName(name))
 }
 
+// credential records something that the server is given, if its name or value
+// says that it is a credential. kind stands before names that are none by
+// themselves: "header ".
+func (s *scan) credential(kind, name, value string) {
+	if len(name) > maxName || nameStrength(name) < weak && !namedSecret(name, value) {
+		return
+	}
+	if shown := kind + safeName(strings.TrimSpace(name)); !slices.Contains(s.named, shown) {
+		s.named = append(s.named, shown)
+	}
+}
+
+// credentials returns their names, sorted.
+func (s *scan) credentials() []string {
+	slices.Sort(s.named)
+	return s.named
+}
+
 // variable records an environment variable that the server is given.
 func (s *scan) variable(name, value string, at place) {
 	s.name(name)
+	s.credential("", s.env[len(s.env)-1], value)
 	if at.where == "" {
 		at.where = `env "` + s.env[len(s.env)-1] + `"`
 	}
@@ -86,6 +106,7 @@ func (s *scan) words(words []word) {
 		if wordSecret(w.text) {
 			s.risk(sbom.RiskSecret, w.at)
 		}
+		s.givenByOption(words, i)
 		if i == 0 || !strings.HasPrefix(words[i-1].text, "-") || strings.Contains(words[i-1].text, "=") {
 			continue
 		}
@@ -108,6 +129,31 @@ func wordSecret(text string) bool {
 		return true
 	}
 	return !strings.ContainsFunc(text, unicode.IsSpace) && valueSecret(text)
+}
+
+var (
+	optionName  = lazy(`^--[A-Za-z][A-Za-z0-9_.-]{0,60}$`)
+	headerPlain = lazy(`^[A-Za-z0-9-]{1,60}$`)
+)
+
+// givenByOption records the credentials that the word at i gives: --api-key X,
+// --api-key=X, --header "X-Key: Y".
+func (s *scan) givenByOption(words []word, i int) {
+	name, value, hasValue := strings.Cut(words[i].text, "=")
+	if !hasValue {
+		if i+1 == len(words) || strings.HasPrefix(words[i+1].text, "-") {
+			return
+		}
+		value = words[i+1].text
+	}
+	switch {
+	case slices.Contains(set("-H --header --headers"), name):
+		if header, content, ok := strings.Cut(value, ":"); ok && headerPlain.MatchString(strings.TrimSpace(header)) {
+			s.credential("header ", header, content)
+		}
+	case optionName.MatchString(name) && nameStrength(name) >= weak:
+		s.credential("", name, "")
+	}
 }
 
 var headerName = lazy(`^(?i:(proxy-)?authorization|cookie|x-[a-z0-9-]*(key|token|secret|auth|pat)|[a-z0-9-]*api-?key|private-token)$`)

@@ -22,6 +22,9 @@ type wrapper struct {
 var wrappers = map[string]wrapper{
 	"env":        {assigns: true, script: set("-S --split-string"), folder: set("-C --chdir"), options: options{value: set("-u --unset -C --chdir -S --split-string"), boolean: set("-i --ignore-environment -0 --null -v --debug"), cluster: true}},
 	"sudo":       {assigns: true, folder: set("-D --chdir"), alters: set("-R --chroot"), options: options{value: set("-u --user -g --group -h --host -p --prompt -C --close-from -T --command-timeout -R --chroot -D --chdir -r --role -t --type -U --other-user"), boolean: set("-E --preserve-env -n --non-interactive -H --set-home -A --askpass -b --background -S --stdin -k --reset-timestamp -i --login -s --shell -P"), cluster: true}},
+	"gsudo":      {options: options{value: set("-u --user -i --integrity --loglevel"), boolean: set("-n --new -w --wait -s --system --ti -k --reset-timestamp --copyNS --copyEV -d --direct --keepShell --keepWindow --debug"), cluster: true}},
+	"pkexec":     {options: options{value: set("-u --user"), boolean: set("--disable-internal-agent --keep-cwd")}},
+	"run0":       {folder: set("-D --chdir"), options: options{value: set("-u --user -g --group --nice -D --chdir --unit --slice --description --setenv --background -M --machine"), boolean: set("--pty --pipe --no-ask-password --via-shell -i")}},
 	"doas":       {options: options{value: set("-u -C"), boolean: set("-n -s"), cluster: true}},
 	"nice":       {options: options{value: set("-n --adjustment"), boolean: set("-0 -1 -2 -3 -4 -5 -6 -7 -8 -9"), cluster: true}},
 	"ionice":     {options: options{value: set("-c --class -n --classdata"), boolean: set("-t --ignore"), cluster: true}},
@@ -134,6 +137,7 @@ func (s *scan) behindOptions(w wrapper, p string, head word, args []word) (rest 
 		return args[i+1:], nil
 	}
 	parsed := w.options.parse(args)
+	s.asAdministrator(p, head, parsed)
 	if parsed.unclear != nil {
 		return cannot(ambiguous(*parsed.unclear))
 	}
@@ -459,6 +463,9 @@ func (s *scan) script(at place, launcher string, words []word, reason string, de
 	var hints []string
 	for i, w := range words {
 		p := program(w.text)
+		if administrators[p] != nil && p != "wsl" && (i == 0 || operator(words[i-1].text)) {
+			s.asAdministrator(p, w, parsed{})
+		}
 		if !slices.Contains(registryLaunchers, p) {
 			continue
 		}
