@@ -65,12 +65,12 @@ func container(s *scan, p string, command word, args []word, depth int) []subjec
 	case "run", "create":
 		return s.containerRun(p+" "+sub, command, rest, depth)
 	case "exec":
-		return s.containerExec(p+" exec", command, rest)
+		return s.containerExec(p+" exec", command, rest, depth)
 	case "compose", "compose-run":
 		return named(p+" compose", []subject{unknown(command.at, "the compose file says what runs")})
 	case "mcp":
 		return named(p+" mcp", []subject{unknown(command.at, "the gateway says what runs")})
-	case "start", "attach":
+	case "start", "attach", "restart":
 		return named(p+" "+sub, []subject{unknown(command.at, "an existing container is started, and its image is not named")})
 	default:
 		return nil
@@ -87,23 +87,20 @@ func (s *scan) containerRun(launcher string, command word, args []word, depth in
 		return named(launcher, []subject{ambiguous(*p.unclear)})
 	case len(p.rest) == 0:
 		return named(launcher, []subject{unknown(command.at, "no image is named")})
+	case p.has("--rootfs"):
+		return append(named(launcher, []subject{unknown(p.rest[0].at, "a folder stands for the image")}), s.inside(p.rest[1:], depth)...)
+	case p.rest[0].open:
+		return named(launcher, []subject{ambiguous(p.rest[0])})
 	}
 	out := named(launcher, []subject{image(p.rest[0])})
 	inner := p.rest[1:]
 	if entry := p.values("--entrypoint"); len(entry) > 0 && entry[len(entry)-1].text != "" {
 		inner = append([]word{entry[len(entry)-1]}, inner...)
 	}
-	if len(inner) > 0 {
-		// What runs in there does not see the folder of the project.
-		away := s.away
-		s.away = true
-		out = append(out, nested(worthNaming(s.command(inner, depth+1)))...)
-		s.away = away
-	}
-	return out
+	return append(out, s.inside(inner, depth)...)
 }
 
-func (s *scan) containerExec(launcher string, command word, args []word) []subject {
+func (s *scan) containerExec(launcher string, command word, args []word, depth int) []subject {
 	p := containerExec.parse(args)
 	s.containerEnv(p)
 	s.containerRights(p)
@@ -113,9 +110,23 @@ func (s *scan) containerExec(launcher string, command word, args []word) []subje
 	case len(p.rest) == 0:
 		return named(launcher, []subject{unknown(command.at, "no container is named")})
 	}
-	return []subject{{at: p.rest[0].at, launcher: launcher, launch: sbom.Launch{
+	out := []subject{{at: p.rest[0].at, launcher: launcher, launch: sbom.Launch{
 		Kind: sbom.KindContainerExec, Pin: sbom.PinUnknown, Spec: redact(p.rest[0].text),
 	}}}
+	return append(out, s.inside(p.rest[1:], depth)...)
+}
+
+// inside is what a container is told to run. It does not see the folder of the
+// project.
+func (s *scan) inside(inner []word, depth int) []subject {
+	if len(inner) == 0 {
+		return nil
+	}
+	away := s.away
+	s.away = true
+	out := nested(worthNaming(s.command(inner, depth+1)))
+	s.away = away
+	return out
 }
 
 func (s *scan) containerEnv(p parsed) {
@@ -146,7 +157,8 @@ var (
 // image reads [host[:port]/]path[:tag][@digest], the reference grammar of OCI
 // registries.
 func image(w word) subject {
-	name, digest, hasDigest := strings.Cut(strings.TrimSpace(w.text), "@")
+	// podman also takes the transport of a registry.
+	name, digest, hasDigest := strings.Cut(strings.TrimPrefix(strings.TrimSpace(w.text), "docker://"), "@")
 	if name == "" || isVariable(name) && !strings.Contains(name, "/") {
 		return unknown(w.at, "the image is named by a variable")
 	}

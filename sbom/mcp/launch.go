@@ -138,10 +138,20 @@ func launchersOf(p string) launcher {
 		return uv
 	case "pipx":
 		return pipx
-	case "docker", "podman", "nerdctl", "container":
+	case "docker", "podman", "podman-remote", "nerdctl", "finch", "container":
 		return container
 	case "deno":
 		return deno
+	case "dx":
+		return func(s *scan, _ string, command word, args []word, depth int) []subject {
+			return s.denoRun("deno x", command, args, depth)
+		}
+	case "dnx":
+		return dnx
+	case "dotnet":
+		return dotnet
+	case "go":
+		return golang
 	}
 	if _, ok := interpreters[interpreter(p)]; ok {
 		return interpret
@@ -150,8 +160,8 @@ func launchersOf(p string) launcher {
 		return project
 	}
 	if reason, ok := unsupported[p]; ok {
-		return func(_ *scan, p string, command word, _ []word, _ int) []subject {
-			return named(p, []subject{unknown(command.at, reason)})
+		return func(s *scan, p string, command word, args []word, depth int) []subject {
+			return append(named(p, []subject{unknown(command.at, reason)}), s.mentioned(args, depth)...)
 		}
 	}
 	return nil
@@ -159,10 +169,11 @@ func launchersOf(p string) launcher {
 
 // unsupported are launchers that are known and not analysed.
 var unsupported = map[string]string{
-	"dnx":       "NuGet launches are not analysed by this version",
-	"go":        "go launches are not analysed by this version",
 	"ssh":       "it runs on another machine",
 	"jbang":     "jbang launches are not analysed by this version",
+	"runas":     "what it starts belongs to another user",
+	"su":        "what it starts belongs to another user",
+	"crontab":   "it starts programs at other times",
 	"eval":      "it runs text as a program",
 	"xargs":     "it runs what its input says",
 	"start":     "the program that it starts cannot be told",

@@ -66,7 +66,7 @@ func interpreter(p string) string {
 }
 
 // interpret finds the file that an interpreter runs.
-func interpret(s *scan, p string, command word, args []word, _ int) []subject {
+func interpret(s *scan, p string, command word, args []word, depth int) []subject {
 	g := interpreters[interpreter(p)]
 	if p == "py" && len(args) > 0 && regexp.MustCompile(`^-[0-9]`).MatchString(args[0].text) {
 		args = args[1:] // the version that the Windows launcher is to choose
@@ -85,6 +85,9 @@ func interpret(s *scan, p string, command word, args []word, _ int) []subject {
 		case slices.Contains(g.code, o.name):
 			return named(launcher, []subject{unknown(o.value.at, "it runs code given as an argument")})
 		case slices.Contains(g.module, o.name):
+			if out := s.launcherModule(p, *o.value, args, depth); out != nil {
+				return out
+			}
 			out := local(*o.value, interpreter(p)+" "+o.name)
 			out.launch.Pin = sbom.PinUnknown
 			return []subject{out}
@@ -106,7 +109,43 @@ func interpret(s *scan, p string, command word, args []word, _ int) []subject {
 		s.envFile(file)
 	}
 	s.loads(parsed)
+	if out := s.launcherScript(rest, depth); out != nil {
+		return out
+	}
 	return s.interpreted(launcher, rest)
+}
+
+// launcherModule is a launcher that is run as a module: python -m pipx run …. A
+// file of the project may have that name, too.
+func (s *scan) launcherModule(p string, module word, args []word, depth int) []subject {
+	i := slices.IndexFunc(args, func(a word) bool { return a.at == module.at && strings.HasSuffix(a.text, module.text) })
+	if interpreter(p) != "python" || !slices.Contains(set("uv pipx"), module.text) || i < 0 {
+		return nil
+	}
+	// Words of one shell string have one place, so that the index may be wrong.
+	if args[i].text != module.text && args[i].text != "-m"+module.text {
+		return nil
+	}
+	for _, folder := range s.folders() {
+		if s.present(path.Join(folder, module.text+".py")) || s.present(path.Join(folder, module.text)) {
+			return nil
+		}
+	}
+	return s.command(append([]word{module}, args[i+1:]...), depth+1)
+}
+
+// launcherFile matches the scripts by which npm and others start.
+var launcherFile = lazy(`(?i)/node_modules/(?:npm/bin/(np[mx])-cli|pnpm/bin/(pnpm|pnpx)|yarn/bin/(yarn)|corepack/dist/(np[mx]|pnp[mx]|yarn))\.c?js$`)
+
+// launcherScript is a launcher that is run by the path of its script, where
+// programs get installed: node …/node_modules/npm/bin/npx-cli.js -y ….
+func (s *scan) launcherScript(rest []word, depth int) []subject {
+	m := launcherFile.FindStringSubmatch(slashed(rest[0].text))
+	if m == nil || !systemPath(rest[0].text) || rest[0].open {
+		return nil
+	}
+	name := strings.ToLower(strings.Join(m[1:], ""))
+	return s.command(append([]word{{text: name, at: rest[0].at}}, rest[1:]...), depth+1)
 }
 
 // loaders are the options of interpreters that run another file first.
@@ -123,8 +162,6 @@ func (s *scan) loads(p parsed) {
 func (s *scan) interpreted(launcher string, rest []word) []subject {
 	file := rest[0]
 	switch {
-	case launcher == "dotnet" && (file.text == "tool" || file.text == "dnx"):
-		return named(launcher, []subject{unknown(file.at, "NuGet launches are not analysed by this version")})
 	case strings.Contains(file.text, "://"):
 		return named(launcher, []subject{unknown(file.at, "it runs code from a URL")})
 	case file.text == "-":

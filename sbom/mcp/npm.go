@@ -108,7 +108,7 @@ func (s *scan) npmExec(launcher string, command word, p parsed, depth int) []sub
 	case s.foreignProgram(p.rest[0], packages):
 		return s.beside(packages, s.command(p.rest, depth+1))
 	default:
-		return append(packages, nested(s.proxied(p.rest[0].text, p.rest[1:], depth))...)
+		return append(packages, nested(s.carried(p.rest[0].text, p.rest[1:], depth))...)
 	}
 }
 
@@ -165,7 +165,27 @@ func (s *scan) npmPackage(launcher string, spec word, args []word, depth int) []
 	if i := slices.IndexFunc(out, func(o subject) bool { return o.component != nil }); i >= 0 {
 		name = out[i].component.Name
 	}
-	return append(out, nested(s.proxied(name, args, depth))...)
+	return append(out, nested(s.carried(name, args, depth))...)
+}
+
+// carried is what a package runs in turn: a proxy what it is told, a launcher
+// that is itself fetched (npx pnpm dlx …) as ever, and any other what stands
+// where a command would: first, or behind a "--". How that changes it cannot be
+// told, but what it plainly names is judged.
+func (s *scan) carried(name string, args []word, depth int) []subject {
+	if out := s.proxied(name, args, depth); len(out) > 0 || len(args) == 0 || depth >= maxUnwrap {
+		return out
+	}
+	if slices.Contains(registryLaunchers, name) {
+		return worthNaming(s.command(append([]word{{text: name, at: args[0].at}}, args...), depth+1))
+	}
+	if i := slices.IndexFunc(args, func(a word) bool { return a.text == "--" }); i >= 0 && i+1 < len(args) && !slices.Contains(registryLaunchers, program(args[0].text)) {
+		args = args[i+1:]
+	}
+	if len(args) < 2 || !slices.Contains(registryLaunchers, program(args[0].text)) || ownFile(args[0].text) {
+		return nil
+	}
+	return worthNaming(s.command(args, depth+1))
 }
 
 func bunx(s *scan, _ string, command word, args []word, depth int) []subject {
@@ -283,32 +303,105 @@ func yarn(s *scan, _ string, command word, args []word, depth int) []subject {
 // them.
 var denoAltering = set("-c --config --import-map --cert --env-file --preload --import --require")
 
+// denoGrammar holds the options of `deno run` and `deno x` (docs.deno.com, "deno
+// run"). All others that take a value take it behind a "=".
+var denoGrammar = options{cluster: true,
+	value: set("-c --config --import-map --lock -L --log-level --cert --ext --location --seed --preload --import --require --minimum-dependency-age"),
+	boolean: set(`-A --allow-all -R --allow-read -W --allow-write -N --allow-net -E --allow-env --allow-run -S --allow-sys
+		--allow-ffi -I --allow-import --allow-hrtime --allow-scripts --deny-read --deny-write --deny-net --deny-env
+		--deny-run --deny-sys --deny-ffi --deny-import --ignore-read --ignore-env -P --permission-set --no-prompt
+		-r --reload -q --quiet --cached-only --frozen --no-lock --no-npm --no-remote --no-config --node-modules-dir
+		--vendor --check --no-check --watch --watch-hmr --watch-exclude --no-clear-screen --no-code-cache
+		--inspect --inspect-brk --inspect-wait --trace-leaks --tunnel -t --connected --coverage --env-file --v8-flags
+		--conditions --unstable --unstable-bare-node-builtins --unstable-broadcast-channel --unstable-byonm
+		--unstable-cron --unstable-detect-cjs --unstable-ffi --unstable-fs --unstable-http --unstable-kv
+		--unstable-lazy-dynamic-imports --unstable-net --unstable-no-legacy-abort --unstable-node-globals
+		--unstable-npm-lazy-caching --unstable-otel --unstable-process --unstable-raw-imports
+		--unstable-sloppy-imports --unstable-subdomain-wildcards --unstable-temporal --unstable-unsafe-proto
+		--unstable-vsock --unstable-webgpu --unstable-worker-options`),
+}
+
+// denoExec are the options that `deno x` has beside those.
+var denoExec = options{cluster: true,
+	value:   append(set("-p --package"), denoGrammar.value...),
+	boolean: append(set("-y --yes --ignore-scripts"), denoGrammar.boolean...),
+}
+
 func deno(s *scan, _ string, command word, args []word, depth int) []subject {
-	if len(args) == 0 || args[0].text != "run" && args[0].text != "x" {
+	switch {
+	case len(args) == 0:
+		return nil
+	case args[0].text == "run" || args[0].text == "x" || args[0].text == "serve":
+		return s.denoRun("deno "+args[0].text, command, args[1:], depth)
+	case args[0].text == "task":
+		return named("deno task", []subject{local(append(slices.Clone(args[1:]), args[0])[0], "")})
+	case args[0].text == "eval":
+		return named("deno eval", []subject{unknown(args[0].at, "it runs code given as an argument")})
+	case strings.HasPrefix(args[0].text, "-") || strings.Contains(args[0].text, ":") || strings.Contains(args[0].text, "."):
+		return s.denoRun("deno", command, args, depth) // "run" may be left out
+	default:
 		return nil
 	}
-	launcher := "deno " + args[0].text
-	// Deno's options take their values with "=", but for a few.
-	p := options{value: set("-c --config --import-map --lock -L --log-level --cert --preload --import --require"), loose: true}.parse(args[1:])
-	if p.unclear != nil {
-		return named(launcher, []subject{ambiguous(*p.unclear)})
+}
+
+func (s *scan) denoRun(launcher string, command word, args []word, depth int) []subject {
+	grammar := denoGrammar
+	if launcher == "deno x" {
+		grammar = denoExec
 	}
+	p := grammar.parse(args)
 	for _, o := range p.options {
-		if slices.Contains(denoAltering, o.name) {
-			s.alter("the option "+o.name, command.at)
+		switch {
+		case slices.Contains(denoAltering, o.name):
+			s.alter("the option "+o.name, o.at)
+		case o.name == "--lock" && o.value != nil && denoTarget.MatchString(o.value.text):
+			p.unclear = o.value // its value may be left out, and then this is the program
 		}
 	}
-	if len(p.rest) == 0 {
-		return named(launcher, []subject{unknown(command.at, "no program is named")})
+	for _, file := range p.values("--env-file") {
+		s.envFile(file)
 	}
-	target := p.rest[0]
-	switch spec, isNPM := strings.CutPrefix(target.text, "npm:"); {
-	case isNPM:
-		return s.npmPackage(launcher, word{text: cutPath(strings.TrimPrefix(spec, "/")), at: target.at}, p.rest[1:], depth)
+	switch {
+	case p.unclear != nil:
+		s.composed(*p.unclear)
+		out := []subject{ambiguous(*p.unclear)}
+		for _, w := range append([]word{*p.unclear}, p.rest[:min(len(p.rest), maxGuesses)]...) {
+			if spec, ok := strings.CutPrefix(w.text, "npm:"); ok && !w.open {
+				out = append(out, nested(s.npmSpec(word{text: cutPath(spec), at: w.at}))...)
+			}
+		}
+		return named(launcher, out)
+	case len(p.values("-p", "--package")) > 0:
+		packages := p.values("-p", "--package")
+		out := s.denoTarget(launcher, packages[len(packages)-1], nil, depth)
+		if len(p.rest) > 0 {
+			out = append(out, nested(s.proxied(p.rest[0].text, p.rest[1:], depth))...)
+		}
+		return out
+	case len(p.rest) == 0:
+		return named(launcher, []subject{unknown(command.at, "no program is named")})
+	case p.rest[0].open:
+		return named(launcher, []subject{ambiguous(p.rest[0])})
+	}
+	return s.denoTarget(launcher, p.rest[0], p.rest[1:], depth)
+}
+
+var denoTarget = lazy(`^(npm:|jsr:|https?:)`)
+
+// denoTarget is what deno runs: a package, a URL, a file.
+func (s *scan) denoTarget(launcher string, target word, args []word, depth int) []subject {
+	spec, isNPM := strings.CutPrefix(target.text, "npm:")
+	switch {
+	case isNPM, launcher == "deno x" && !strings.Contains(target.text, ":") && !fileSpec.MatchString(target.text):
+		return s.npmPackage(launcher, word{text: cutPath(strings.TrimPrefix(spec, "/")), at: target.at}, args, depth)
 	case strings.HasPrefix(target.text, "jsr:"):
-		return named(launcher, []subject{unknown(target.at, "packages of JSR are not analysed by this version")})
+		out := unknown(target.at, "packages of JSR are not judged by this version")
+		out.launch.Spec = redact(target.text)
+		return named(launcher, []subject{out})
 	case strings.Contains(target.text, "://"):
 		return named(launcher, []subject{module(target)})
+	case isVariable(target.text) && !isPath(target.text):
+		return named(launcher, []subject{unknown(target.at, "the program is named by a variable")})
 	default:
 		return []subject{local(target, launcher)}
 	}

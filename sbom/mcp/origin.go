@@ -16,7 +16,8 @@ import (
 // names: see settle.
 
 // registryOptions choose where npm's, uv's and pipx's launchers fetch from.
-var registryOptions = set(`--registry --index --index-url --default-index --extra-index-url --find-links -f -i`)
+var registryOptions = set(`--registry --index --index-url --default-index --extra-index-url --find-links -f -i
+	--source --add-source`)
 
 // npmAltering are the configuration keys of npm that change what runs: other
 // configuration files, another folder, cache, shell or git, code that is loaded
@@ -29,13 +30,13 @@ var npmAltering = names(`userconfig globalconfig node-options script-shell shell
 var alteringOptions = set(`--userconfig --globalconfig --node-options --node-arg --script-shell --shell
 	--cafile --ca --config-file --allow-insecure-host --trusted-host --overrides --override --use-yarnrc
 	--constraints --constraint --build-constraints --with-requirements --with-editable --pip-args
-	--dir -C --filter -F --config --prefix --git`)
+	--dir -C --filter -F --config --configfile --prefix --git -c -b`)
 
 // cacheOptions and cacheVariables move a cache, authorityVariables name
 // authorities to trust, which matters only where they come with the project.
 var (
 	cacheOptions       = set("--cache --cache-dir --store-dir")
-	cacheVariables     = set("npm_config_cache uv_cache_dir xdg_cache_home deno_dir yarn_global_folder yarn_cache_folder")
+	cacheVariables     = set("npm_config_cache uv_cache_dir xdg_cache_home deno_dir yarn_global_folder yarn_cache_folder gomodcache nuget_packages")
 	authorityVariables = set("node_extra_ca_certs ssl_cert_file ssl_cert_dir requests_ca_bundle curl_ca_bundle deno_cert")
 )
 
@@ -129,7 +130,7 @@ func (s *scan) settle(out []subject) []subject {
 // a verdict may build.
 func fetches(k sbom.Kind) bool {
 	switch k {
-	case sbom.KindNPM, sbom.KindPyPI, sbom.KindOCI, sbom.KindGit:
+	case sbom.KindNPM, sbom.KindPyPI, sbom.KindOCI, sbom.KindGit, sbom.KindNuGet, sbom.KindGo, sbom.KindCargo:
 		return true
 	default:
 		return false
@@ -140,7 +141,8 @@ var (
 	registryVariables = set(`npm_config_registry yarn_registry yarn_npm_registry_server bun_config_registry
 		pnpm_config_registry corepack_npm_registry
 		uv_index uv_index_url uv_default_index uv_extra_index_url uv_find_links
-		pip_index_url pip_extra_index_url pip_find_links`)
+		pip_index_url pip_extra_index_url pip_find_links
+		goproxy jsr_url`)
 	alteringVariables = set(`npm_config_package npm_config_call npm_config_strict_ssl
 		uv_config_file uv_insecure_host uv_override uv_overrides uv_constraint uv_build_constraint uv_env_file
 		uv_python_install_mirror uv_python_downloads_json_url
@@ -148,6 +150,9 @@ var (
 		yarn_yarn_path yarn_plugins yarn_rc_filename bun_options bun_inspect_preload
 		ld_preload ld_audit dyld_insert_libraries bash_env zdotdir shellopts bashopts ps4 comspec pathext cdpath
 		perl5opt rubyopt jdk_java_options java_tool_options node_repl_external_module
+		gosumdb gonosumdb gonosumcheck goinsecure goenv
+		dotnet_startup_hooks dotnet_additional_deps dotnet_shared_store coreclr_profiler_path coreclr_profiler_path_64
+		coreclr_profiler_path_32 cor_profiler_path
 		git_exec_path git_config_global git_config_system git_config_count git_config_parameters`)
 	// folderVariables are those that projectFolder takes for the project.
 	folderVariables = set("workspacefolder workspaceroot pwd claude_project_dir claude_plugin_root")
@@ -158,13 +163,14 @@ var (
 		xdg_config_home xdg_data_home prefix nvm_bin nvm_dir pnpm_home bun_install volta_home
 		cargo_home homebrew_prefix uv_tool_dir uv_python uv_python_install_dir
 		uv_project uv_working_directory uv_project_environment virtual_env pipx_home pipx_default_python
-		corepack_home git_ssh git_ssh_command`)
+		corepack_home git_ssh git_ssh_command dotnet_root dotnet_cli_home`)
 
 	// nodeLoads are the options of NODE_OPTIONS that load code; the others, such
 	// as --max-old-space-size, are harmless.
 	nodeLoads = set(`-r --require --import --loader --experimental-loader --experimental-default-config-file
 		--experimental-config-file --env-file --env-file-if-exists --openssl-config --openssl-shared-config
 		--snapshot-blob`)
+	goFlagsAlter   = lazy("-(exec|toolexec|overlay|modfile|pkgdir|compiler|mod=vendor)|[$%`{]")
 	wholeReference = lazy(`^(\$\{(env:)?\w+\}|\$\w+|%\w+%)$`)
 
 	pathReference = lazy(`(?i)\$\{(env:)?PATH\}|\$PATH\b|%PATH%|\$env:PATH\b`)
@@ -180,6 +186,8 @@ func (s *scan) originVariable(name, value string, at place) {
 	switch {
 	case strings.TrimSpace(value) == "":
 		return
+	case key == "goproxy" && (value == "direct" || value == "off"):
+		return // from the repositories themselves, or not at all
 	case slices.Contains(registryVariables, key), isNPM && strings.HasPrefix(npmKey, "@") && strings.HasSuffix(key, ":registry"):
 		s.registry(value, at)
 		return
@@ -200,6 +208,10 @@ func (s *scan) originVariable(name, value string, at place) {
 		what.path = true
 	case strings.HasPrefix(key, "bash_func_"):
 		what.what = "a function in the environment"
+	case key == "goflags":
+		if !goFlagsAlter.MatchString(value) {
+			return
+		}
 	case key == "node_options":
 		if !slices.ContainsFunc(nodeWords(value), nodeAlters) {
 			return

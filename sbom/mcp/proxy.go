@@ -11,6 +11,8 @@ import (
 type proxy struct {
 	options options
 	pairs   []string // options that take two words
+	servers []string // options that take a name and a shell string
+	sub     []string // words that stand before the others
 
 	urls     []string // options whose value is a URL that it calls
 	scripts  []string // options whose value is a shell string that it runs
@@ -18,8 +20,11 @@ type proxy struct {
 	programs []string // options whose value is a program that it runs
 	insecure []string // options that allow plain http or skip the check of certificates
 
+	configs []string // options whose value is a file that says what else runs
+
 	url     bool // the first positional word may be a URL
 	command bool // the positional words may be a command
+	each    bool // every positional word is a shell string
 	hosted  bool // the first positional word behind "run" names a hosted server
 }
 
@@ -43,7 +48,7 @@ var proxies = map[string]proxy{
 			value:   set("--transport --port --host --sse-port --sse-host --cwd --log-level --named-server-config --client-id --client-secret --token-url --allow-origin --server --endpoint --sseEndpoint --streamEndpoint --shell --apiKey --requestTimeout --eventStore --gracefulShutdownTimeout"),
 			boolean: set("--pass-environment --no-pass-environment --stateless --no-stateless --debug --no-debug --verify-ssl --no-verify-ssl"),
 		},
-		pairs: set("-H --headers -e --env"), scripts: set("--named-server"), insecure: set("--no-verify-ssl"),
+		pairs: set("-H --headers -e --env"), servers: set("--named-server"), configs: set("--named-server-config"), insecure: set("--no-verify-ssl"),
 		url: true, command: true,
 	},
 	"mcp-proxy-for-aws": {
@@ -52,11 +57,13 @@ var proxies = map[string]proxy{
 	},
 	"mcpo": {
 		options: options{value: set("--port -p --host --api-key -k --cors-allow-origins --server-type --type --config -c --name --description --version --root-path --path-prefix --ssl-certfile --ssl-keyfile --header --log-level --env -e"), boolean: set("--strict-auth --hot-reload")},
+		configs: set("-c --config"),
 		url:     true, command: true,
 	},
 	"@modelcontextprotocol/inspector": {
 		options: options{value: set("--config --server -e --env --transport --server-url --method --tool-name --tool-arg --header"), boolean: set("--cli")},
 		urls:    set("--server-url"),
+		configs: set("--config"),
 		url:     true,
 		command: true,
 	},
@@ -67,12 +74,22 @@ var proxies = map[string]proxy{
 	"toolbase-runner": {options: options{value: set("-m -c"), interspersed: true, swallow: true}, modules: set("-m")},
 	"@smithery/cli":   {hosted: true, options: options{value: set("--key -k --client -c --config --profile"), interspersed: true, swallow: true}},
 	"cross-env":       {options: options{}, command: true},
-	"dotenv-cli":      {options: options{value: set("-e -c -v -p"), boolean: set("-o --override --debug")}, command: true},
+	"fastmcp": {
+		options: options{value: set("--transport -t --host --port --path --log-level -l --python --with --with-requirements --project --env --config"), boolean: set("--no-banner --skip-source --skip-env --reload"), interspersed: true},
+		sub:     set("run dev"), url: true,
+	},
+	"mcp-hub":                  {options: options{value: set("--port --config"), interspersed: true, swallow: true}, configs: set("--config")},
+	"mcp-superassistant-proxy": {options: options{value: set("--port --config --host --logLevel"), interspersed: true, swallow: true}, configs: set("--config -c")},
+	"concurrently":             {options: options{value: set("-n --names -c --prefix-colors -p --prefix --prefix-length --restart-tries --restart-after -m --max-processes --kill-signal --default-input-target --handle-input-target -l --timestamp-format -s --success"), boolean: set("-k --kill-others --kill-others-on-fail -r --raw --no-color -i --handle-input --hide -g --group --timings")}, each: true},
+	"nodemon":                  {options: options{value: set("-x --exec -w --watch -e --ext -d --delay -i --ignore --signal --config --cwd"), interspersed: true, swallow: true}, scripts: set("-x --exec")},
+	"env-cmd":                  {options: options{value: set("-f --file -r --rc-file -e --environments"), boolean: set("--no-override --fallback -x --expand-envs --verbose --silent --use-shell")}, command: true},
+	"dotenv-cli":               {options: options{value: set("-e -c -v -p"), boolean: set("-o --override --debug")}, command: true},
 }
 
 // aliases are names of the same program.
 var aliases = map[string]string{
 	"mcp-inspector": "@modelcontextprotocol/inspector", "mcp-remote-client": "mcp-remote", "smithery": "@smithery/cli", "dotenv": "dotenv-cli",
+	"@srbhptl39/mcp-superassistant-proxy": "mcp-superassistant-proxy",
 }
 
 // proxied returns what a proxy runs or calls, and nothing for everything else.
@@ -87,12 +104,21 @@ func (s *scan) proxied(name string, args []word, depth int) []subject {
 	if depth >= maxUnwrap {
 		return []subject{unknown(args[0].at, "it is wrapped too deeply")}
 	}
-	args = s.withoutPairs(px, args)
+	args, strings := s.withoutPairs(px, args)
+	if len(args) > 0 && slices.Contains(px.sub, args[0].text) {
+		args = args[1:]
+	}
 	p := px.options.parse(args)
-	if p.has(px.insecure...) {
+	if p.has(px.insecure...) && !staysHere(args) {
 		s.riskOf(sbom.RiskInsecureRemote, args, px.insecure)
 	}
 	var out []subject
+	for _, script := range strings {
+		out = append(out, s.shell(script, "", depth+1)...)
+	}
+	for _, file := range p.values(px.configs...) {
+		out = append(out, unknown(file.at, "a file of its own says what else it runs"))
+	}
 	for _, u := range p.values(px.urls...) {
 		out = append(out, s.remote(u))
 	}
@@ -118,6 +144,13 @@ func (s *scan) proxied(name string, args []word, depth int) []subject {
 func (s *scan) behind(px proxy, p parsed, depth int) []subject {
 	if len(p.rest) == 0 {
 		return nil
+	}
+	if px.each {
+		var out []subject
+		for _, script := range p.rest {
+			out = append(out, worthNaming(s.shell(script, "", depth+1))...)
+		}
+		return out
 	}
 	if px.hosted {
 		if p.rest[0].text != "run" || len(p.rest) < 2 {
@@ -165,18 +198,20 @@ func (s *scan) called(rest []word) []subject {
 }
 
 // withoutPairs removes options that take two words, which no table of options
-// can say: -H NAME VALUE.
-func (s *scan) withoutPairs(px proxy, args []word) []word {
+// can say: -H NAME VALUE, --named-server NAME COMMAND. It returns the commands.
+func (s *scan) withoutPairs(px proxy, args []word) (rest, scripts []word) {
 	if px.pairs == nil {
-		return args
+		return args, nil
 	}
-	var out []word
 	for i := 0; i < len(args); i++ {
 		switch {
 		case args[i].text == "--":
-			return append(out, args[i:]...)
+			return append(rest, args[i:]...), scripts
+		case slices.Contains(px.servers, args[i].text) && i+2 < len(args):
+			scripts = append(scripts, args[i+2])
+			i += 2
 		case !slices.Contains(px.pairs, args[i].text):
-			out = append(out, args[i])
+			rest = append(rest, args[i])
 		case i+2 < len(args):
 			name, value := args[i+1].text, args[i+2]
 			if args[i].text == "-e" || args[i].text == "--env" {
@@ -187,17 +222,22 @@ func (s *scan) withoutPairs(px proxy, args []word) []word {
 			i += 2
 		}
 	}
-	return out
+	return rest, scripts
 }
 
-// cdn matches the URLs of services that serve npm packages as modules.
-var cdn = lazy(`^https://(?:esm\.sh|unpkg\.com|cdn\.jsdelivr\.net/npm)/(?:v[0-9]+/|\*)?((?:@[^/@?]+/)?[^/@?]+(?:@[^/?]+)?)(?:[/?].*)?$`)
+// cdn matches the URLs of services that serve npm packages as modules, and notPackages
+// those of the same hosts that serve something else.
+var (
+	cdn = lazy(`^https://(?:(?:cdn\.)?esm\.sh|esm\.run|(?:esm\.)?unpkg\.com|cdn\.jsdelivr\.net/npm|cdn\.skypack\.dev|ga\.jspm\.io|jspm\.dev)/(?:npm:)?` +
+		`(?:(?:v[0-9]+|stable)/)?(?:pin/)?\*?((?:@[^/@?#]+/)?[^/@?#&]+(?:@[^/?#&]+)?)(?:[/?#&].*)?$`)
+	notPackages = lazy(`^https://[^/]+/(?:(?:v[0-9]+|stable)/)?(?:gh|jsr|pr|pkg\.pr\.new|new|run|tsx|x|build|transform|combine|wp|bb)(?:/|$)`)
+)
 
 // module is code that is run from a URL. Of a service that serves npm packages
 // the URL names package and version, but what comes is the service's own build.
 func module(w word) subject {
 	m := cdn.FindStringSubmatch(w.text)
-	if m == nil {
+	if m == nil || notPackages.MatchString(w.text) {
 		return unknown(w.at, "it runs code from a URL")
 	}
 	out := npmRegistry(w, m[1])

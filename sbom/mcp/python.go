@@ -74,7 +74,7 @@ func (s *scan) uvTool(launcher string, command word, args []word, depth int) []s
 		name = c.Name
 	}
 	out = append(out, s.with(launcher, p)...)
-	return append(out, nested(s.proxied(name, rest, depth))...)
+	return append(out, nested(s.carried(name, rest, depth))...)
 }
 
 // uvOrigin is origin with what only uv and pipx have.
@@ -158,14 +158,20 @@ func (s *scan) nameless(launcher string, command word, p parsed) []subject {
 }
 
 func pipx(s *scan, _ string, command word, args []word, depth int) []subject {
+	for len(args) > 0 && slices.Contains(set("-v --verbose -q --quiet --global"), args[0].text) {
+		args = args[1:]
+	}
 	if len(args) == 0 || args[0].text != "run" {
 		return nil
 	}
 	const launcher = "pipx run"
 	p := options{
-		value:   set("--spec --pip-args --python --index-url -i --with --fetch-missing-python"),
-		boolean: set("--no-cache --path --pypackages --verbose -v --quiet -q --system-site-packages"),
+		value:   set("--spec --pip-args --python --index-url -i --with"),
+		boolean: set("--no-cache --path --pypackages --verbose -v --quiet -q --system-site-packages --fetch-missing-python"),
 	}.parse(args[1:])
+	if p.has("--pypackages", "--path") && len(p.rest) > 0 {
+		return named(launcher, []subject{local(p.rest[0], "")})
+	}
 	if out := s.nameless(launcher, command, p); out != nil {
 		return out
 	}
@@ -173,9 +179,11 @@ func pipx(s *scan, _ string, command word, args []word, depth int) []subject {
 	spec := p.rest[0]
 	if given := p.values("--spec"); len(given) > 0 {
 		spec = given[len(given)-1]
+	} else if strings.Contains(spec.text, "://") && !isGit(spec.text) {
+		return named(launcher, []subject{unknown(spec.at, "it runs code from a URL")})
 	}
 	out := append(named(launcher, []subject{pypi(spec)}), s.with(launcher, p)...)
-	return append(out, nested(s.proxied(p.rest[0].text, p.rest[1:], depth))...)
+	return append(out, nested(s.carried(p.rest[0].text, p.rest[1:], depth))...)
 }
 
 var (

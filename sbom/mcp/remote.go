@@ -112,6 +112,23 @@ func insecure(raw string) bool {
 	return err != nil || !addr.IsLoopback() && !addr.IsUnspecified()
 }
 
+// staysHere reports whether all URLs among the words are plain http to this
+// machine, so that an option which allows that allows nothing else.
+func staysHere(words []word) bool {
+	here := false
+	for _, w := range words {
+		switch {
+		case insecure(w.text):
+			return false
+		case plainScheme.MatchString(sbom.PlainURL(w.text)):
+			here = true
+		case strings.Contains(w.text, "://") || isVariable(w.text):
+			return false
+		}
+	}
+	return here
+}
+
 // tlsOff reports whether an environment variable turns the check of
 // certificates off.
 func tlsOff(name, value string) bool {

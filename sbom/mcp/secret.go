@@ -100,7 +100,9 @@ func (s *scan) variable(name, value string, at place) {
 // words looks for credentials and dangerous flags among arguments.
 func (s *scan) words(words []word) {
 	for i, w := range words {
-		if slices.Contains(insecureFlags, w.text) || slices.Contains(insecureSet, w.text) {
+		switch {
+		case w.text == "--allow-http" && staysHere(words):
+		case slices.Contains(insecureFlags, w.text), slices.Contains(insecureSet, w.text):
 			s.risk(sbom.RiskInsecureRemote, w.at)
 		}
 		if wordSecret(w.text) {

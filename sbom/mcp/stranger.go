@@ -18,3 +18,20 @@ func (s *scan) stranger(head word, args []word, depth int) []subject {
 	}
 	return nil
 }
+
+// mentioned is what the words of a program that is known, and not analysed,
+// plainly name: ssh host npx …, kubectl exec pod -- uvx ….
+func (s *scan) mentioned(args []word, depth int) []subject {
+	for i, w := range args {
+		if i+1 == len(args) || !slices.Contains(registryLaunchers, program(w.text)) || ownFile(w.text) {
+			continue
+		}
+		// What runs elsewhere does not see the folder of the project.
+		away := s.away
+		s.away = true
+		out := nested(worthNaming(s.command(args[i:], depth+1))) //nolint:gosec // i is an index of args
+		s.away = away
+		return out
+	}
+	return nil
+}

@@ -39,6 +39,24 @@ var wrappers = map[string]wrapper{
 	"caffeinate": {options: options{value: set("-t -w"), boolean: set("-d -i -m -s -u"), cluster: true}},
 	"xvfb-run":   {options: options{value: set("-e --error-file -f --auth-file -n --server-num -p --xauth-protocol -s --server-args -w --wait"), boolean: set("-a --auto-servernum -l --listen-tcp"), cluster: true}},
 	"cross-env":  {assigns: true},
+	"arch":       {options: options{value: set("-d -e"), boolean: set("-x86_64 -arm64 -arm64e -i386 -32 -64 -h -c")}},
+	"taskset":    {skip: 1, options: options{boolean: set("-a --all-tasks -c --cpu-list"), cluster: true}},
+	"winpty":     {options: options{boolean: set("-Xallow-non-tty -Xplain -Xcolor --mouse")}},
+	"unbuffer":   {options: options{boolean: set("-p")}},
+	"aws-vault":  {sub: set("exec"), after: set("--")},
+	"chamber":    {sub: set("exec"), after: set("--")},
+	"teller":     {sub: set("run"), after: set("--")},
+	"varlock":    {sub: set("run"), after: set("--")},
+	"phase":      {sub: set("run"), after: set("--")},
+	"fnox":       {sub: set("exec"), after: set("--")},
+	"secretspec": {sub: set("run"), after: set("--")},
+	"vault-env":  {},
+	"gtime":      {options: options{value: set("-f --format -o --output"), boolean: set("-p --portability -a --append -v --verbose -q --quiet"), cluster: true}},
+	"gnice":      {options: options{value: set("-n --adjustment"), cluster: true}},
+	"genv":       {assigns: true, script: set("-S --split-string"), folder: set("-C --chdir"), options: options{value: set("-u --unset -C --chdir -S --split-string"), boolean: set("-i --ignore-environment -0 --null -v --debug"), cluster: true}},
+	"gstdbuf":    {options: options{value: set("-i --input -o --output -e --error"), cluster: true}},
+	"gnohup":     {},
+	"busybox":    {},
 	"doppler":    {sub: set("run"), after: set("--")},
 	"op":         {sub: set("run"), after: set("--")},
 	"infisical":  {sub: set("run"), after: set("--")},
@@ -309,7 +327,12 @@ func (s *scan) cmd(head word, args []word, depth int) []subject {
 		args = args[1:]
 	}
 	if !run || len(args) == 0 {
-		return named("cmd", []subject{unknown(head.at, "no command follows cmd /c")})
+		out := named("cmd", []subject{unknown(head.at, "no command follows cmd /c")})
+		var words []word
+		for _, a := range args {
+			words = append(words, fieldsOf(a)...)
+		}
+		return append(out, s.mentioned(words, depth)...)
 	}
 	if strings.ContainsFunc(args[0].text, func(r rune) bool { return r == ' ' || r == '\t' }) && windowsProgram.FindString(args[0].text) != args[0].text {
 		inner := fieldsOf(args[0])
@@ -485,7 +508,7 @@ func operator(text string) bool {
 }
 
 // registryLaunchers fetch what they run.
-var registryLaunchers = set("npx npm bunx bun pnpm pnpx yarn uvx uv pipx docker podman nerdctl deno dnx")
+var registryLaunchers = set("npx npm bunx bun pnpm pnpx yarn uvx uv pipx docker podman nerdctl deno dx dnx")
 
 func withHints(reason string, launchers []string) string {
 	slices.Sort(launchers)
