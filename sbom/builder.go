@@ -27,6 +27,9 @@ type Builder struct {
 	edges     [][2]ID
 	services  map[string]*Service
 	inputs    map[string]*Input
+
+	placed   map[string]ID              // by the folder that the package manager fills
+	commands map[string]map[string][]ID // by the folder of packages, then by the command
 }
 
 type instance struct {
@@ -78,6 +81,49 @@ func (b *Builder) AddService(s Service, at ...Occurrence) ID {
 
 // Link says that from depends on to.
 func (b *Builder) Link(from, to ID) { b.edges = append(b.edges, [2]ID{from, to}) }
+
+// Place says that the package manager puts an instance into that folder, a path
+// in the inventory such as "web/node_modules/@s/n", and which commands it provides
+// there. Readers of lockfiles call it; who looks for a package by its folder or its
+// command (a launch) finds the very instance that is locked.
+func (b *Builder) Place(folder string, id ID, commands ...string) {
+	if b.placed == nil {
+		b.placed, b.commands = map[string]ID{}, map[string]map[string][]ID{}
+	}
+	b.placed[folder] = id
+	i := strings.LastIndex("/"+folder, "/node_modules/")
+	if i < 0 {
+		return
+	}
+	modules := folder[:i+len("node_modules")]
+	for _, command := range commands {
+		if b.commands[modules] == nil {
+			b.commands[modules] = map[string][]ID{}
+		}
+		b.commands[modules][command] = append(b.commands[modules][command], id)
+	}
+}
+
+// Placed returns the instance that a lockfile puts into that folder.
+func (b *Builder) Placed(folder string) (Component, ID, bool) {
+	id, ok := b.placed[folder]
+	if !ok {
+		return Component{}, NoID, false
+	}
+	return b.instances[id].c, id, true
+}
+
+// Providers returns the instances in a folder of packages (…/node_modules) that
+// provide a command.
+func (b *Builder) Providers(modules, command string) []ID { return b.commands[modules][command] }
+
+// Instance returns what was added, or placed, under that id.
+func (b *Builder) Instance(id ID) Component { return b.instances[id].c }
+
+// Mention adds a place where an instance is named, such as a launch of it.
+func (b *Builder) Mention(id ID, at Occurrence) {
+	b.instances[id].at = append(b.instances[id].at, at)
+}
 
 // Launches says what the server launches, the outermost first, and links it. ids
 // runs parallel to launches; NoID stands for a launch that has no component of

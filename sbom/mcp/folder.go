@@ -12,6 +12,7 @@ import (
 
 	"countermark/sbom"
 
+	"deps.dev/util/semver"
 	"github.com/package-url/packageurl-go"
 )
 
@@ -256,6 +257,7 @@ type manifest struct {
 	Name, Version string
 	Bin           json.RawMessage
 	Directories   struct{ Bin string }
+	Scripts       map[string]json.RawMessage
 }
 
 func (s *scan) manifest(folder string) (manifest, bool) {
@@ -273,7 +275,7 @@ func (s *scan) manifest(folder string) (manifest, bool) {
 		}
 		s.manifests[key] = m
 	}
-	return m, m.Name != "" || m.Bin != nil
+	return m, m.Name != "" || m.Bin != nil || m.Scripts != nil
 }
 
 // runs reports whether the package has a program of that name.
@@ -287,9 +289,10 @@ func (m manifest) runs(program string) bool {
 }
 
 // own returns what npx would run of the project's own in place of a
-// package: a program that package.json names like it, the project itself, or an
-// installed copy. want is that package as npm would fetch it.
-func (s *scan) own(spec word, want subject) (subject, bool) {
+// package: a program that package.json names like it, the project itself, an
+// installed copy, or what the lockfile installs. want is that package as npm would
+// fetch it; byName says that it is looked for as a program, too.
+func (s *scan) own(spec word, want subject, byName bool) (subject, bool) {
 	if want.component == nil || want.component.Ecosystem != sbom.NPM {
 		return subject{}, false
 	}
@@ -307,12 +310,144 @@ func (s *scan) own(spec word, want subject) (subject, bool) {
 			s.alter("a program of the project that has the name of the package with its version", spec.at)
 			return unknown(spec.at, "the project has a program of that name, which npx runs instead"), true
 		case s.present(copied):
+			locked, ok := s.lockedCopy(spec, copied)
+			if byName && s.otherProvider(spec, folder, copied) {
+				return unknown(spec.at, "another package of the project provides a program of that name, which npx runs instead"), true
+			}
+			if ok {
+				return locked, true
+			}
 			return s.copy(spec.at, copied, copied), true
-		case program, m.Name == name && want.launch.Pin != sbom.PinDistTag:
+		}
+		if byName {
+			if locked, ok := s.lockedProgram(spec, folder); ok {
+				return locked, true
+			}
+		}
+		if locked, ok := s.locked(spec, copied); ok && satisfies(locked, want) {
+			return locked, true
+		}
+		if program || m.Name == name && want.launch.Pin != sbom.PinDistTag {
 			return local(spec, ""), true
 		}
 	}
 	return subject{}, false
+}
+
+// satisfies reports whether npx takes what is installed for the package that it
+// is asked for: any version where none is named, else one of the range; for a tag
+// it asks the registry.
+func satisfies(locked, want subject) bool {
+	if locked.component == nil {
+		return want.launch.Pin == sbom.PinUnversioned
+	}
+	switch want.launch.Pin {
+	case sbom.PinUnversioned:
+		return true
+	case sbom.PinExact:
+		return locked.component.Version == want.component.Version
+	case sbom.PinRange:
+		set, err := semver.NPM.ParseConstraint(want.launch.Request)
+		return err == nil && set.Match(locked.component.Version)
+	default:
+		return false
+	}
+}
+
+// inInventory is a path of the tree as the inventory has it, with the prefix of
+// the tree where there are several.
+func (s *scan) inInventory(name string) string {
+	return path.Join(strings.TrimSuffix(s.file.Path, s.file.Name), name)
+}
+
+// locked is what a lockfile puts into a folder.
+func (s *scan) locked(spec word, folder string) (subject, bool) {
+	if s.builder == nil || s.file == nil {
+		return subject{}, false
+	}
+	c, id, ok := s.builder.Placed(s.inInventory(folder))
+	if !ok {
+		return subject{}, false
+	}
+	return lockedSubject(spec, c, id), true
+}
+
+func lockedSubject(spec word, c sbom.Component, id sbom.ID) subject {
+	if c.Source == sbom.FromProject || c.Source == sbom.FromLink {
+		return local(spec, "") // the user's own code
+	}
+	return subject{at: spec.at, component: &c, locked: &id, launch: sbom.Launch{
+		Kind: sbom.KindNPM, Pin: sbom.PinLockfile, Spec: redactPath(spec.text), Request: c.Version,
+	}}
+}
+
+// lockedCopy is locked for a folder that is there: only where what lies in it says
+// that it is the package that the lockfile names. Any other copy was put there by
+// somebody else.
+func (s *scan) lockedCopy(spec word, folder string) (subject, bool) {
+	out, ok := s.locked(spec, folder)
+	if !ok || out.component == nil {
+		return subject{}, false
+	}
+	m, ok := s.manifest(folder)
+	if !ok || m.Name != out.component.Name || m.Version != out.component.Version {
+		return subject{}, false
+	}
+	return out, true
+}
+
+// lockedProgram is the package that provides a command in the folder, by its
+// lockfile.
+func (s *scan) lockedProgram(program word, folder string) (subject, bool) {
+	if s.builder == nil || s.file == nil {
+		return subject{}, false
+	}
+	ids := s.builder.Providers(s.inInventory(path.Join(folder, "node_modules")), program.text)
+	switch len(ids) {
+	case 0:
+		return subject{}, false
+	case 1:
+		return lockedSubject(program, s.builder.Instance(ids[0]), ids[0]), true
+	default:
+		return unknown(program.at, "more than one package of the project provides a program of that name"), true
+	}
+}
+
+// otherProvider reports whether a lockfile gives the command to another package
+// than the one in the folder that is called like it.
+func (s *scan) otherProvider(program word, folder, named string) bool {
+	if s.builder == nil || s.file == nil {
+		return false
+	}
+	_, placed, _ := s.builder.Placed(s.inInventory(named))
+	ids := s.builder.Providers(s.inInventory(path.Join(folder, "node_modules")), program.text)
+	return slices.ContainsFunc(ids, func(id sbom.ID) bool { return id != placed })
+}
+
+// projectProgram is the package that provides a command of the project, nearest
+// first. Where no lockfile says which commands a package has, the one that is
+// called like it.
+func (s *scan) projectProgram(program word) (subject, bool) {
+	for _, folder := range upwards(s.folders()) {
+		if out, ok := s.lockedProgram(program, folder); ok {
+			return out, true
+		}
+		if out, ok := s.locked(program, path.Join(folder, "node_modules", program.text)); ok && npmName.MatchString(program.text) {
+			return out, true
+		}
+	}
+	return subject{}, false
+}
+
+// hasScript reports whether the nearest package.json has a script of that name.
+func (s *scan) hasScript(name string) bool {
+	for _, folder := range upwards(s.folders()) {
+		if m, ok := s.manifest(folder); ok {
+			_, found := m.Scripts[name]
+			return found
+		}
+	}
+	return false
 }
 
 // hasProgram reports whether the project's installed packages have a program of

@@ -38,6 +38,7 @@ type subject struct {
 	reason    string // where the kind is unknown or shell-script
 	at        place
 	component *sbom.Component // nil for what has none
+	locked    *sbom.ID        // the instance of a lockfile that component is, nil for what is none
 	service   *sbom.Service   // for remotes
 }
 

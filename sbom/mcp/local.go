@@ -230,7 +230,17 @@ func (s *scan) installed(file word) (subject, bool) {
 		return subject{}, false // a path that turns back may lead out of the copy
 	}
 	for _, folder := range s.folders() {
-		if own := s.copy(file.at, path.Join(folder, m[1]), file.text); own.component != nil {
+		copied := path.Join(folder, m[1])
+		if own, ok := s.lockedCopy(file, copied); ok {
+			return own, true
+		}
+		if own := s.copy(file.at, copied, file.text); own.component != nil {
+			return own, true
+		}
+		if s.present(copied) {
+			continue
+		}
+		if own, ok := s.locked(file, copied); ok {
 			return own, true
 		}
 	}

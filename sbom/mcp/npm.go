@@ -92,7 +92,7 @@ func (s *scan) npmExec(launcher string, command word, p parsed, depth int) []sub
 	specs := p.values("--package", "-p")
 	var packages []subject
 	for _, spec := range specs {
-		packages = append(packages, s.preferred(launcher, spec)...)
+		packages = append(packages, s.preferred(launcher, spec, false)...)
 	}
 	if calls := p.values("--call", "-c"); len(calls) > 0 {
 		// The last one counts, as for every npm option.
@@ -144,10 +144,13 @@ func (s *scan) foreignProgram(bin word, packages []subject) bool {
 
 // preferred is a package as npx, bunx and deno find it: the project's own under that name, if
 // it has one, and the registry's behind it.
-func (s *scan) preferred(launcher string, spec word) []subject {
+func (s *scan) preferred(launcher string, spec word, byName bool) []subject {
 	out := s.npmSpec(spec)
 	if launcher == "npx" || strings.HasPrefix(launcher, "npm ") || launcher == "bunx" || launcher == "bun x" || strings.HasPrefix(launcher, "deno ") {
-		if own, ok := s.own(spec, out[0]); ok {
+		switch own, ok := s.own(spec, out[0], byName); {
+		case ok && own.launch.Pin == sbom.PinLockfile:
+			out = []subject{own}
+		case ok:
 			out = append([]subject{own}, nested(out)...)
 		}
 	}
@@ -160,7 +163,7 @@ func (s *scan) npmPackage(launcher string, spec word, args []word, depth int) []
 		// It may turn into options, or into nothing.
 		return s.ambiguous(launcher, parsed{unclear: &spec, behind: args})
 	}
-	out := s.preferred(launcher, spec)
+	out := s.preferred(launcher, spec, true)
 	name := spec.text
 	if i := slices.IndexFunc(out, func(o subject) bool { return o.component != nil }); i >= 0 {
 		name = out[i].component.Name
@@ -214,7 +217,7 @@ func bun(s *scan, p string, command word, args []word, depth int) []subject {
 		case "x":
 			return s.bunPackage("bun x", command, args[1:], depth)
 		case "run":
-			return s.bunRun(command, args[1:])
+			return s.bunRun(command, args[1:], depth)
 		case "install", "i", "add", "create", "c", "init", "build", "test", "upgrade", "pm", "link", "remove", "update":
 			return nil
 		}
@@ -223,7 +226,7 @@ func bun(s *scan, p string, command word, args []word, depth int) []subject {
 }
 
 // bunRun runs a script of the project, or a file.
-func (s *scan) bunRun(command word, args []word) []subject {
+func (s *scan) bunRun(command word, args []word, depth int) []subject {
 	p := options{
 		value:   set("--cwd --config -c --filter -F --env-file --preload -r --require --import --port --tsconfig-override --define -d --loader -l --conditions --inspect --elide-lines"),
 		boolean: set("--silent --bun -b --watch --hot --smol --shell --if-present --no-install --install -i --prefer-offline --no-clear-screen"),
@@ -233,16 +236,37 @@ func (s *scan) bunRun(command word, args []word) []subject {
 		return named("bun run", []subject{ambiguous(*p.unclear)})
 	case len(p.rest) == 0:
 		return named("bun run", []subject{unknown(command.at, "no script is named")})
+	case isPath(p.rest[0].text) || s.hasScript(p.rest[0].text):
+		if own, ok := s.installed(p.rest[0]); ok {
+			return named("bun run", []subject{own})
+		}
 	default:
-		return named("bun run", []subject{local(p.rest[0], "")})
+		if out := s.byName("bun", p.rest[0], p.rest[1:], depth); out != nil {
+			return out
+		}
 	}
+	return named("bun run", []subject{local(p.rest[0], "")})
 }
 
 // projectBinary runs a program that the project's own packages install. Its name
-// is not the name of a package, so there is none to name here.
-func projectBinary(launcher string, command word, rest []word) []subject {
+// is not the name of a package: the lockfile says whose it is.
+func (s *scan) projectBinary(launcher string, command word, rest []word, depth int) []subject {
 	if len(rest) == 0 {
 		return named(launcher, []subject{unknown(command.at, "no program is named")})
+	}
+	if rest[0].open {
+		return named(launcher, []subject{ambiguous(rest[0])})
+	}
+	p := program(rest[0].text)
+	if own, ok := s.projectProgram(rest[0]); ok {
+		out := named(launcher, []subject{own})
+		if own.component != nil {
+			out = append(out, nested(s.carried(own.component.Name, rest[1:], depth))...)
+		}
+		return out
+	}
+	if _, ok := interpreters[interpreter(p)]; ok || launchersOf(p) != nil || isWrapper(p) {
+		return s.command(rest, depth+1) // not the project's, and so the machine's
 	}
 	return []subject{{at: rest[0].at, launcher: launcher, launch: sbom.Launch{Kind: sbom.KindNPM, Pin: sbom.PinUnknown, Spec: redact(rest[0].text)}}}
 }
@@ -269,12 +293,24 @@ func pnpm(s *scan, p string, command word, args []word, depth int) []subject {
 		after.options = append(slices.Clone(before.options), after.options...)
 		return s.dlx("pnpm dlx", command, after, depth)
 	case "exec":
-		return projectBinary("pnpm exec", command, grammar.parse(rest).rest)
+		return s.projectBinary("pnpm exec", command, grammar.parse(rest).rest, depth)
 	case "run", "run-script", "start":
 		return named("pnpm run", []subject{local(append(grammar.parse(rest).rest, sub)[0], "")})
 	default:
+		return s.byName("pnpm", sub, rest, depth)
+	}
+}
+
+// byName is a script of the project, or else a program of its packages, which
+// some package managers run by its name alone. It returns nil for what is neither.
+func (s *scan) byName(launcher string, name word, args []word, depth int) []subject {
+	if s.hasScript(name.text) {
+		return named(launcher+" run", []subject{local(name, "")})
+	}
+	if _, ok := s.projectProgram(name); !ok {
 		return nil
 	}
+	return s.projectBinary(launcher+" exec", name, append([]word{name}, args...), depth)
 }
 
 func yarn(s *scan, _ string, command word, args []word, depth int) []subject {
@@ -291,11 +327,20 @@ func yarn(s *scan, _ string, command word, args []word, depth int) []subject {
 		p := options{value: set("-p --package"), boolean: set("-q --quiet")}.parse(rest)
 		return s.dlx("yarn dlx", command, p, depth)
 	case "exec":
-		return projectBinary("yarn exec", command, rest)
-	case "run", "start", "node":
+		return s.projectBinary("yarn exec", command, rest, depth)
+	case "run":
+		if len(rest) > 0 {
+			if out := s.byName("yarn", rest[0], rest[1:], depth); out != nil {
+				return out
+			}
+		}
 		return named("yarn run", []subject{local(append(slices.Clone(rest), sub)[0], "")})
+	case "node":
+		return s.command(append([]word{{text: "node", at: sub.at}}, rest...), depth+1)
+	case "start":
+		return named("yarn run", []subject{local(sub, "")})
 	default:
-		return nil
+		return s.byName("yarn", sub, rest, depth)
 	}
 }
 

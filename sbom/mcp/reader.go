@@ -275,6 +275,9 @@ func (r *run) add(file sbom.ID, read *sbom.File, e entry) {
 		at := sbom.Occurrence{Path: f.Path, Line: s.at.line, Column: s.at.column}
 		launches[i], ids[i] = s.launch, sbom.NoID
 		switch {
+		case s.locked != nil:
+			ids[i] = *s.locked
+			r.builder.Mention(ids[i], at)
 		case s.component != nil:
 			ids[i] = r.builder.Add(*s.component, sbom.Use{}, at)
 		case s.service != nil:

@@ -13,7 +13,8 @@ import (
 // scan analyses the words of one server, and collects on the way which
 // environment variables it is given and what is dangerous.
 type scan struct {
-	file     *sbom.File // leads to the files around the configuration; may be nil
+	file     *sbom.File    // leads to the files around the configuration; may be nil
+	builder  *sbom.Builder // knows what the lockfiles around it install; may be nil
 	env      []string
 	named    []string // what is a credential by its name
 	risks    []sbom.Risk

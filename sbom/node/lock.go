@@ -38,6 +38,7 @@ type entry struct {
 	hasResolved bool
 	integrity   []sbom.Hash
 	license     string
+	bins        []string // the commands that it provides
 	bundles     []string
 	bundlesAll  bool
 	hasShrink   bool
@@ -234,7 +235,7 @@ func (l *lockfile) readEntry(m *member) entry {
 	e.markBundled = l.flag(v, "inBundle")
 	e.dev = l.flag(v, "dev")
 	e.optional = l.flag(v, "optional") || l.flag(v, "devOptional")
-	l.bins(v, e.name)
+	e.bins = l.bins(v, e.name)
 	if integrity := l.member(v, "integrity", stringKind); integrity != nil {
 		hashes, err := parseIntegrity(integrity.value.text)
 		if err != nil {

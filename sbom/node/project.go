@@ -423,7 +423,14 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 			c.Properties = append(c.Properties, sbom.Property{Name: PropertyAlias, Value: link.folder})
 		}
 	}
-	return p.b.Add(c, sbom.Use{Development: e.dev, Optional: e.optional}, where...)
+	id := p.b.Add(c, sbom.Use{Development: e.dev, Optional: e.optional}, where...)
+	if e.installed() {
+		p.b.Place(path.Join(at.dir, e.key), id, e.bins...)
+	}
+	for _, n := range e.linked {
+		p.b.Place(path.Join(at.dir, l.entries[n].key), id, e.bins...)
+	}
+	return id
 }
 
 // sourceOf says by which way the bytes of an entry arrive.
