@@ -35,8 +35,15 @@ type arrow struct {
 var arrows = []arrow{
 	{from: "countermark/sbom", to: []string{"countermark/provenance", "countermark/policy"},
 		why: "sbom imports no other room; what it needs of one it takes as a small interface of its own"},
+<<<<<<< HEAD
 	{from: "countermark/sbom", to: []string{"os/exec", "net/http"},
 		why: "an inventory starts nothing and contacts nobody"},
+=======
+	{from: "countermark/sbom/mcp", to: launching,
+		why: "what a configuration would launch is read, never started or contacted"},
+	{from: "countermark/sbom/node", to: launching,
+		why: "what a lockfile names is read, never started or contacted"},
+>>>>>>> d2a3c00 (sbom/mcp: hold that nothing starts and that no document holds a secret)
 	{from: "countermark/provenance", to: []string{"countermark/policy"},
 		why: "imports go one way: cmd → policy → provenance → sbom"},
 	{from: "countermark", except: []string{"countermark/cmd"}, to: []string{"countermark/cmd"},
@@ -51,6 +58,7 @@ var arrows = []arrow{
 
 var (
 	commandLines = []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/urfave/cli", "github.com/alecthomas/kong"}
+	launching    = []string{"os/exec", "plugin", "net/http", "net/rpc", "crypto/tls"}
 	databases    = []string{"database/sql", "modernc.org/sqlite", "github.com/jackc/pgx", "go.etcd.io/bbolt", "github.com/mattn/go-sqlite3"}
 )
 
@@ -102,6 +110,10 @@ func TestImportDirectionsAreSeen(t *testing.T) {
 			"countermark/policy":     {"countermark/provenance"},
 			"countermark/provenance": {"countermark/sbom"},
 		}, "countermark/policy", ""},
+		{"a configuration starts nothing", map[string][]string{
+			"countermark/sbom/mcp": {"example.com/shell"},
+			"example.com/shell":    {"os/exec"},
+		}, "countermark/sbom/mcp", "countermark/sbom/mcp example.com/shell os/exec"},
 		{"cmd may", map[string][]string{"countermark/cmd/countermark": {"github.com/spf13/cobra", "countermark/policy"}}, "countermark/cmd/countermark", ""},
 	}
 	for _, tt := range tests {

@@ -375,7 +375,7 @@ func TestWrapperGrammar(t *testing.T) {
 	}
 	holdLaunches(t, nil, []launchCase{
 		{"bash | -c | npx a || npx b", []string{"bash -c", "shell-script||unknown", "  " + npmA, "  " + npmB}},
-		{"bash | -c | npx a > /tmp/x", []string{"npx", npmA}},
+		{"bash | -c | npx a > out.log", []string{"npx", npmA}},
 		{"bash | -c | npx $(cat x)", []string{"bash -c", "shell-script||unknown", "  " + unknownLine}},
 		{"bash | -c | npx `cat x`", []string{"bash -c", "shell-script||unknown", "  " + unknownLine}},
 		{"bash | -c | (npx a)", []string{"bash -c", "shell-script||unknown", "  " + npmA}},

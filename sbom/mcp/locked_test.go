@@ -3,6 +3,7 @@ package mcp
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -62,8 +63,8 @@ func TestLocked(t *testing.T) {
 	}
 	scripts := fstest.MapFS{"package.json": {Data: []byte(`{"name": "p", "scripts": {"a-tool": "x", "start": "x"}}`)}}
 	const (
-		one = "npm lockfile pkg:npm/a@1.2.3"
-		two = "npm lockfile pkg:npm/%40s/n@2.0.0"
+		one = "npm/lockfile pkg:npm/a@1.2.3"
+		two = "npm/lockfile pkg:npm/%40s/n@2.0.0"
 	)
 	tests := []struct {
 		line  string
@@ -76,17 +77,17 @@ func TestLocked(t *testing.T) {
 		{"npm | exec | a", nil, []string{one}},
 		{"npx | -p | a | a-tool", nil, []string{one}},
 		{"npx | a@^1.0.0", nil, []string{one}},
-		{"npx | a@^2.0.0", nil, []string{"npm range pkg:npm/a"}},
+		{"npx | a@^2.0.0", nil, []string{"npm/range pkg:npm/a"}},
 		{"npx | a@1.2.3", nil, []string{one}},
-		{"npx | a@1.2.4", nil, []string{"npm exact pkg:npm/a@1.2.4"}},
-		{"npx | a@latest", nil, []string{"npm dist-tag pkg:npm/a"}},
-		{"npx | b", nil, []string{"npm unversioned pkg:npm/b"}},
-		{"npx | shadow", nil, []string{"npm lockfile pkg:npm/other@3.0.0"}},
-		{"npx | two", nil, []string{"unknown unknown ", "npm unversioned pkg:npm/two"}},
-		{"npx | fromgit", nil, []string{"npm lockfile pkg:npm/fromgit@1.0.0"}},
-		{"npx | member", nil, []string{"local n/a ", "npm unversioned pkg:npm/member"}},
+		{"npx | a@1.2.4", nil, []string{"npm/exact pkg:npm/a@1.2.4"}},
+		{"npx | a@latest", nil, []string{"npm/dist-tag pkg:npm/a"}},
+		{"npx | b", nil, []string{"npm/unversioned pkg:npm/b"}},
+		{"npx | shadow", nil, []string{"npm/lockfile pkg:npm/other@3.0.0"}},
+		{"npx | two", nil, []string{"unknown/unknown ", "npm/unversioned pkg:npm/two"}},
+		{"npx | fromgit", nil, []string{"npm/lockfile pkg:npm/fromgit@1.0.0"}},
+		{"npx | member", nil, []string{"local/n/a ", "npm/unversioned pkg:npm/member"}},
 		{"bunx | a", nil, []string{one}},
-		{"pnpm | dlx | a", nil, []string{"npm unversioned pkg:npm/a"}},
+		{"pnpm | dlx | a", nil, []string{"npm/unversioned pkg:npm/a"}},
 		{"pnpm | exec | a-tool", nil, []string{one}},
 		{"pnpm | exec | -- | a-tool", nil, []string{one}},
 		{"pnpm | a-tool", nil, []string{one}},
@@ -94,30 +95,30 @@ func TestLocked(t *testing.T) {
 		{"yarn | run | a-tool", nil, []string{one}},
 		{"yarn | exec | a-tool", nil, []string{one}},
 		{"bun | run | a-tool", nil, []string{one}},
-		{"yarn | a-tool", scripts, []string{"local n/a "}},
-		{"bun | run | a-tool", scripts, []string{"local n/a "}},
-		{"yarn | start", scripts, []string{"local n/a "}},
-		{"pnpm | exec | nobody", nil, []string{"npm unknown "}},
-		{"pnpm | exec | node | x.js", nil, []string{"local n/a "}},
-		{"yarn | nobody", nil, []string{"unknown unknown "}},
-		{"pnpm | exec | shadow", nil, []string{"npm lockfile pkg:npm/other@3.0.0"}},
+		{"yarn | a-tool", scripts, []string{"local/n/a "}},
+		{"bun | run | a-tool", scripts, []string{"local/n/a "}},
+		{"yarn | start", scripts, []string{"local/n/a "}},
+		{"pnpm | exec | nobody", nil, []string{"npm/unknown "}},
+		{"pnpm | exec | node | x.js", nil, []string{"local/n/a "}},
+		{"yarn | nobody", nil, []string{"unknown/unknown "}},
+		{"pnpm | exec | shadow", nil, []string{"npm/lockfile pkg:npm/other@3.0.0"}},
 		{"node | node_modules/a/dist/index.js", nil, []string{one}},
 		{"node | ${workspaceFolder}/node_modules/@s/n/x.js", nil, []string{two}},
 		{"./node_modules/@s/n/x.js", nil, []string{two}},
-		{"node | node_modules/a/../evil.js", nil, []string{"local n/a "}},
-		{"node | node_modules/gone/x.js", nil, []string{"local n/a "}},
-		{"node | /srv/x/node_modules/a/x.js", nil, []string{"local n/a "}},
-		{"node | web/node_modules/a/x.js", nil, []string{"npm lockfile pkg:npm/a@9.9.9"}},
-		{"env | -C | web | npx | a", nil, []string{"npm lockfile pkg:npm/a@9.9.9"}},
-		{"bash | -c | cd web && npx a", nil, []string{"npm lockfile pkg:npm/a@9.9.9"}},
-		{"bash | -c | cd /srv && npx a", nil, []string{"npm unversioned pkg:npm/a"}},
-		{"docker | run | node@" + digestA + " | npx | a", nil, []string{"oci digest pkg:oci/node@" + digestA + "?repository_url=docker.io%2Flibrary%2Fnode", "npm unversioned pkg:npm/a"}},
+		{"node | node_modules/a/../evil.js", nil, []string{"local/n/a "}},
+		{"node | node_modules/gone/x.js", nil, []string{"local/n/a "}},
+		{"node | /srv/x/node_modules/a/x.js", nil, []string{"local/n/a "}},
+		{"node | web/node_modules/a/x.js", nil, []string{"npm/lockfile pkg:npm/a@9.9.9"}},
+		{"env | -C | web | npx | a", nil, []string{"npm/lockfile pkg:npm/a@9.9.9"}},
+		{"bash | -c | cd web && npx a", nil, []string{"npm/lockfile pkg:npm/a@9.9.9"}},
+		{"bash | -c | cd /srv && npx a", nil, []string{"npm/unversioned pkg:npm/a"}},
+		{"docker | run | node@" + digestA + " | npx | a", nil, []string{"oci/digest pkg:oci/node@" + digestA + "?repository_url=docker.io%2Flibrary%2Fnode", "npm/unversioned pkg:npm/a"}},
 		// An installed copy that says the same is what the lockfile installed; any
 		// other was put there by somebody.
 		{"npx | a", installed("a", "1.2.3"), []string{one}},
-		{"npx | a", installed("a", "6.6.6"), []string{"npm installed pkg:generic/a@6.6.6#node_modules/a", "npm unversioned pkg:npm/a"}},
-		{"node | node_modules/a/x.js", installed("a", "6.6.6"), []string{"npm installed pkg:generic/a@6.6.6#node_modules/a"}},
-		{"npx | shadow", installed("shadow", "1.0.0"), []string{"unknown unknown ", "npm unversioned pkg:npm/shadow"}},
+		{"npx | a", installed("a", "6.6.6"), []string{"npm/installed pkg:generic/a@6.6.6#node_modules/a", "npm/unversioned pkg:npm/a"}},
+		{"node | node_modules/a/x.js", installed("a", "6.6.6"), []string{"npm/installed pkg:generic/a@6.6.6#node_modules/a"}},
+		{"npx | shadow", installed("shadow", "1.0.0"), []string{"unknown/unknown ", "npm/unversioned pkg:npm/shadow"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.line, func(t *testing.T) {
@@ -127,9 +128,7 @@ func TestLocked(t *testing.T) {
 				t.Fatal(err)
 			}
 			files := fstest.MapFS{".mcp.json": {Data: data}}
-			for name, f := range tt.files {
-				files[name] = f
-			}
+			maps.Copy(files, tt.files)
 			inv, _, err := sbom.Scan(t.Context(), []sbom.Tree{{FS: files}}, sbom.Options{Readers: []sbom.Reader{locked, Reader{}}})
 			if err != nil {
 				t.Fatal(err)
@@ -137,7 +136,7 @@ func TestLocked(t *testing.T) {
 			server := inv.Component("mcp:.mcp.json#s")
 			var got []string
 			for _, l := range server.Server.Launches {
-				got = append(got, string(l.Kind)+" "+string(l.Pin)+" "+l.Ref)
+				got = append(got, string(l.Kind)+"/"+string(l.Pin)+" "+l.Ref)
 				if l.Pin != sbom.PinLockfile {
 					continue
 				}

@@ -29,7 +29,7 @@ func (s *scan) mentioned(args []word, depth int) []subject {
 		// What runs elsewhere does not see the folder of the project.
 		away := s.away
 		s.away = true
-		out := nested(worthNaming(s.command(args[i:], depth+1))) //nolint:gosec // i is an index of args
+		out := nested(worthNaming(s.command(args[i:], depth+1)))
 		s.away = away
 		return out
 	}
