@@ -94,6 +94,10 @@ func pinFix(l sbom.Launch, c *sbom.Component) string {
 		return fmt.Sprintf("write the version that you have reviewed behind the name: %s==VERSION", nameOf(c))
 	case sbom.KindOCI:
 		return fmt.Sprintf("name the image by its digest: %s@sha256:DIGEST", nameOf(c))
+	case sbom.KindNuGet:
+		return fmt.Sprintf("write the version that you have reviewed behind the name: %s@VERSION", nameOf(c))
+	case sbom.KindGo:
+		return fmt.Sprintf("write the version that you have reviewed behind the path: %s@vVERSION", nameOf(c))
 	case sbom.KindGit:
 		return "name the whole commit id behind #, and review that commit"
 	default:

@@ -292,6 +292,13 @@ func FuzzCommand(f *testing.F) {
 	f.Add("npx supergateway --stdio \"npx -y foo\"")
 	f.Add("npx\x00mcp-remote\x00https://user:hunter2@a.example")
 	f.Add("docker\x00run\x00https://user:hunter2@a.example")
+	for _, line := range everyLaunch {
+		f.Add(strings.ReplaceAll(line, " | ", "\x00"))
+	}
+	f.Add("docker\x00run\x00-itv=/:/x\x00--mount\x00type=bind,\"src=/\"\x00x")
+	f.Add("dnx\x00--version:1.0\x00A.B\x00--\x00x")
+	f.Add("go\x00run\x00--C\x00d\x00github.com/o/r/v2/x@v2.0.0")
+	f.Add("python\x00-mpipx\x00run\x00a")
 	f.Add("uvx\x00--from\x00https://user:hunter2@a.example\x00x")
 	f.Fuzz(func(t *testing.T, line string) {
 		words := argv(strings.Split(line, "\x00")...)

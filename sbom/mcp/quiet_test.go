@@ -123,7 +123,7 @@ func TestNothingIsStarted(t *testing.T) {
 	for _, line := range everyLaunch {
 		name := program(strings.Fields(line)[0])
 		for _, name := range []string{name, name + ".exe", "a", "x", "sh", "curl", "git", "npm"} {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o755); err != nil { //nolint:gosec // it has to be executable to be able to leave a trace
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(script), 0o755); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -133,11 +133,13 @@ func TestNothingIsStarted(t *testing.T) {
 	// Whoever dials a host has to find it first. That no client for HTTP and
 	// nothing that starts programs is even imported is a rule of the house.
 	resolver := net.DefaultResolver
-	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(_ context.Context, network, address string) (net.Conn, error) {
+	dial, preferGo := resolver.Dial, resolver.PreferGo
+	t.Cleanup(func() { resolver.Dial, resolver.PreferGo = dial, preferGo })
+	resolver.PreferGo = true
+	resolver.Dial = func(_ context.Context, network, address string) (net.Conn, error) {
 		t.Errorf("it looks for a host: %s %s", network, address)
 		return nil, errors.New("refused")
-	}}
-	t.Cleanup(func() { net.DefaultResolver = resolver })
+	}
 
 	for _, line := range everyLaunch {
 		if err := os.WriteFile(filepath.Join(dir, ".mcp.json"), []byte(entryOf(t, line, "v")), 0o600); err != nil {
