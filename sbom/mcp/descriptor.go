@@ -292,8 +292,15 @@ func fromRegistry(registry string, identifier word, version, digest string) subj
 		out = image(word{text: joined(id, separator, version), at: identifier.at})
 	case sbom.KindMCPB:
 		out = bundleDownload(identifier, version, digest)
+	case sbom.KindNuGet:
+		out = nuget(word{text: joined(id, "@", version), at: identifier.at})
+	case sbom.KindGo:
+		if exactVersion.MatchString(version) {
+			version = "v" + strings.TrimPrefix(version, "v")
+		}
+		out = goPackage(word{text: joined(id, "@", version), at: identifier.at})
 	default:
-		out = versioned(kind, identifier, id, version)
+		out = crate(identifier, id, version)
 	}
 	if out.launch.Kind == sbom.KindUnknown {
 		// The registry is known all the same, and a template is no reason to hide
@@ -328,14 +335,14 @@ func bundleDownload(at word, version, digest string) subject {
 }
 
 var (
-	packageName  = lazy(`^[A-Za-z0-9][A-Za-z0-9._/~-]*$`)
+	crateName    = lazy(`^[A-Za-z][A-Za-z0-9_-]*$`)
 	exactVersion = lazy(`^v?[0-9]+(\.[0-9]+){1,3}([-+][0-9A-Za-z.+-]+)?$`)
 )
 
-// versioned is a package of NuGet, Go or crates.io by name and version.
-func versioned(kind sbom.Kind, at word, name, version string) subject {
-	out := subject{at: at.at, launch: sbom.Launch{Kind: kind, Spec: redact(joined(name, "@", version)), Request: redact(version)}}
-	if !packageName.MatchString(name) || len(name) > maxNameLength || slices.ContainsFunc(strings.Split(name, "/"), sbom.LooksSecret) {
+// crate is a package of crates.io by name and version.
+func crate(at word, name, version string) subject {
+	out := subject{at: at.at, launch: sbom.Launch{Kind: sbom.KindCargo, Spec: redact(joined(name, "@", version)), Request: redact(version)}}
+	if !crateName.MatchString(name) || len(name) > maxNameLength || sbom.LooksSecret(name) {
 		return unknown(at.at, "what stands for the package is no name of one")
 	}
 	switch {
@@ -353,15 +360,9 @@ func versioned(kind sbom.Kind, at word, name, version string) subject {
 		out.launch.Pin = sbom.PinRange
 		version = ""
 	}
-	ecosystems := map[sbom.Kind]sbom.Ecosystem{sbom.KindNuGet: sbom.NuGet, sbom.KindGo: sbom.Golang, sbom.KindCargo: sbom.Cargo}
-	namespace := ""
-	base := name
-	if kind == sbom.KindGo {
-		namespace, base = strings.TrimSuffix(path.Dir(name), "."), path.Base(name)
-	}
 	out.component = &sbom.Component{
-		Type: sbom.Library, Ecosystem: ecosystems[kind], Name: name, Version: version, Source: sbom.FromRegistry,
-		PURL: packageurl.NewPackageURL(string(ecosystems[kind]), namespace, base, version, nil, "").ToString(),
+		Type: sbom.Library, Ecosystem: sbom.Cargo, Name: name, Version: version, Source: sbom.FromRegistry,
+		PURL: packageurl.NewPackageURL("cargo", "", name, version, nil, "").ToString(),
 	}
 	return out
 }
