@@ -35,15 +35,8 @@ type arrow struct {
 var arrows = []arrow{
 	{from: "countermark/sbom", to: []string{"countermark/provenance", "countermark/policy"},
 		why: "sbom imports no other room; what it needs of one it takes as a small interface of its own"},
-<<<<<<< HEAD
-	{from: "countermark/sbom", to: []string{"os/exec", "net/http"},
+	{from: "countermark/sbom", to: launching,
 		why: "an inventory starts nothing and contacts nobody"},
-=======
-	{from: "countermark/sbom/mcp", to: launching,
-		why: "what a configuration would launch is read, never started or contacted"},
-	{from: "countermark/sbom/node", to: launching,
-		why: "what a lockfile names is read, never started or contacted"},
->>>>>>> d2a3c00 (sbom/mcp: hold that nothing starts and that no document holds a secret)
 	{from: "countermark/provenance", to: []string{"countermark/policy"},
 		why: "imports go one way: cmd → policy → provenance → sbom"},
 	{from: "countermark", except: []string{"countermark/cmd"}, to: []string{"countermark/cmd"},
@@ -58,7 +51,7 @@ var arrows = []arrow{
 
 var (
 	commandLines = []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/urfave/cli", "github.com/alecthomas/kong"}
-	launching    = []string{"os/exec", "plugin", "net/http", "net/rpc", "crypto/tls"}
+	launching    = []string{"os/exec", "plugin", "net/http", "net/rpc"}
 	databases    = []string{"database/sql", "modernc.org/sqlite", "github.com/jackc/pgx", "go.etcd.io/bbolt", "github.com/mattn/go-sqlite3"}
 )
 

@@ -361,7 +361,7 @@ func (a *analyzed) subjects() []subject {
 		return nil
 	}
 	fields := a.doc.fields(o)
-	look := &scan{file: a.file, manifests: a.run.manifests, listed: a.run.listed}
+	look := &scan{file: a.file, builder: a.run.builder, manifests: a.run.manifests, listed: a.run.listed}
 	var out []subject
 	if described := a.described(); described != nil {
 		out = described(fields, look)
@@ -470,7 +470,7 @@ func (a *analyzed) commandOnly() []subject {
 		return nil
 	}
 	line := word{text: text(a.value), at: a.doc.at(a.value, "command")}
-	look := &scan{file: a.file, manifests: a.run.manifests, listed: a.run.listed}
+	look := &scan{file: a.file, builder: a.run.builder, manifests: a.run.manifests, listed: a.run.listed}
 	look.words(fieldsOf(line))
 	out := look.settle(look.command([]word{line}, 0))
 	a.server.Transport, a.server.Env, a.server.Risks = "stdio", look.env, look.sortedRisks()
