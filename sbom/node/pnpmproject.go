@@ -206,6 +206,20 @@ func (l *pnpmLock) compareOverrides(m *manifest) {
 			l.invalid(off, hintPNPM, "the override of %s is not the one that the project declares", quote(name))
 		}
 	}
+	if l.overrides == nil || m == nil {
+		return
+	}
+	for i := range l.overrides.members {
+		o := &l.overrides.members[i]
+		if _, ok := declared[strings.ReplaceAll(o.name, " ", "")]; ok {
+			continue
+		}
+		code := sbom.Invalid
+		if l.hooks { // a .pnpmfile.cjs may declare it
+			code = sbom.Warning
+		}
+		l.problem(code, o.off, hintPNPM, "the project declares no override of %s, so `pnpm install --frozen-lockfile` would refuse to install", quote(o.name))
+	}
 }
 
 // judgeAsked holds what each importer is given against what it asks for: a copy
