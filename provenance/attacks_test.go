@@ -77,16 +77,25 @@ func rooted(change func(tree map[string]any)) func(testing.TB) *trust.Material {
 	}
 }
 
-// closed ends the validity of the first of a trusted root's list a month before
+// closed ends the validity of all of a trusted root's list a month before
 // anything was signed.
 func closed(list string) func(testing.TB) *trust.Material {
+	return windowed(list, "end", provenancetest.Now.AddDate(0, -1, 0))
+}
+
+// unopened begins it a month later.
+func unopened(list string) func(testing.TB) *trust.Material {
+	return windowed(list, "start", provenancetest.Now.AddDate(0, 1, 0))
+}
+
+func windowed(list, edge string, at time.Time) func(testing.TB) *trust.Material {
 	return rooted(func(tree map[string]any) {
 		for _, x := range as[[]any](tree[list]) {
 			part := as[map[string]any](x)
 			if key, ok := part["publicKey"].(map[string]any); ok {
 				part = key
 			}
-			as[map[string]any](part["validFor"])["end"] = provenancetest.Now.AddDate(0, -1, 0)
+			as[map[string]any](part["validFor"])[edge] = at
 		}
 	})
 }
@@ -144,6 +153,23 @@ func provenanceOf(t testing.TB, s *provenancetest.Sigstore, sign func(as *proven
 	publisher := provenancetest.Signer{Key: true}
 	stamped(&publisher)
 	return setOf(t, must(ours(t).Sign(must(b.PublishStatement()), publisher)), bundle)
+}
+
+// unpromised is the honest set with a publish attestation without its log's
+// promise.
+func unpromised(sign func(as *provenancetest.Signer), change func(tree map[string]any)) func(testing.TB) Set {
+	return func(t testing.TB) Set {
+		t.Helper()
+		as := provenancetest.Signer{Key: true, NoPromise: true}
+		if sign != nil {
+			sign(&as)
+		}
+		publish := must(ours(t).Sign(must(honest().PublishStatement()), as))
+		if change != nil {
+			publish = alter(publish, change)
+		}
+		return setOf(t, publish, must(ours(t).Provenance(honest())))
+	}
 }
 
 // impostors are strangers who have everything of our instance but the keys of
@@ -230,11 +256,14 @@ func bundleAttacks() []attack {
 			promise := as[map[string]any](logged(tree)["inclusionPromise"])
 			promise["signedEntryTimestamp"] = bitOf(promise["signedEntryTimestamp"])
 		})},
-		{name: "promise removed", off: []string{demandTime, demandWhole, trusted}, duped: timeless, together: true, set: provenanceBy(func(as *provenancetest.Signer) { as.NoPromise = true }, nil)},
-		{name: "promise removed from the publish attestation", check: checkPublishSigned, off: []string{demandTime, demandWhole, trusted}, duped: timeless, together: true, set: func(t testing.TB) Set {
-			b := honest()
-			return setOf(t, must(ours(t).Sign(must(b.PublishStatement()), provenancetest.Signer{Key: true, NoPromise: true})), must(ours(t).Provenance(b)))
-		}},
+		{name: "promise removed, the time left", off: whole, set: provenanceBy(func(as *provenancetest.Signer) { stamped(as); as.NoPromise = true }, nil)},
+		{name: "promise and time removed", off: []string{demandTime, trusted}, duped: timeless, set: provenanceBy(func(as *provenancetest.Signer) { as.NoPromise = true }, func(tree map[string]any) {
+			delete(logged(tree), "integratedTime")
+		})},
+		{name: "promise removed from the publish attestation, the time left", check: checkPublishSigned, off: whole, set: unpromised(stamped, nil)},
+		{name: "promise and time removed from the publish attestation", check: checkPublishSigned, off: []string{demandTime, trusted}, duped: timeless, set: unpromised(nil, func(tree map[string]any) {
+			delete(logged(tree), "integratedTime")
+		})},
 		{name: "promise removed, as if of version 0.1", check: checkReadable, nothing: true, then: checkProvenanceCount, set: provenanceBy(func(as *provenancetest.Signer) { as.Version, as.NoPromise = "0.1", true }, nil)},
 		{name: "proof removed", check: checkReadable, nothing: true, then: checkProvenanceCount, set: provenanceBy(func(as *provenancetest.Signer) { as.NoProof = true }, nil)},
 		{name: "proof of another entry", off: log, set: provenanceBy(stamped, func(tree map[string]any) { proof(tree)["logIndex"] = "0" })},
@@ -255,6 +284,7 @@ func bundleAttacks() []attack {
 			return provenanceOf(t, impostor(t, provenancetest.Log), stamped, func(tree map[string]any) { logged(tree)["logId"] = genuine })
 		}},
 		{name: "log's key is over", check: checkPublishSigned, off: byTrust, root: closed("tlogs"), duped: believed},
+		{name: "log's key is not yet in use", check: checkPublishSigned, off: byTrust, root: unopened("tlogs"), duped: believed},
 		{name: "Rekor v2: entry of another bundle", off: []string{demandLog}, set: func(t testing.TB) Set {
 			record2 := func(as *provenancetest.Signer) { stamped(as); as.Entry = provenancetest.Record2 }
 			other := provenanceOf(t, ours(t).Sigstore, record2, nil).Attestations[1].Bundle
@@ -268,10 +298,13 @@ func bundleAttacks() []attack {
 		{name: "Rekor v2: a time that nobody signed", off: whole, set: provenanceBy(func(as *provenancetest.Signer) { stamped(as); as.Entry = provenancetest.Record2 }, func(tree map[string]any) {
 			logged(tree)["integratedTime"] = "1768478401"
 		})},
-		{name: "promise removed, the time left", off: whole, set: provenanceBy(func(as *provenancetest.Signer) { stamped(as); as.NoPromise = true }, nil)},
 
 		// The certificate.
 		{name: "certificate log's promise for another certificate", off: []string{demandPromise}, set: provenanceBy(func(as *provenancetest.Signer) { as.OtherSCT = true }, nil)},
+		{name: "certificate log's key is over", off: byTrust, root: closed("ctlogs"), duped: believed},
+		{name: "certificate log's key is not yet in use", off: byTrust, root: unopened("ctlogs"), duped: believed},
+		{name: "certificate log's key is over, its promise alone", off: []string{demandPromise}, root: closed("ctlogs")},
+		{name: "certificate authority is not yet in use", off: byTrust, root: unopened("certificateAuthorities"), duped: believed},
 		{name: "certificate authority is over", off: byTrust, root: closed("certificateAuthorities"), duped: believed},
 		{name: "certificates of a stranger above the signer's", off: whole, set: func(t testing.TB) Set {
 			return provenanceBy(func(as *provenancetest.Signer) { as.Version = "0.2" }, func(tree map[string]any) {
