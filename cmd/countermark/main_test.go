@@ -1,7 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,13 +16,33 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"countermark": main})
+	testscript.Main(m, map[string]func(){"countermark": main, "unplugged": unplugged})
+}
+
+// unplugged is the command in a process that ends with 97 as soon as somebody
+// dials by net/http's own transport, or looks a name up.
+func unplugged() {
+	dial := func(_ context.Context, network, address string) (net.Conn, error) {
+		fmt.Fprintln(os.Stderr, "dialed", network, address) //nolint:forbidigo // it stands beside main
+		os.Exit(97)                                         //nolint:forbidigo // as main does
+		return nil, nil
+	}
+	net.DefaultResolver.PreferGo, net.DefaultResolver.Dial = true, dial
+	if transport, ok := http.DefaultTransport.(*http.Transport); ok {
+		transport.DialContext = dial
+	}
+	main()
 }
 
 // TestScripts runs the stories in testdata/script. In them $EXAMPLES is the
-// examples folder, and `code N command…` demands an exit code.
+// examples folder, $REAL that of real bundles, and `code N command…` demands an
+// exit code.
 func TestScripts(t *testing.T) {
 	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundles, err := filepath.Abs("../../provenance/testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,6 +55,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOME", home)
 			env.Setenv("USERPROFILE", home)
 			env.Setenv("EXAMPLES", examples)
+			env.Setenv("REAL", bundles)
 			return os.MkdirAll(home, 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"code": code},
