@@ -77,8 +77,10 @@ type TrustFacts struct {
 // TrustFact is one trusted input.
 type TrustFact struct {
 	SHA256 string `json:"sha256"`
-	Source string `json:"source,omitempty"` // "embedded" or "file"
+	Source string `json:"source,omitempty"` // "embedded", "file", or "tuf": the last update
 	AsOf   string `json:"asOf,omitempty"`   // date, where it has one
+	// Instances are the SHA-256 of each trusted root of a file that has several.
+	Instances []string `json:"instances,omitempty"`
 }
 
 // InputFacts is one file that was read.

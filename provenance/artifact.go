@@ -15,6 +15,7 @@ import (
 	"hash"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -266,7 +267,7 @@ func (v *Verifier) artifact(a Artifact, s Subject, b Attestation, who *identity)
 	if !ok {
 		return r.refuse()
 	}
-	seen := witness(v.root, o, result)
+	seen := result.witness(o)
 	r.LogIndex, r.Integrated = seen.index, seen.at
 	if want := who.PredicateType; want != "" {
 		r.hold(check{name: checkPredicateType, ok: o.types.predicate == want, expected: want, actual: o.types.predicate, what: "the signed predicate type", hint: "give the bundle of that type"})
@@ -325,9 +326,13 @@ func (id *identity) asksForBuild() bool {
 }
 
 // verifyArtifact verifies signature, log and time over the artifact.
-func (v *Verifier) verifyArtifact(r *verdict, o *opened, a Artifact, digests []Digest, who *identity) (*verify.VerificationResult, bool) {
-	fail := func(actual string) (*verify.VerificationResult, bool) {
-		r.hold(check{name: checkSigned, actual: actual, what: "the bundle does not verify", hint: "give the bundle that was made for this file, by the signer that is named"})
+func (v *Verifier) verifyArtifact(r *verdict, o *opened, a Artifact, digests []Digest, who *identity) (*verified, bool) {
+	fail := func(actual string) (*verified, bool) {
+		hint := "give the bundle that was made for this file, by the signer that is named"
+		if !o.keyed && !slices.ContainsFunc(v.roots, o.issuedBy) {
+			hint = "its certificate is of a sigstore instance that the trusted root does not name: if you trust it, give its own with --trusted-root (GitHub's for private repositories: `countermark trust update --instance github --output FILE`)"
+		}
+		r.hold(check{name: checkSigned, actual: actual, what: "the bundle does not verify", hint: hint})
 		return nil, false
 	}
 	if o.statement != nil && o.signatures != 1 {
@@ -344,7 +349,7 @@ func (v *Verifier) verifyArtifact(r *verdict, o *opened, a Artifact, digests []D
 	policy := verify.WithArtifactDigest(d.Algorithm, raw)
 	if who.key == nil {
 		// Who signed is compared afterwards, check by check.
-		result, err := v.verifyWith(o, v.root, false, policy, verify.WithoutIdentitiesUnsafe())
+		result, err := v.verifyWith(o, v.roots, false, policy, verify.WithoutIdentitiesUnsafe())
 		if err == nil && o.keyed {
 			err = errors.New("it is signed with a key, and no key is given")
 		}
@@ -398,7 +403,7 @@ var messageAlgorithms = map[protocommon.HashAlgorithm]string{
 
 // verifyKeyed verifies a bundle with the user's key. The key has no validity of
 // its own, so no time is demanded; a time that the bundle does carry must hold.
-func (v *Verifier) verifyKeyed(o *opened, a Artifact, policy verify.ArtifactPolicyOption, key crypto.PublicKey) (*verify.VerificationResult, error) {
+func (v *Verifier) verifyKeyed(o *opened, a Artifact, policy verify.ArtifactPolicyOption, key crypto.PublicKey) (*verified, error) {
 	if !o.keyed {
 		return nil, errors.New("it is signed with a certificate, not with a key")
 	}
@@ -417,20 +422,28 @@ func (v *Verifier) verifyKeyed(o *opened, a Artifact, policy verify.ArtifactPoli
 	return nil, first
 }
 
-func (v *Verifier) verifyKey(o *opened, a Artifact, artifact verify.ArtifactPolicyOption, key signature.Verifier) (*verify.VerificationResult, error) {
+func (v *Verifier) verifyKey(o *opened, a Artifact, artifact verify.ArtifactPolicyOption, key signature.Verifier) (*verified, error) {
+	roots := withKeys(v.roots, root.NewTrustedPublicKeyMaterial(func(string) (root.TimeConstrainedVerifier, error) {
+		return root.NewExpiringKey(key, time.Time{}, time.Time{}), nil
+	}))
 	// Plain Ed25519 signs the message itself, not its digest.
-	if _, plain := key.(*signature.ED25519Verifier); plain && o.statement == nil && a.Open != nil {
-		f, err := a.Open()
+	if _, plain := key.(*signature.ED25519Verifier); !plain || o.statement != nil || a.Open == nil {
+		return v.verifyWith(o, roots, !o.promised, artifact, verify.WithKey())
+	}
+	var nearest error
+	for _, i := range o.nearest(roots) {
+		f, err := a.Open() // each root reads it anew
 		if err != nil {
 			return nil, err
 		}
-		defer f.Close()
-		artifact = verify.WithArtifact(f)
+		result, err := v.verifyWith(o, roots[i:i+1], !o.promised, verify.WithArtifact(f), verify.WithKey())
+		_ = f.Close() // it was only read from
+		if err == nil {
+			return result, nil
+		}
+		nearest = cmp.Or(nearest, err)
 	}
-	trusted := root.NewTrustedPublicKeyMaterial(func(string) (root.TimeConstrainedVerifier, error) {
-		return root.NewExpiringKey(key, time.Time{}, time.Time{}), nil
-	})
-	return v.verifyWith(o, root.TrustedMaterialCollection{v.root, trusted}, !o.promised, artifact, verify.WithKey())
+	return nil, cmp.Or(nearest, errNoRoot)
 }
 
 // keyVerifiers returns the ways in which a key of that type signs: sigstore's

@@ -108,7 +108,8 @@ func timeless(t testing.TB) *trust.Material {
 		delete(as[map[string]any](as[map[string]any](k)["publicKey"]), "validFor")
 	}
 	m := materialOf(decoded(must(ours(t).TrustedRoot())), keys)
-	m.Root.TrustedMaterial = undated{m.Root.TrustedMaterial}
+	first := m.Root.Instances[0]
+	first.TrustedMaterial = undated{first.TrustedMaterial}
 	return m
 }
 

@@ -2,6 +2,7 @@ package provenance
 
 import (
 	"crypto/x509"
+	"iter"
 	"slices"
 	"sync"
 	"time"
@@ -31,6 +32,23 @@ func newChained(m root.TrustedMaterial) *chained {
 
 // FulcioCertificateAuthorities returns the authorities in the root's order.
 func (c *chained) FulcioCertificateAuthorities() []root.CertificateAuthority { return c.authorities }
+
+// authorities returns the certificates of a trusted root's authorities.
+func authorities(material root.TrustedMaterial) iter.Seq[*x509.Certificate] {
+	return func(yield func(*x509.Certificate) bool) {
+		for _, ca := range material.FulcioCertificateAuthorities() {
+			known, ok := ca.(*authority)
+			if !ok {
+				continue
+			}
+			for _, c := range append([]*x509.Certificate{known.full.Root}, known.full.Intermediates...) {
+				if c != nil && !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
 
 // authority verifies certificates as full does, but the signature of its root
 // over its intermediate certificate once only. It is safe for concurrent use.

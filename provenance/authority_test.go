@@ -135,7 +135,7 @@ func TestAuthorityIsUsed(t *testing.T) {
 	}
 	all.Wait()
 	used := 0
-	for _, ca := range v.root.FulcioCertificateAuthorities() {
+	for _, ca := range v.roots[0].FulcioCertificateAuthorities() {
 		if a, ok := ca.(*authority); ok && a.short != nil {
 			used++
 		}

@@ -9,9 +9,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"countermark/provenance/provenancetest"
 	"countermark/provenance/trust"
 )
 
@@ -81,9 +83,11 @@ func conformanceCase(t *testing.T, dir, c string) {
 		}
 		return
 	}
-	material := embedded(t)
-	material.Root = root
-	v := verifier(t, material)
+	alone, beside := embedded(t), embedded(t)
+	alone.Root = root
+	// A stranger's root before and after changes no answer.
+	stranger := must(must(provenancetest.New()).TrustedRoot())
+	beside.Root = must(trust.LoadRoot(slices.Concat(stranger, rootJSON, stranger), rootFile))
 
 	id := Identity{Certificate: conformanceIdentity, Issuer: conformanceIssuer}
 	if name := optional(t, filepath.Join(c, "identity")); name != nil {
@@ -104,11 +108,13 @@ func conformanceCase(t *testing.T, dir, c string) {
 		},
 	} {
 		bundle := Attestation{Bundle: optional(t, filepath.Join(c, "bundle.sigstore.json")), From: "bundle.sigstore.json"}
-		got, err := v.Artifact(a, []Attestation{bundle}, id)
-		if ok := err == nil && got.State == Verified; ok == fails {
-			t.Errorf("%s: got %s (%s), err %v", what, got.State, got.Reason, err)
+		for roots, material := range map[string]*trust.Material{"alone": alone, "among three roots": beside} {
+			got, err := verifier(t, material).Artifact(a, []Attestation{bundle}, id)
+			if ok := err == nil && got.State == Verified; ok == fails {
+				t.Errorf("%s, %s: got %s (%s), err %v", what, roots, got.State, got.Reason, err)
+			}
+			t.Logf("%s, %s: %s %s %v", what, roots, got.State, got.Reason, err)
 		}
-		t.Logf("%s: %s %s %v", what, got.State, got.Reason, err)
 	}
 }
 

@@ -96,7 +96,7 @@ func (v *Verifier) image(s Subject, e Expectation, a Attestation, o *opened, err
 		return r.refuse()
 	}
 	// Who signed is compared afterwards, check by check.
-	result, err := v.verifyWith(o, v.root, false, verify.WithArtifactDigest(d.Algorithm, raw), verify.WithoutIdentitiesUnsafe())
+	result, err := v.verifyWith(o, v.roots, false, verify.WithArtifactDigest(d.Algorithm, raw), verify.WithoutIdentitiesUnsafe())
 	if err == nil && (result.Signature == nil || result.Signature.Certificate == nil) {
 		err = errors.New("it is not signed with a certificate")
 	}
@@ -105,7 +105,7 @@ func (v *Verifier) image(s Subject, e Expectation, a Attestation, o *opened, err
 		return r.refuse()
 	}
 	r.hold(check{name: checkProvenanceSigned, ok: true, actual: d.Algorithm})
-	seen := witness(v.root, o, result)
+	seen := result.witness(o)
 	r.LogIndex, r.Integrated = seen.index, seen.at
 	certificate := readCertificate(result.Signature.Certificate)
 	claims := readPredicate(o.types.predicate, o.predicate)

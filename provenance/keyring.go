@@ -16,11 +16,11 @@ import (
 type keyring struct {
 	registry  string // as [registryOrigin] writes it; empty where the keys are those of any
 	keys      *trust.Keys
-	material  root.TrustedMaterial // the trusted root, and the attestation keys by id
+	roots     []root.TrustedMaterial // the trusted roots, each with the attestation keys by id
 	signature map[string]signature.Verifier
 }
 
-func newKeyring(keys *trust.Keys, trusted root.TrustedMaterial) (*keyring, error) {
+func newKeyring(keys *trust.Keys, roots []root.TrustedMaterial) (*keyring, error) {
 	r := &keyring{keys: keys, signature: map[string]signature.Verifier{}}
 	if keys.Registry != "" {
 		r.registry = registryOrigin(keys.Registry)
@@ -46,8 +46,17 @@ func newKeyring(keys *trust.Keys, trusted root.TrustedMaterial) (*keyring, error
 			r.signature[k.ID] = v
 		}
 	}
-	r.material = root.TrustedMaterialCollection{trusted, root.NewTrustedPublicKeyMaterialFromMapping(attestation)}
+	r.roots = withKeys(roots, root.NewTrustedPublicKeyMaterialFromMapping(attestation))
 	return r, nil
+}
+
+// withKeys puts the keys beside each of the trusted roots.
+func withKeys(roots []root.TrustedMaterial, keys root.TrustedMaterial) []root.TrustedMaterial {
+	out := make([]root.TrustedMaterial, len(roots))
+	for i, r := range roots {
+		out[i] = root.TrustedMaterialCollection{r, keys}
+	}
+	return out
 }
 
 // ring returns the keys that are pinned for a registry, and never those of
@@ -69,5 +78,5 @@ func (v *Verifier) ring(registry string) *keyring {
 			return r
 		}
 	}
-	return &keyring{registry: origin, keys: &trust.Keys{}, material: v.root}
+	return &keyring{registry: origin, keys: &trust.Keys{}, roots: v.roots}
 }

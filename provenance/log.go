@@ -2,7 +2,6 @@ package provenance
 
 import (
 	"bytes"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -10,10 +9,12 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/tlog"
+	"github.com/sigstore/sigstore-go/pkg/verify"
 	"github.com/sigstore/sigstore/pkg/signature"
 )
 
@@ -48,18 +49,36 @@ func wholeChain(chain *protocommon.X509CertificateChain, material root.TrustedMa
 }
 
 func authorityOf(raw []byte, material root.TrustedMaterial) bool {
-	for _, ca := range material.FulcioCertificateAuthorities() {
-		known, ok := ca.(*authority)
-		if !ok {
-			continue
-		}
-		for _, c := range append([]*x509.Certificate{known.full.Root}, known.full.Intermediates...) {
-			if c != nil && bytes.Equal(c.Raw, raw) {
-				return true
-			}
+	for c := range authorities(material) {
+		if bytes.Equal(c.Raw, raw) {
+			return true
 		}
 	}
 	return false
+}
+
+// loggedInTime demands that the log's key was valid when the signature was seen.
+// sigstore-go compares its own time of a promise with that; a proof of inclusion
+// alone has none, so a retired log could go on proving.
+func (o *opened) loggedInTime(material root.TrustedMaterial, times []verify.TimestampVerificationResult) error {
+	for _, entry := range o.bundle.entries {
+		if entry.HasInclusionPromise() {
+			continue
+		}
+		log := material.RekorLogs()[hex.EncodeToString([]byte(entry.LogKeyID()))]
+		if log == nil {
+			continue // no part of the proof: timestamps stand in for a log
+		}
+		if len(times) == 0 && !log.ValidityPeriodEnd.IsZero() {
+			return errors.New("its log is retired, and nobody says when the entry was made")
+		}
+		for _, t := range times {
+			if t.Timestamp.Before(log.ValidityPeriodStart) || !log.ValidityPeriodEnd.IsZero() && t.Timestamp.After(log.ValidityPeriodEnd) {
+				return fmt.Errorf("its log's key was not valid at %s", t.Timestamp.UTC().Format(time.RFC3339))
+			}
+		}
+	}
+	return nil
 }
 
 // wholeEntry checks one entry of a transparency log. The promise of an only one

@@ -187,13 +187,13 @@ func (v *Verifier) verifySet(r *verdict, ring *keyring, publish, provenance *ope
 	}
 	published, ok := v.verifySigned(r, ring, checkPublishSigned, "the publish attestation", publish, byKey...)
 	if ok {
-		r.Publish = &PublishFacts{Registry: clip(publish.predicate.text("registry")), KeyID: clip(publish.keyHint), Integrated: witness(ring.material, publish, published).at}
+		r.Publish = &PublishFacts{Registry: clip(publish.predicate.text("registry")), KeyID: clip(publish.keyHint), Integrated: published.witness(publish).at}
 	}
 	proven, ok2 := v.verifySigned(r, ring, checkProvenanceSigned, "the provenance", provenance)
 	if !ok || !ok2 || proven.Signature == nil || proven.Signature.Certificate == nil {
 		return certified{}, false
 	}
-	seen := witness(ring.material, provenance, proven)
+	seen := proven.witness(provenance)
 	r.LogIndex, r.Integrated = seen.index, seen.at
 	return r.certify(provenance, proven.Signature.Certificate), true
 }
@@ -212,7 +212,7 @@ func describeKey(o *opened) string {
 // verifySigned verifies signature, log and time of one attestation over exactly
 // the digest that it claims itself; whether that is the subject's is compared
 // afterwards, so that the two can be told apart.
-func (v *Verifier) verifySigned(r *verdict, ring *keyring, name, what string, o *opened, policies ...verify.PolicyOption) (*verify.VerificationResult, bool) {
+func (v *Verifier) verifySigned(r *verdict, ring *keyring, name, what string, o *opened, policies ...verify.PolicyOption) (*verified, bool) {
 	claimed, err := hex.DecodeString(o.subjects[0].digestOf("sha512"))
 	if err != nil || len(claimed) != 64 {
 		r.hold(check{name: name, actual: "it names no sha512", what: what + " does not verify", hint: hintPublish})
@@ -222,7 +222,7 @@ func (v *Verifier) verifySigned(r *verdict, ring *keyring, name, what string, o 
 		// Who signed is compared afterwards, check by check.
 		policies = append(policies, verify.WithoutIdentitiesUnsafe())
 	}
-	result, err := v.verifyWith(o, ring.material, false, verify.WithArtifactDigest("sha512", claimed), policies...)
+	result, err := v.verifyWith(o, ring.roots, false, verify.WithArtifactDigest("sha512", claimed), policies...)
 	c := check{name: name, ok: err == nil, what: what + " does not verify", hint: hintPublish}
 	if err != nil {
 		c.actual = oneLine(err)

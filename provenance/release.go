@@ -214,7 +214,7 @@ func (v *Verifier) releaseAttestation(r *verdict, f *releaseFile, a attested, s 
 	if r.invalid != nil {
 		return
 	}
-	result, err := v.verifyWith(a.opened, v.root, false, verify.WithArtifactDigest("sha256", claimed), verify.WithoutIdentitiesUnsafe())
+	result, err := v.verifyWith(a.opened, v.roots, false, verify.WithArtifactDigest("sha256", claimed), verify.WithoutIdentitiesUnsafe())
 	c := check{name: checkSigned, ok: err == nil, what: "the attestation does not verify", hint: hintPyPIFile}
 	if err != nil {
 		c.actual = oneLine(err)
@@ -230,7 +230,7 @@ func (v *Verifier) releaseAttestation(r *verdict, f *releaseFile, a attested, s 
 		note: "that of the file counts", hint: "the bytes are not the published ones: find out who changed the file or the index",
 	})
 	identity := readCertificate(result.Signature.Certificate)
-	seen := witness(v.root, a.opened, result)
+	seen := result.witness(a.opened)
 	if r.Integrated.IsZero() {
 		r.LogIndex, r.Integrated = seen.index, seen.at
 		r.fill(identity)

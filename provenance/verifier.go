@@ -1,10 +1,15 @@
 package provenance
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/hex"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
+	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
 
@@ -14,9 +19,8 @@ import (
 // Verifier verifies attestations against one trusted material, which it parses
 // once. It is safe for concurrent use.
 type Verifier struct {
-	material *trust.Material
-	root     root.TrustedMaterial // the trusted root, with a memory
-	rings    []*keyring           // of the registries whose keys are pinned; never empty
+	roots []root.TrustedMaterial // the trusted roots, each with a memory; never empty
+	rings []*keyring             // of the registries whose keys are pinned; never empty
 
 	// skip switches checks off by their names, so that tests can show that an
 	// attack is refused by that check and by no luck.
@@ -36,12 +40,15 @@ const (
 
 // NewVerifier returns a verifier that trusts the material and nothing else.
 func NewVerifier(m *trust.Material) (*Verifier, error) {
-	if m == nil || m.Root == nil || m.Keys == nil {
+	if m == nil || m.Root == nil || len(m.Root.Instances) == 0 || m.Keys == nil {
 		return nil, errors.New("a verifier needs a trusted root and npm keys")
 	}
-	v := &Verifier{material: m, root: newChained(m.Root)}
+	v := &Verifier{}
+	for _, instance := range m.Root.Instances {
+		v.roots = append(v.roots, newChained(instance))
+	}
 	for _, keys := range append([]*trust.Keys{m.Keys}, m.OtherKeys...) {
-		ring, err := newKeyring(keys, v.root)
+		ring, err := newKeyring(keys, v.roots)
 		if err != nil {
 			return nil, err
 		}
@@ -91,8 +98,79 @@ func (v *Verifier) engine(o *opened, material root.TrustedMaterial, timeless boo
 	return verify.NewVerifier(material, opts...)
 }
 
-// verifyWith verifies signature, certificate, log and time of a bundle.
-func (v *Verifier) verifyWith(o *opened, material root.TrustedMaterial, timeless bool, artifact verify.ArtifactPolicyOption, policies ...verify.PolicyOption) (result *verify.VerificationResult, err error) {
+// verified is a bundle that holds.
+type verified struct {
+	*verify.VerificationResult
+
+	root root.TrustedMaterial // the trusted root that proves it
+}
+
+// verifyWith verifies signature, certificate, log and time of a bundle. One of
+// the trusted roots has to prove all of it alone: in one collection, a certificate
+// of the first would pass with a log entry of the second. If none does, the error
+// is that of the nearest.
+func (v *Verifier) verifyWith(o *opened, roots []root.TrustedMaterial, timeless bool, artifact verify.ArtifactPolicyOption, policies ...verify.PolicyOption) (*verified, error) {
+	var nearest error
+	for _, i := range o.nearest(roots) {
+		result, err := v.verifyUnder(o, roots[i], timeless, artifact, policies...)
+		if err == nil {
+			return &verified{result, roots[i]}, nil
+		}
+		if nearest == nil && len(roots) > 1 {
+			err = fmt.Errorf("none of %d trusted roots proves it; with number %d, the nearest: %w", len(roots), i+1, err)
+		}
+		nearest = cmp.Or(nearest, err)
+	}
+	return nil, cmp.Or(nearest, errNoRoot)
+}
+
+// errNoRoot cannot come from a Verifier that NewVerifier made.
+var errNoRoot = errors.New("there is no trusted root")
+
+// nearest returns the places of the trusted roots, those first that the bundle
+// claims to be from. That is no proof, but it spares the others' signatures.
+func (o *opened) nearest(roots []root.TrustedMaterial) []int {
+	order, points := make([]int, len(roots)), make([]int, len(roots))
+	if len(roots) == 1 {
+		return order
+	}
+	for i, r := range roots {
+		order[i] = i
+		if o.issuedBy(r) {
+			points[i] += 2
+		}
+		if o.loggedBy(r) {
+			points[i]++
+		}
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return points[j] - points[i] })
+	return order
+}
+
+// issuedBy reports whether the certificate names an authority of the root as its
+// issuer.
+func (o *opened) issuedBy(r root.TrustedMaterial) bool {
+	leaf := o.bundle.content.Certificate()
+	if leaf == nil {
+		return false
+	}
+	for c := range authorities(r) {
+		if bytes.Equal(c.RawSubject, leaf.RawIssuer) && (len(leaf.AuthorityKeyId) == 0 || bytes.Equal(c.SubjectKeyId, leaf.AuthorityKeyId)) {
+			return true
+		}
+	}
+	return false
+}
+
+// loggedBy reports whether an entry names a log of the root.
+func (o *opened) loggedBy(r root.TrustedMaterial) bool {
+	logs := r.RekorLogs()
+	return slices.ContainsFunc(o.bundle.GetVerificationMaterial().GetTlogEntries(), func(entry *protorekor.TransparencyLogEntry) bool {
+		return logs[hex.EncodeToString(entry.GetLogId().GetKeyId())] != nil
+	})
+}
+
+func (v *Verifier) verifyUnder(o *opened, material root.TrustedMaterial, timeless bool, artifact verify.ArtifactPolicyOption, policies ...verify.PolicyOption) (result *verify.VerificationResult, err error) {
 	// A panic in a parser below is an answer, not a crash: not verified.
 	defer func() {
 		if p := recover(); p != nil {
@@ -109,6 +187,9 @@ func (v *Verifier) verifyWith(o *opened, material root.TrustedMaterial, timeless
 	if err := o.whole(material); err != nil && !v.skip[demandWhole] {
 		return nil, err
 	}
+	if err := o.loggedInTime(material, result.VerifiedTimestamps); err != nil {
+		return nil, err
+	}
 	return result, nil
 }
 
@@ -120,16 +201,16 @@ type seen struct {
 
 // witness returns the trusted log's index of a verified bundle, and the earliest
 // time that a log or timestamp authority vouches for.
-func witness(material root.TrustedMaterial, o *opened, result *verify.VerificationResult) seen {
+func (r *verified) witness(o *opened) seen {
 	var s seen
-	logs := material.RekorLogs()
+	logs := r.root.RekorLogs()
 	for _, entry := range o.bundle.GetVerificationMaterial().GetTlogEntries() {
 		if logs[hex.EncodeToString(entry.GetLogId().GetKeyId())] != nil {
 			s.index = entry.GetLogIndex()
 			break
 		}
 	}
-	for _, t := range result.VerifiedTimestamps {
+	for _, t := range r.VerifiedTimestamps {
 		if s.at.IsZero() || t.Timestamp.Before(s.at) {
 			s.at = t.Timestamp.UTC()
 		}

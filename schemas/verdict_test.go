@@ -301,7 +301,7 @@ func emptyVerdict() policy.Verdict {
 // fullVerdict has every field set.
 func fullVerdict() policy.Verdict {
 	sum := strings.Repeat("0123456789abcdef", 4)
-	fact := policy.TrustFact{SHA256: sum, Source: "embedded", AsOf: "2026-11-01"}
+	fact := policy.TrustFact{SHA256: sum, Source: "embedded", AsOf: "2026-11-01", Instances: []string{sum, sum}}
 	return policy.Verdict{
 		SchemaVersion: policy.SchemaVersion,
 		Verdict:       policy.Fail,

@@ -251,7 +251,7 @@ func badFormat(format, expected string) error {
 
 func trustFacts(m *trust.Material, known *catalog.Catalog, advisories *advisory.DB) policy.TrustFacts {
 	return policy.TrustFacts{
-		TrustedRoot: policy.TrustFact{SHA256: m.Root.SHA256, Source: m.Root.Source, AsOf: m.Root.AsOf},
+		TrustedRoot: policy.TrustFact{SHA256: m.Root.SHA256, Source: m.Root.Source, AsOf: m.Root.AsOf, Instances: m.Root.Parts()},
 		NPMKeys:     policy.TrustFact{SHA256: m.Keys.SHA256, Source: m.Keys.Source, AsOf: m.Keys.AsOf},
 		Catalog:     policy.TrustFact{SHA256: known.SHA256(), Source: trust.SourceEmbedded, AsOf: known.AsOf().Format(time.DateOnly)},
 		Advisories:  policy.TrustFact{SHA256: advisories.SHA256(), Source: trust.SourceEmbedded, AsOf: advisories.AsOf().Format(time.DateOnly)},

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -51,7 +52,7 @@ that is valid, else the embedded ones.`,
 			}
 		},
 	}
-	cmd.Flags().StringVar(&flags.root, "trusted-root", "", "show this trusted root `FILE`")
+	cmd.Flags().StringVar(&flags.root, "trusted-root", "", "show this trusted root `FILE`, or several as JSON lines")
 	cmd.Flags().StringVar(&flags.keys, "npm-keys", "", "show these npm keys `FILE`")
 	flags.addCache(cmd.Flags())
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
@@ -66,7 +67,7 @@ type trustFlags struct {
 }
 
 func (f *trustFlags) add(flags *pflag.FlagSet) {
-	flags.StringVar(&f.root, "trusted-root", "", "sigstore trusted root `FILE`, instead of the updated or embedded one")
+	flags.StringVar(&f.root, "trusted-root", "", "sigstore trusted root `FILE`, or several as JSON lines, instead of the updated or embedded one")
 	flags.StringVar(&f.keys, "npm-keys", "", "keys `FILE` of the configured npm registry; the updated or embedded ones are the public registry's")
 	f.addCache(flags)
 }
@@ -169,11 +170,18 @@ func trustText(out *report.Plain, s trust.Summary) error {
 		out.Printf("%-13s %s%s\n              sha256 %s\n", name, f.Source, asOf, f.SHA256)
 	}
 	file("trusted root", s.TrustedRoot)
+	for i, sum := range s.TrustedRoot.Instances {
+		out.Printf("  instance %-3d sha256 %s\n", i+1, sum)
+	}
 	file("npm keys", s.NPMKeys)
 	group := func(title string, list []trust.Authority) {
 		out.Printf("\n%s\n", title)
 		for _, a := range list {
-			out.Printf("  %s  %s\n", validity(a.Start, a.End), a.URL)
+			of := ""
+			if a.Instance > 0 {
+				of = fmt.Sprintf("  instance %d", a.Instance)
+			}
+			out.Printf("  %s  %s%s\n", validity(a.Start, a.End), a.URL, of)
 			if a.Name != "" {
 				out.Printf("  %24s %s\n", "", a.Name)
 			}

@@ -40,14 +40,17 @@ read; when it expires, the embedded one is used, with a warning.
 Every other instance is written to a file, to be named with --trusted-root:
   --instance github          GitHub's, for attestations of private repositories
   --mirror URL --root FILE   your own
---mirror alone asks a copy of the repository.
+--mirror alone asks a copy of the repository. Such files joined into one are taken
+by --trusted-root as well: each instance then proves by itself, never together with
+another.
 
 Exit codes: 0 updated; 2 wrong usage, or an unusable --root; 3 the repository
 could not be had, or what it says does not hold. Then everything stays as it was.`,
 		Example: `  countermark trust update
   countermark trust update --instance github --output github.json
   countermark trust update --mirror https://tuf.acme.example --root root.json --output acme.json
-  countermark verify app.tgz --bundle app.sigstore.json --trusted-root acme.json …`,
+  countermark verify app.tgz --bundle app.sigstore.json --trusted-root acme.json …
+  cat acme.json github.json > both.jsonl`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if flags.timeout <= 0 {

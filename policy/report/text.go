@@ -471,6 +471,9 @@ func (t *text) trust(f policy.TrustFact) clean {
 	if f.Source == "" {
 		facts = clean("sha256:") + name(short(f.SHA256))
 	}
+	if n := len(f.Instances); n > 0 {
+		facts += clean(fmt.Sprintf(" with %d instances", n))
+	}
 	if f.AsOf != "" {
 		facts += " (" + name(f.AsOf) + ")"
 	}

@@ -89,6 +89,16 @@ func (s *Sigstore) Provenance(b Build) ([]byte, error) {
 // ProvenanceOf signs the build's provenance of something that is no npm package:
 // a file or a container image, with its SHA-256 in hex.
 func (s *Sigstore) ProvenanceOf(b Build, name, sha256 string) ([]byte, error) {
+	statement, err := b.StatementOf(name, sha256)
+	if err != nil {
+		return nil, err
+	}
+	return s.Sign(statement, b.Identity())
+}
+
+// StatementOf returns the statement of the provenance of something that is no npm
+// package, with its SHA-256 in hex.
+func (b Build) StatementOf(name, sha256 string) ([]byte, error) {
 	statement, err := b.ProvenanceStatement()
 	if err != nil {
 		return nil, err
@@ -98,10 +108,7 @@ func (s *Sigstore) ProvenanceOf(b Build, name, sha256 string) ([]byte, error) {
 		return nil, err
 	}
 	parts["subject"] = []any{map[string]any{"name": name, "digest": map[string]any{"sha256": sha256}}}
-	if statement, err = json.Marshal(parts); err != nil {
-		return nil, err
-	}
-	return s.Sign(statement, b.Identity())
+	return json.Marshal(parts)
 }
 
 // Identity returns the signer that the build's workflow is.

@@ -110,7 +110,7 @@ func (s *Sigstore) bundle(signed logged, as Signer, content func(sig []byte, key
 	}
 	var stamps []any
 	for _, at := range as.Timestamps {
-		stamp, err := s.timestamp(signed.signature, at)
+		stamp, err := s.Stamp(signed.signature, at)
 		if err != nil {
 			return nil, err
 		}
@@ -167,8 +167,8 @@ func (s *Sigstore) signer(signed *logged, as Signer) (*ecdsa.PrivateKey, map[str
 	return key, material, as.KeyID, nil
 }
 
-// timestamp returns the authority's response for a signature (RFC 3161).
-func (s *Sigstore) timestamp(sig []byte, at time.Time) ([]byte, error) {
+// Stamp returns the timestamp authority's response for a signature (RFC 3161).
+func (s *Sigstore) Stamp(sig []byte, at time.Time) ([]byte, error) {
 	digest := sha256.Sum256(sig)
 	stamp := timestamp.Timestamp{
 		HashAlgorithm: crypto.SHA256, HashedMessage: digest[:], Time: at,

@@ -58,7 +58,8 @@ const (
 
 // Sigstore is the instance. It is safe for concurrent use.
 type Sigstore struct {
-	rootCert, intermediate *x509.Certificate
+	rootCert, intermediate *x509.Certificate   // intermediate issues; where there is none, it is the root itself
+	above                  []*x509.Certificate // further ones between the two, the root's own last
 	intermediateKey        *ecdsa.PrivateKey
 	ctKey, logKey          *ecdsa.PrivateKey
 	log2Key                ed25519.PrivateKey
@@ -90,11 +91,19 @@ func (s *Sigstore) Impostor(parts ...Part) (*Sigstore, error) {
 	return &other, nil
 }
 
+// Chain returns an instance that shares everything with s but its certificate
+// authority. That has so many intermediate certificates below its root, and all of
+// its certificates end then.
+func (s *Sigstore) Chain(intermediates int, until time.Time) (*Sigstore, error) {
+	other := *s
+	return &other, other.renewFulcio(intermediates, until)
+}
+
 // renew gives a part fresh keys.
 func (s *Sigstore) renew(part Part) (err error) {
 	switch part {
 	case Fulcio:
-		return s.renewFulcio()
+		return s.renewFulcio(1, Now.AddDate(9, 0, 0))
 	case CTLog:
 		s.ctKey, err = newKey()
 	case Log:
@@ -113,22 +122,34 @@ func (s *Sigstore) renew(part Part) (err error) {
 
 func newKey() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
 
-func (s *Sigstore) renewFulcio() error {
-	rootKey, err := newKey()
+func (s *Sigstore) renewFulcio(intermediates int, until time.Time) error {
+	key, err := newKey()
 	if err != nil {
 		return err
 	}
-	if s.intermediateKey, err = newKey(); err != nil {
-		return err
-	}
 	template := authority("test root")
-	if s.rootCert, err = certify(template, template, rootKey.Public(), rootKey); err != nil {
+	template.NotAfter = until
+	if s.rootCert, err = certify(template, template, key.Public(), key); err != nil {
 		return err
 	}
-	template = authority("test intermediate")
-	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}
-	s.intermediate, err = certify(template, s.rootCert, s.intermediateKey.Public(), rootKey)
-	return err
+	s.intermediate, s.intermediateKey, s.above = s.rootCert, key, nil
+	for i := range intermediates {
+		if key, err = newKey(); err != nil {
+			return err
+		}
+		template := authority(fmt.Sprintf("test intermediate %d", i+1))
+		template.NotAfter = until
+		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}
+		issued, err := certify(template, s.intermediate, key.Public(), s.intermediateKey)
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			s.above = append([]*x509.Certificate{s.intermediate}, s.above...)
+		}
+		s.intermediate, s.intermediateKey = issued, key
+	}
+	return nil
 }
 
 // renewTimestamp makes a timestamp authority: its certificate is for that alone,
@@ -204,7 +225,7 @@ func (s *Sigstore) TrustedRoot(parts ...Part) ([]byte, error) {
 	var authorities []root.CertificateAuthority
 	if named(Fulcio) {
 		authorities = append(authorities, &root.FulcioCertificateAuthority{
-			URI: "https://fulcio.example", Root: s.rootCert, Intermediates: []*x509.Certificate{s.intermediate}, ValidityPeriodStart: Now.AddDate(-1, 0, 0),
+			URI: "https://fulcio.example", Root: s.rootCert, Intermediates: s.intermediates(), ValidityPeriodStart: Now.AddDate(-1, 0, 0),
 		})
 	}
 	var clocks []root.TimestampingAuthority
@@ -222,7 +243,18 @@ func (s *Sigstore) TrustedRoot(parts ...Part) ([]byte, error) {
 
 // Authorities returns the certificates above the signers', in DER, the root last.
 func (s *Sigstore) Authorities() [][]byte {
-	return [][]byte{s.intermediate.Raw, s.rootCert.Raw}
+	var out [][]byte
+	for _, c := range append(s.intermediates(), s.rootCert) {
+		out = append(out, c.Raw)
+	}
+	return out
+}
+
+func (s *Sigstore) intermediates() []*x509.Certificate {
+	if s.intermediate == s.rootCert {
+		return nil
+	}
+	return append([]*x509.Certificate{s.intermediate}, s.above...)
 }
 
 // KeyID returns the id of the registry's key: its fingerprint as SSH writes it,

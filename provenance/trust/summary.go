@@ -12,7 +12,9 @@ import (
 	prototrustroot "github.com/sigstore/protobuf-specs/gen/pb-go/trustroot/v1"
 )
 
-// Summary is what a Material trusts, for people and for JSON.
+// Summary is what a Material trusts, for people and for JSON. Authorities of
+// several sigstore instances say which of them they are of: no two are trusted
+// together.
 type Summary struct {
 	TrustedRoot            File        `json:"trustedRoot"`
 	NPMKeys                File        `json:"npmKeys"`
@@ -28,16 +30,19 @@ type File struct {
 	SHA256 string `json:"sha256"`
 	Source string `json:"source"`
 	AsOf   string `json:"asOf,omitempty"`
+	// Instances are the SHA-256 of each trusted root, where the file has several.
+	Instances []string `json:"instances,omitempty"`
 }
 
 // Authority is somebody who is trusted, and when. Its strings are those of the
 // file, so they may be foreign.
 type Authority struct {
-	Name  string    `json:"name,omitempty"` // of the root certificate
-	URL   string    `json:"url"`
-	ID    string    `json:"id,omitempty"` // of a log, hex
-	Start time.Time `json:"start"`
-	End   time.Time `json:"end,omitzero"` // zero where no end is set
+	Instance int       `json:"instance,omitempty"` // counted from 1; 0 where there is only one
+	Name     string    `json:"name,omitempty"`     // of the root certificate
+	URL      string    `json:"url"`
+	ID       string    `json:"id,omitempty"` // of a log, hex
+	Start    time.Time `json:"start"`
+	End      time.Time `json:"end,omitzero"` // zero where no end is set
 }
 
 // KeyFacts is a key without its bytes.
@@ -48,15 +53,22 @@ type KeyFacts struct {
 	End   time.Time `json:"end,omitzero"`
 }
 
-// Summary says what m trusts, each list by start of validity.
+// Summary says what m trusts, each list by instance and start of validity.
 func (m *Material) Summary() Summary {
 	s := Summary{
-		TrustedRoot:            File{m.Root.SHA256, m.Root.Source, m.Root.AsOf},
-		NPMKeys:                File{m.Keys.SHA256, m.Keys.Source, m.Keys.AsOf},
-		CertificateAuthorities: authorities(m.Root.pb.GetCertificateAuthorities()),
-		TransparencyLogs:       logs(m.Root.pb.GetTlogs()),
-		CertificateLogs:        logs(m.Root.pb.GetCtlogs()),
-		TimestampAuthorities:   authorities(m.Root.pb.GetTimestampAuthorities()),
+		TrustedRoot:            File{SHA256: m.Root.SHA256, Source: m.Root.Source, AsOf: m.Root.AsOf, Instances: m.Root.Parts()},
+		NPMKeys:                File{SHA256: m.Keys.SHA256, Source: m.Keys.Source, AsOf: m.Keys.AsOf},
+		CertificateAuthorities: []Authority{}, TransparencyLogs: []Authority{}, CertificateLogs: []Authority{}, TimestampAuthorities: []Authority{},
+	}
+	for i, in := range m.Root.Instances {
+		number := i + 1
+		if len(m.Root.Instances) == 1 {
+			number = 0
+		}
+		s.CertificateAuthorities = append(s.CertificateAuthorities, authorities(number, in.pb.GetCertificateAuthorities())...)
+		s.TransparencyLogs = append(s.TransparencyLogs, logs(number, in.pb.GetTlogs())...)
+		s.CertificateLogs = append(s.CertificateLogs, logs(number, in.pb.GetCtlogs())...)
+		s.TimestampAuthorities = append(s.TimestampAuthorities, authorities(number, in.pb.GetTimestampAuthorities())...)
 	}
 	for _, k := range m.Keys.keys {
 		s.Keys = append(s.Keys, KeyFacts{ID: k.ID, Usage: k.Usage, Start: k.Start, End: k.End})
@@ -64,10 +76,23 @@ func (m *Material) Summary() Summary {
 	return s
 }
 
-func authorities(list []*prototrustroot.CertificateAuthority) []Authority {
+// Parts returns the SHA-256 of each of the file's trusted roots, where it has
+// several.
+func (r *Root) Parts() []string {
+	if len(r.Instances) < 2 {
+		return nil
+	}
+	var out []string
+	for _, in := range r.Instances {
+		out = append(out, in.SHA256)
+	}
+	return out
+}
+
+func authorities(instance int, list []*prototrustroot.CertificateAuthority) []Authority {
 	out := make([]Authority, 0, len(list))
 	for _, ca := range list {
-		a := Authority{URL: ca.GetUri(), Name: strings.Trim(ca.GetSubject().GetOrganization()+" "+ca.GetSubject().GetCommonName(), " ")}
+		a := Authority{Instance: instance, URL: ca.GetUri(), Name: strings.Trim(ca.GetSubject().GetOrganization()+" "+ca.GetSubject().GetCommonName(), " ")}
 		a.Start, a.End = validity(ca.GetValidFor())
 		out = append(out, a)
 	}
@@ -75,10 +100,10 @@ func authorities(list []*prototrustroot.CertificateAuthority) []Authority {
 	return out
 }
 
-func logs(list []*prototrustroot.TransparencyLogInstance) []Authority {
+func logs(instance int, list []*prototrustroot.TransparencyLogInstance) []Authority {
 	out := make([]Authority, 0, len(list))
 	for _, l := range list {
-		a := Authority{URL: l.GetBaseUrl(), ID: hex.EncodeToString(l.GetLogId().GetKeyId())}
+		a := Authority{Instance: instance, URL: l.GetBaseUrl(), ID: hex.EncodeToString(l.GetLogId().GetKeyId())}
 		a.Start, a.End = validity(l.GetPublicKey().GetValidFor())
 		out = append(out, a)
 	}
@@ -125,11 +150,17 @@ func (m *Material) Stale(now time.Time) []Warning {
 	old(m.Keys.AsOf, "the embedded npm keys are from %s, %d days ago", "run `countermark trust update`, or give newer ones with --npm-keys FILE")
 
 	s := m.Summary()
-	if !slices.ContainsFunc(s.CertificateAuthorities, func(a Authority) bool { return valid(a.Start, a.End, now) }) {
-		out = append(out, Warning{Message: "no certificate authority of the trusted root is valid any more", Hint: "give a newer one with --trusted-root FILE"})
+	for i := range m.Root.Instances {
+		which := "the trusted root"
+		if len(m.Root.Instances) > 1 {
+			which = fmt.Sprintf("trusted root %d", i+1)
+		}
+		if !slices.ContainsFunc(s.CertificateAuthorities, func(a Authority) bool { return max(a.Instance, 1) == i+1 && valid(a.Start, a.End, now) }) {
+			out = append(out, Warning{Message: "no certificate authority of " + which + " is valid any more", Hint: "run `countermark trust update`, or give a newer one with --trusted-root FILE"})
+		}
 	}
 	if !slices.ContainsFunc(s.Keys, func(k KeyFacts) bool { return k.Usage == Attestations && valid(k.Start, k.End, now) }) {
-		out = append(out, Warning{Message: "no npm key for attestations is valid any more", Hint: "give newer ones with --npm-keys FILE"})
+		out = append(out, Warning{Message: "no npm key for attestations is valid any more", Hint: "run `countermark trust update`, or give newer ones with --npm-keys FILE"})
 	}
 	return out
 }

@@ -13,6 +13,7 @@
 package trust
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -25,6 +26,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -51,13 +53,24 @@ type Material struct {
 	OtherKeys []*Keys
 }
 
-// Root is a parsed trusted root. It is safe for concurrent use.
+// Root is a parsed file of trusted roots. It is safe for concurrent use.
 type Root struct {
-	root.TrustedMaterial
+	// Instances are the sigstore instances that the file names, in its order; never
+	// empty. Each proves alone: what an authority of one signs says nothing together
+	// with a log of another.
+	Instances []*Authorities
 
 	SHA256 string // of the file, lower-case hex
-	Source string // SourceEmbedded or SourceFile
+	Source string // SourceEmbedded, SourceFile or SourceTUF
 	AsOf   string // date for which it is known to be current, as YYYY-MM-DD; empty for files
+}
+
+// Authorities are those of one sigstore instance, one trusted root. They are safe
+// for concurrent use.
+type Authorities struct {
+	root.TrustedMaterial
+
+	SHA256 string // of its JSON in the file, lower-case hex
 
 	pb *prototrustroot.TrustedRoot
 }
@@ -121,11 +134,12 @@ func (e *FileError) Error() string { return e.File + ": " + e.Err.Error() }
 func (e *FileError) Unwrap() error { return e.Err }
 
 const (
-	rootHint = "give the trusted_root.json of a sigstore instance with --trusted-root, or leave it out to use the embedded one"
+	rootHint = "give the trusted_root.json of a sigstore instance with --trusted-root, or several as JSON lines, or leave it out to use the embedded one"
 	keysHint = "give a registry's /-/npm/v1/keys, or sigstore's TUF target keys.json, with --npm-keys, or leave it out to use the embedded one"
 )
 
-// LoadRoot parses a trusted root. The file name is for messages; errors are a
+// LoadRoot parses a trusted root, or several one after the other (JSON lines, as
+// GitHub's command line prints them). The file name is for messages; errors are a
 // [*FileError].
 func LoadRoot(data []byte, file string) (*Root, error) {
 	fail := func(err error) (*Root, error) {
@@ -134,20 +148,51 @@ func LoadRoot(data []byte, file string) (*Root, error) {
 	if len(data) > MaxFileSize {
 		return fail(errTooLarge)
 	}
+	r := &Root{SHA256: sum(data), Source: SourceFile}
+	for values := json.NewDecoder(bytes.NewReader(data)); ; {
+		var one json.RawMessage
+		err := values.Decode(&one)
+		if errors.Is(err, io.EOF) && len(r.Instances) > 0 {
+			return r, nil
+		}
+		var authorities *Authorities
+		if err == nil {
+			authorities, err = parseRoot(one)
+		} else {
+			err = fmt.Errorf("no trusted root: %w", err)
+		}
+		if err == nil && len(r.Instances) == MaxInstances {
+			err = fmt.Errorf("more than %d trusted roots", MaxInstances)
+		}
+		if err != nil {
+			if n := len(r.Instances); n > 0 {
+				err = fmt.Errorf("trusted root %d, before line %d: %w", n+1, 1+bytes.Count(data[:values.InputOffset()], []byte("\n")), err)
+			}
+			return fail(err)
+		}
+		r.Instances = append(r.Instances, authorities)
+	}
+}
+
+// MaxInstances bounds the trusted roots of one file. Of those that people use,
+// GitHub's command line prints the most: two.
+const MaxInstances = 32
+
+func parseRoot(data []byte) (*Authorities, error) {
 	pb, err := root.NewTrustedRootProtobuf(data)
 	if err != nil {
-		return fail(fmt.Errorf("no trusted root: %w", err))
+		return nil, fmt.Errorf("no trusted root: %w", err)
 	}
 	parsed, err := root.NewTrustedRootFromProtobuf(pb)
 	if err != nil {
-		return fail(fmt.Errorf("no trusted root: %w", err))
+		return nil, fmt.Errorf("no trusted root: %w", err)
 	}
 	// A certificate proves nothing without somebody who saw it in time, so a
 	// root that names nobody would let nothing pass; say so once, here.
 	if len(parsed.RekorLogs()) == 0 && len(parsed.TimestampingAuthorities()) == 0 {
-		return fail(errors.New("names neither a transparency log nor a timestamp authority"))
+		return nil, errors.New("names neither a transparency log nor a timestamp authority")
 	}
-	return &Root{TrustedMaterial: parsed, SHA256: sum(data), Source: SourceFile, pb: pb}, nil
+	return &Authorities{TrustedMaterial: parsed, SHA256: sum(data), pb: pb}, nil
 }
 
 // errTooLarge is a limit; what lies beyond it is refused, not cut.

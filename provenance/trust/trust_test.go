@@ -3,6 +3,7 @@ package trust
 import (
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,8 +62,17 @@ func TestStale(t *testing.T) {
 	}
 	file := *m.Keys
 	file.AsOf, file.keys = "", file.keys[:0]
-	if w := (&Material{Root: m.Root, Keys: &file}).Stale(asOf); len(w) != 1 || !strings.Contains(w[0].Message, "no npm key") {
+	if w := (&Material{Root: m.Root, Keys: &file}).Stale(asOf); len(w) != 1 || !strings.Contains(w[0].Message, "no npm key") || !strings.Contains(w[0].Hint, "countermark trust update") {
 		t.Errorf("no key: %v", w)
+	}
+	// The embedded root twice: both are in use long after, and neither before.
+	twice, err := LoadRoot(slices.Concat(embeddedRoot, embeddedRoot), "twice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w = (&Material{Root: twice, Keys: m.Keys}).Stale(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC))
+	if len(w) != 3 || !strings.Contains(w[1].Message, "of trusted root 2 is") || !strings.Contains(w[1].Hint, "countermark trust update") {
+		t.Errorf("nobody is valid: %v", w)
 	}
 }
 
@@ -79,7 +89,7 @@ func TestLoadRoot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Source != SourceFile || r.AsOf != "" || len(r.RekorLogs()) != 2 {
+	if r.Source != SourceFile || r.AsOf != "" || len(r.Instances) != 1 || len(r.Instances[0].RekorLogs()) != 2 {
 		t.Errorf("got %+v", r)
 	}
 	const empty = `{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`
@@ -88,6 +98,45 @@ func TestLoadRoot(t *testing.T) {
 		e, ok := errors.AsType[*FileError](err)
 		if !ok || e.Hint == "" || !strings.Contains(e.Error(), "root.json: ") {
 			t.Errorf("%.40q: %v", bad, err)
+		}
+	}
+}
+
+// TestLoadRoots reads several trusted roots from one file, and says which of them
+// cannot be read.
+func TestLoadRoots(t *testing.T) {
+	var lines []string
+	for range 2 {
+		s, err := provenancetest.New()
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := s.TrustedRoot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, string(data))
+	}
+	for _, between := range []string{"\n", "\r\n\r\n", " ", ""} {
+		r, err := LoadRoot([]byte(lines[0]+between+lines[1]+between), "roots.jsonl")
+		if err != nil || len(r.Instances) != 2 || r.Instances[0].SHA256 != sum([]byte(lines[0])) || r.SHA256 == r.Instances[0].SHA256 {
+			t.Fatalf("%q: %+v, %v", between, r, err)
+		}
+		s := (&Material{Root: r, Keys: &Keys{}}).Summary()
+		if len(s.TrustedRoot.Instances) != 2 || len(s.CertificateAuthorities) != 2 || len(s.TransparencyLogs) != 4 || s.TransparencyLogs[1].Instance != 1 || s.TransparencyLogs[2].Instance != 2 {
+			t.Errorf("%q: %+v", between, s)
+		}
+	}
+	for bad, want := range map[string]string{
+		lines[0] + "\n\n{}":              "roots: trusted root 2, before line 3: ",
+		lines[0] + "\n" + lines[1][:100]: "roots: trusted root 2, before line ",
+		lines[0] + "\n]":                 "roots: trusted root 2, before line ",
+		lines[0] + "\nnull":              "roots: trusted root 2, before line 2: ",
+		lines[0] + "\n" + strings.Replace(lines[1], "{", `{"x":1,`, 1): "roots: trusted root 2, before line 2: ",
+		strings.Repeat(lines[0], MaxInstances+1):                       "more than 32 trusted roots",
+	} {
+		if _, err := LoadRoot([]byte(bad), "roots"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%.20q…: %v, want %q", bad, err, want)
 		}
 	}
 }
