@@ -70,8 +70,10 @@ type PolicyFacts struct {
 type TrustFacts struct {
 	TrustedRoot TrustFact `json:"trustedRoot"`
 	NPMKeys     TrustFact `json:"npmKeys"`
-	Catalog     TrustFact `json:"catalog"`
-	Advisories  TrustFact `json:"advisories"`
+	// OtherKeys are those of further registries.
+	OtherKeys  []TrustFact `json:"otherKeys,omitempty"`
+	Catalog    TrustFact   `json:"catalog"`
+	Advisories TrustFact   `json:"advisories"`
 }
 
 // TrustFact is one trusted input.
@@ -81,6 +83,8 @@ type TrustFact struct {
 	AsOf   string `json:"asOf,omitempty"`   // date, where it has one
 	// Instances are the SHA-256 of each trusted root of a file that has several.
 	Instances []string `json:"instances,omitempty"`
+	// Registry is the URL of the registry whose keys they are.
+	Registry string `json:"registry,omitempty"`
 }
 
 // InputFacts is one file that was read.

@@ -334,6 +334,10 @@ func (v *verdict) bindPublication(s Subject, set Set, p object) {
 	})
 }
 
+// SameRegistry reports whether two URLs name one registry, whatever the case of its
+// host, its default port and a slash at the end.
+func SameRegistry(a, b string) bool { return registryOrigin(a) == registryOrigin(b) }
+
 // registryOrigin brings a registry's URL into the form in which it is compared.
 func registryOrigin(raw string) string {
 	u, err := url.Parse(raw)

@@ -301,7 +301,7 @@ func emptyVerdict() policy.Verdict {
 // fullVerdict has every field set.
 func fullVerdict() policy.Verdict {
 	sum := strings.Repeat("0123456789abcdef", 4)
-	fact := policy.TrustFact{SHA256: sum, Source: "embedded", AsOf: "2026-11-01", Instances: []string{sum, sum}}
+	fact := policy.TrustFact{SHA256: sum, Source: "embedded", AsOf: "2026-11-01", Instances: []string{sum, sum}, Registry: "https://registry.example/"}
 	return policy.Verdict{
 		SchemaVersion: policy.SchemaVersion,
 		Verdict:       policy.Fail,
@@ -312,7 +312,7 @@ func fullVerdict() policy.Verdict {
 		Tool:          policy.Tool{Name: "countermark", Version: "0.1.0"},
 		Subject:       policy.VerdictSubject{Name: "app", Version: "1.0.0", Commit: "0123456", Digest: "sha256:" + sum},
 		Policy:        policy.PolicyFacts{Name: "countermark.yaml", Profile: "baseline", SHA256: sum},
-		Trust:         policy.TrustFacts{TrustedRoot: fact, NPMKeys: fact, Catalog: fact, Advisories: fact},
+		Trust:         policy.TrustFacts{TrustedRoot: fact, NPMKeys: fact, OtherKeys: []policy.TrustFact{fact}, Catalog: fact, Advisories: fact},
 		Inputs: []policy.InputFacts{{Path: "package-lock.json", Kind: "package-lock.json", SHA256: sum, Components: 1,
 			Problems: []policy.InputProblem{{Code: "invalid", Line: 1, Column: 2, Message: "truncated", Hint: "write it again"}}}},
 		Summary: policy.Summary{Components: 1, Servers: 1, Provenance: map[string]int{"mismatch": 1},

@@ -250,10 +250,19 @@ func badFormat(format, expected string) error {
 }
 
 func trustFacts(m *trust.Material, known *catalog.Catalog, advisories *advisory.DB) policy.TrustFacts {
+	var others []policy.TrustFact
+	for _, k := range m.OtherKeys {
+		others = append(others, keysFact(k))
+	}
 	return policy.TrustFacts{
+		OtherKeys:   others,
 		TrustedRoot: policy.TrustFact{SHA256: m.Root.SHA256, Source: m.Root.Source, AsOf: m.Root.AsOf, Instances: m.Root.Parts()},
-		NPMKeys:     policy.TrustFact{SHA256: m.Keys.SHA256, Source: m.Keys.Source, AsOf: m.Keys.AsOf},
+		NPMKeys:     keysFact(m.Keys),
 		Catalog:     policy.TrustFact{SHA256: known.SHA256(), Source: trust.SourceEmbedded, AsOf: known.AsOf().Format(time.DateOnly)},
 		Advisories:  policy.TrustFact{SHA256: advisories.SHA256(), Source: trust.SourceEmbedded, AsOf: advisories.AsOf().Format(time.DateOnly)},
 	}
+}
+
+func keysFact(k *trust.Keys) policy.TrustFact {
+	return policy.TrustFact{SHA256: k.SHA256, Source: k.Source, AsOf: k.AsOf, Registry: k.Registry}
 }

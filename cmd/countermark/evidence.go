@@ -96,28 +96,45 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 // pinKeys says whose keys the material holds. The embedded ones are the public
 // registry's, and nobody else's. Those of --npm-keys are the configured
 // registry's; where that is not the public one, that keeps its embedded keys for
-// the scopes that name it.
+// the scopes that name it. URL=FILE pins those of any further registry.
 func pinKeys(m *trust.Material, config *npm.Config) error {
 	embedded, err := trust.Embedded()
 	if err != nil {
 		return err
 	}
-	public, given := *embedded.Keys, *m.Keys
+	public, given, others := *embedded.Keys, *m.Keys, slices.Clone(m.OtherKeys)
+	filed := given.Source == trust.SourceFile
+	if !filed {
+		public = given
+	}
 	public.Registry = npm.PublicRegistry
-	if given.Source != trust.SourceFile {
-		given.Registry = npm.PublicRegistry
-		m.Keys = &given
-		return nil
+	if i := slices.IndexFunc(others, func(k *trust.Keys) bool { return npm.OnPublicRegistry(k.Registry) }); i >= 0 {
+		public = *others[i]
+		others = slices.Delete(others, i, i+1)
 	}
-	if given.Registry, err = config.ConfiguredRegistry(provenance.Subject{}); err != nil {
-		// A project's line is refused, so that nobody is asked for its packages: the
-		// keys are then nobody's, and by no means those of a scope's registry.
-		m.Keys = &public
-		return nil //nolint:nilerr // the refusal is a finding, and the answer for those packages
+	// A project's line that is refused has its packages asked of nobody: the keys are
+	// then nobody's, and by no means those of a scope's registry.
+	m.Keys = &public
+	if filed {
+		if registry, err := config.ConfiguredRegistry(provenance.Subject{}); err == nil {
+			given.Registry = registry
+			m.Keys = &given
+		}
 	}
-	m.Keys = &given
-	if !npm.OnPublicRegistry(given.Registry) {
-		m.OtherKeys = []*trust.Keys{&public}
+	if m.Keys == &given && (!npm.OnPublicRegistry(given.Registry) || public.Source == trust.SourceFile) {
+		others = append(others, &public)
+	}
+	m.OtherKeys = others
+	return pinnedOnce(m)
+}
+
+// pinnedOnce refuses two sets of keys for one registry: nobody knows which is meant.
+func pinnedOnce(m *trust.Material) error {
+	all := append([]*trust.Keys{m.Keys}, m.OtherKeys...)
+	for i, k := range all {
+		if slices.ContainsFunc(all[:i], func(before *trust.Keys) bool { return provenance.SameRegistry(before.Registry, k.Registry) }) {
+			return usageError("give each registry's keys once", "--npm-keys gives the keys of %s twice", k.Registry)
+		}
 	}
 	return nil
 }

@@ -5,11 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"countermark/policy"
 	"countermark/provenance/provenancetest"
 	"countermark/provenance/trust"
 )
@@ -365,4 +368,48 @@ func TestCheckUnderSeveralInstances(t *testing.T) {
 			t.Errorf("%v, %+v, want %v", states(v), v.Trust.TrustedRoot, want)
 		}
 	}
+}
+
+// TestKeysOfSeveralRegistries checks a project whose packages come from two
+// registries, each with keys and a sigstore instance of its own.
+func TestKeysOfSeveralRegistries(t *testing.T) {
+	w, other := newWorld(t), newWorld(t)
+	w.write("root.json", slices.Concat(must(w.sigstore.TrustedRoot()), must(other.sigstore.TrustedRoot())))
+	w.write("other.json", must(other.sigstore.NPMKeys()))
+	w.write(".npmrc", fmt.Appendf(nil, "registry=%s\n@acme:registry=%s\n", w.url, other.url))
+	w.release("tool", "https://github.com/acme/tool", w.lock("tool"))
+	other.release("@acme/tool", "https://github.com/acme/scoped", other.lock("@acme/tool"))
+	w.packages["node_modules/@acme/tool"] = other.packages["node_modules/@acme/tool"]
+	const sources = "version: 1\nsources:\n  tool: {repo: https://github.com/acme/tool}\n  '@acme/tool': {repo: https://github.com/acme/scoped}\n"
+	own, theirs := filepath.Join(w.dir, "keys.json"), filepath.Join(w.dir, "other.json")
+	judge := func(code int, tool, scoped string, args ...string) *policy.Verdict {
+		t.Helper()
+		v := w.check(code, sources, args...)
+		if got := states(v); code != exitUsage && (got["tool"] != tool || got["%40acme/tool"] != scoped) {
+			t.Errorf("%v: %v", args, got)
+		}
+		return v
+	}
+	v := judge(exitPass, "verified", "verified", "--npm-keys", other.url+"="+theirs)
+	if i := slices.IndexFunc(v.Trust.OtherKeys, func(f policy.TrustFact) bool { return f.Registry == other.url }); i < 0 || v.Trust.OtherKeys[i].Source != "file" || v.Trust.NPMKeys.Registry != w.url {
+		t.Errorf("trust: %+v", v.Trust)
+	}
+	// Nobody's keys, or the other's, prove nothing.
+	judge(exitFail, "verified", "invalid")
+	judge(exitFail, "verified", "invalid", "--npm-keys", other.url+"="+own)
+	// Each registry's are given once, with a URL that holds no secret.
+	judge(exitUsage, "", "", "--npm-keys", theirs)
+	judge(exitUsage, "", "", "--npm-keys", w.url+"="+own)
+	judge(exitUsage, "", "", "--npm-keys", other.url+"="+theirs, "--npm-keys", strings.TrimSuffix(other.url, "/")+"="+theirs)
+	p := newPerson(t, provenancetest.Now)
+	for _, bad := range []string{"https://registry.example/", "https://=" + own, "https://ann:secret@registry.example/=" + own, "https://registry.example/?t=" + own} {
+		p.run(exitUsage, "trust", "show", "--npm-keys", bad)
+		p.said("--npm-keys is no registry's URL", "hint: give both as https://host/path=FILE")
+		if strings.Contains(p.stderr.String(), "secret") {
+			t.Error("a secret is shown")
+		}
+	}
+	p.run(exitPass, "trust", "show", "--npm-keys", own, "--npm-keys", "https://registry.example/npm/="+theirs)
+	p.says("other keys file")
+	p.says("of https://registry.example/npm/")
 }

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"countermark/policy/report"
@@ -53,7 +56,7 @@ that is valid, else the embedded ones.`,
 		},
 	}
 	cmd.Flags().StringVar(&flags.root, "trusted-root", "", "show this trusted root `FILE`, or several as JSON lines")
-	cmd.Flags().StringVar(&flags.keys, "npm-keys", "", "show these npm keys `FILE`")
+	cmd.Flags().StringArrayVar(&flags.keys, "npm-keys", nil, "show these npm keys `FILE`, or URL=FILE; may be given several times")
 	flags.addCache(cmd.Flags())
 	cmd.Flags().StringVar(&format, "format", "text", "text or json")
 	return cmd
@@ -62,13 +65,13 @@ that is valid, else the embedded ones.`,
 // trustFlags say whom to trust. They mean the same in every command.
 type trustFlags struct {
 	root     string
-	keys     string
+	keys     []string // FILE or URL=FILE
 	cacheDir string
 }
 
 func (f *trustFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&f.root, "trusted-root", "", "sigstore trusted root `FILE`, or several as JSON lines, instead of the updated or embedded one")
-	flags.StringVar(&f.keys, "npm-keys", "", "keys `FILE` of the configured npm registry; the updated or embedded ones are the public registry's")
+	flags.StringArrayVar(&f.keys, "npm-keys", nil, "keys `FILE` of the configured npm registry, or URL=FILE of that one; may be given several times; the updated or embedded ones are the public registry's")
 	f.addCache(flags)
 }
 
@@ -104,7 +107,7 @@ func (p *program) loadTrust(f trustFlags) (*trust.Material, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.root == "" || f.keys == "" {
+	if f.root == "" || !slices.ContainsFunc(f.keys, ofConfigured) {
 		if err := p.loadUpdated(f, material); err != nil {
 			return nil, err
 		}
@@ -118,16 +121,49 @@ func (p *program) loadTrust(f trustFlags) (*trust.Material, error) {
 			return nil, err
 		}
 	}
-	if f.keys != "" {
-		data, err := readNamed(f.keys, trust.MaxFileSize)
-		if err != nil {
-			return nil, usageError("name a readable keys file", "%s: cannot be read: %v", f.keys, err)
-		}
-		if material.Keys, err = trust.LoadNPMKeys(data, f.keys); err != nil {
+	for i, arg := range f.keys {
+		keys, err := loadKeys(arg)
+		switch {
+		case err != nil:
 			return nil, err
+		case keys.Registry != "":
+			material.OtherKeys = append(material.OtherKeys, keys)
+		case slices.ContainsFunc(f.keys[:i], ofConfigured):
+			return nil, usageError("name the registry of every other file as URL=FILE", "--npm-keys gives the configured registry's keys twice")
+		default:
+			material.Keys = keys
 		}
 	}
 	return material, nil
+}
+
+// ofConfigured reports whether an --npm-keys is a FILE alone: those are the keys of
+// the registry that npm's configuration names.
+func ofConfigured(arg string) bool {
+	return !strings.HasPrefix(arg, "https://") && !strings.HasPrefix(arg, "http://")
+}
+
+// loadKeys reads what an --npm-keys names: URL=FILE, or a FILE alone.
+func loadKeys(arg string) (*trust.Keys, error) {
+	registry, file := "", arg
+	if !ofConfigured(arg) {
+		registry, file, _ = strings.Cut(arg, "=")
+		u, err := url.Parse(registry)
+		// What is wrong with it may be a secret, so it is not shown.
+		if file == "" || err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+			return nil, usageError("give both as https://host/path=FILE, without password and query", "--npm-keys is no registry's URL with a file of its keys")
+		}
+	}
+	data, err := readNamed(file, trust.MaxFileSize)
+	if err != nil {
+		return nil, usageError("name a readable keys file", "%s: cannot be read: %v", file, err)
+	}
+	keys, err := trust.LoadNPMKeys(data, file)
+	if err != nil {
+		return nil, err
+	}
+	keys.Registry = registry
+	return keys, nil
 }
 
 // loadUpdated puts what the last update brought in place of what is embedded,
@@ -174,6 +210,10 @@ func trustText(out *report.Plain, s trust.Summary) error {
 		out.Printf("  instance %-3d sha256 %s\n", i+1, sum)
 	}
 	file("npm keys", s.NPMKeys)
+	for _, keys := range s.OtherKeys {
+		file("other keys", keys)
+		out.Printf("              of %s\n", keys.Registry)
+	}
 	group := func(title string, list []trust.Authority) {
 		out.Printf("\n%s\n", title)
 		for _, a := range list {
@@ -199,7 +239,11 @@ func trustText(out *report.Plain, s trust.Summary) error {
 	group("timestamp authorities", s.TimestampAuthorities)
 	out.Printf("\nnpm keys\n")
 	for _, k := range s.Keys {
-		out.Printf("  %s  %s  %s\n", validity(k.Start, k.End), k.ID, k.Usage)
+		of := ""
+		if k.Registry != "" {
+			of = "  of " + k.Registry
+		}
+		out.Printf("  %s  %s  %s%s\n", validity(k.Start, k.End), k.ID, k.Usage, of)
 	}
 	return out.Err()
 }

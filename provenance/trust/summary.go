@@ -18,6 +18,7 @@ import (
 type Summary struct {
 	TrustedRoot            File        `json:"trustedRoot"`
 	NPMKeys                File        `json:"npmKeys"`
+	OtherKeys              []File      `json:"otherKeys,omitempty"` // of further registries
 	CertificateAuthorities []Authority `json:"certificateAuthorities"`
 	TransparencyLogs       []Authority `json:"transparencyLogs"`
 	CertificateLogs        []Authority `json:"certificateLogs"`
@@ -30,6 +31,8 @@ type File struct {
 	SHA256 string `json:"sha256"`
 	Source string `json:"source"`
 	AsOf   string `json:"asOf,omitempty"`
+	// Registry is the URL of the registry whose keys they are, where it is named.
+	Registry string `json:"registry,omitempty"`
 	// Instances are the SHA-256 of each trusted root, where the file has several.
 	Instances []string `json:"instances,omitempty"`
 }
@@ -47,17 +50,18 @@ type Authority struct {
 
 // KeyFacts is a key without its bytes.
 type KeyFacts struct {
-	ID    string    `json:"id"`
-	Usage Usage     `json:"usage"`
-	Start time.Time `json:"start,omitzero"`
-	End   time.Time `json:"end,omitzero"`
+	Registry string    `json:"registry,omitempty"` // where it is named
+	ID       string    `json:"id"`
+	Usage    Usage     `json:"usage"`
+	Start    time.Time `json:"start,omitzero"`
+	End      time.Time `json:"end,omitzero"`
 }
 
 // Summary says what m trusts, each list by instance and start of validity.
 func (m *Material) Summary() Summary {
 	s := Summary{
 		TrustedRoot:            File{SHA256: m.Root.SHA256, Source: m.Root.Source, AsOf: m.Root.AsOf, Instances: m.Root.Parts()},
-		NPMKeys:                File{SHA256: m.Keys.SHA256, Source: m.Keys.Source, AsOf: m.Keys.AsOf},
+		NPMKeys:                File{SHA256: m.Keys.SHA256, Source: m.Keys.Source, AsOf: m.Keys.AsOf, Registry: m.Keys.Registry},
 		CertificateAuthorities: []Authority{}, TransparencyLogs: []Authority{}, CertificateLogs: []Authority{}, TimestampAuthorities: []Authority{},
 	}
 	for i, in := range m.Root.Instances {
@@ -70,8 +74,13 @@ func (m *Material) Summary() Summary {
 		s.CertificateLogs = append(s.CertificateLogs, logs(number, in.pb.GetCtlogs())...)
 		s.TimestampAuthorities = append(s.TimestampAuthorities, authorities(number, in.pb.GetTimestampAuthorities())...)
 	}
-	for _, k := range m.Keys.keys {
-		s.Keys = append(s.Keys, KeyFacts{ID: k.ID, Usage: k.Usage, Start: k.Start, End: k.End})
+	for i, keys := range append([]*Keys{m.Keys}, m.OtherKeys...) {
+		if i > 0 {
+			s.OtherKeys = append(s.OtherKeys, File{SHA256: keys.SHA256, Source: keys.Source, AsOf: keys.AsOf, Registry: keys.Registry})
+		}
+		for _, k := range keys.keys {
+			s.Keys = append(s.Keys, KeyFacts{Registry: keys.Registry, ID: k.ID, Usage: k.Usage, Start: k.Start, End: k.End})
+		}
 	}
 	return s
 }
