@@ -206,9 +206,14 @@ func (l *pnpmLock) compareOverrides(m *manifest) {
 			l.invalid(off, hintPNPM, "the override of %s is not the one that the project declares", quote(name))
 		}
 	}
-	if l.overrides == nil || m == nil {
-		return
+	if l.overrides != nil && m != nil {
+		l.judgeUndeclared(declared)
 	}
+}
+
+// judgeUndeclared: an override that stands in the lockfile alone could give
+// another package than what is asked for.
+func (l *pnpmLock) judgeUndeclared(declared map[string]string) {
 	for i := range l.overrides.members {
 		o := &l.overrides.members[i]
 		if _, ok := declared[strings.ReplaceAll(o.name, " ", "")]; ok {
