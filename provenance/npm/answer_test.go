@@ -52,7 +52,7 @@ func TestValidName(t *testing.T) {
 // negative, seconds as they are written, and dates from the answer's own.
 func FuzzRetryAfter(f *testing.F) {
 	for _, s := range [][2]string{
-		{"7", ""}, {"-7", ""}, {"+7", ""}, {"0x7", ""}, {"7.5", ""}, {" 7", ""}, {"007", ""}, {"99999999999999999999999", ""}, {"", ""}, {"soon", ""},
+		{"7", ""}, {"-7", ""}, {"+7", ""}, {"0x7", ""}, {"7.5", ""}, {" 7", ""}, {"007", ""}, {"99999999999999999999999", ""}, {"", ""}, {"soon", ""}, {"18700000000000000000A", "0"},
 		{"Fri, 31 Dec 1999 23:59:59 GMT", "Fri, 31 Dec 1999 23:59:58 GMT"}, {"Fri, 31 Dec 1999 23:59:59 GMT", "Sat, 01 Jan 2000 00:00:00 GMT"},
 		{"Fri, 31 Dec 1999 23:59:59 GMT", ""}, {"Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT"},
 	} {

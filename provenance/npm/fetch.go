@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"countermark/provenance"
@@ -381,11 +382,13 @@ func absentStatus(status int) bool {
 // retryAfter reads seconds or a date (RFC 9110, section 10.2.3); 0 where there
 // is neither. A date counts from the answer's own, so that no clock has to agree.
 func retryAfter(h http.Header) time.Duration {
-	seconds, err := strconv.ParseUint(h.Get("Retry-After"), 10, 64)
-	if err == nil || errors.Is(err, strconv.ErrRange) {
+	text := h.Get("Retry-After")
+	seconds, err := strconv.ParseUint(text, 10, 64)
+	// Out of range is said before a letter further on is seen.
+	if err == nil || errors.Is(err, strconv.ErrRange) && strings.Trim(text, "0123456789") == "" {
 		return time.Duration(min(seconds, math.MaxInt32)) * time.Second
 	}
-	until, err := http.ParseTime(h.Get("Retry-After"))
+	until, err := http.ParseTime(text)
 	if err != nil {
 		return 0
 	}
