@@ -57,7 +57,7 @@ var digestSizes = map[string]int{"sha256": sha256.Size, "sha384": sha512.Size384
 // Identity is who has to have signed a bundle, and from what. It names a Key, or
 // a certificate's identity together with its issuer, or a source repository.
 type Identity struct {
-	Key []byte // a public key in PEM: ECDSA, RSA or Ed25519
+	Key []byte // a public key in PEM: ECDSA, RSA or Ed25519; only nil is none
 
 	Certificate       string // the certificate's subject alternative name, exact
 	CertificateRegexp string // or a pattern for the whole of it
@@ -105,17 +105,19 @@ func (id Identity) parse() (*identity, error) {
 	issued := id.Issuer != "" || id.IssuerRegexp != ""
 	source := id.Source
 	source.From = ""
+	// An empty key was named all the same: to take it for none would drop a demand.
+	keyed := id.Key != nil
 	p.certificates = named || issued || id.SignerWorkflow != "" || source != Expectation{}
 	switch {
-	case len(id.Key) > 0 && p.certificates:
+	case keyed && p.certificates:
 		return fail(errors.New("a key has neither a certificate identity nor a source"))
-	case len(id.Key) == 0 && named && !issued:
+	case !keyed && named && !issued:
 		return fail(errors.New("a certificate identity needs its issuer: anybody's issuer can certify any name"))
-	case len(id.Key) == 0 && !named && id.Source.Repo == "":
+	case !keyed && !named && id.Source.Repo == "":
 		return fail(errors.New("nobody is named who has to have signed"))
 	}
 	var err error
-	if len(id.Key) > 0 {
+	if keyed {
 		if p.key, err = parseKey(id.Key); err != nil {
 			return fail(fmt.Errorf("the key: %w", err))
 		}

@@ -81,6 +81,8 @@ func TestArtifactIdentities(t *testing.T) {
 		"a key and a source":          {Key: key, Source: Expectation{Repo: realRepo}},
 		"a key and a ref":             {Key: key, Source: Expectation{Ref: "refs/tags/v1"}},
 		"no key":                      {Key: []byte("x")},
+		"an empty key":                {Key: []byte{}},
+		"an empty key and a source":   {Key: []byte{}, Source: Expectation{Repo: realRepo}},
 		"two keys":                    {Key: append(bytes.Clone(key), key...)},
 		"a private key":               {Key: []byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n")},
 		"no pattern":                  {CertificateRegexp: "(", Issuer: IssuerGitHub},
