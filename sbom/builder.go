@@ -17,6 +17,7 @@ const Root ID = 0
 type Use struct {
 	Development bool // only for development
 	Optional    bool // its absence is no error (npm's devOptional included)
+	Locked      bool // a lockfile has it, though not in which folder it will lie
 }
 
 // Builder collects instances, the edges between them and services, and merges
@@ -301,7 +302,7 @@ func (in *instance) mention() bool {
 	if in.c.Source == FromParent {
 		return true
 	}
-	installed := slices.ContainsFunc(in.at, func(o Occurrence) bool { return o.Install != "" })
+	installed := in.use.Locked || slices.ContainsFunc(in.at, func(o Occurrence) bool { return o.Install != "" })
 	return !installed && (in.c.Source == "" || in.c.Source == FromRegistry)
 }
 

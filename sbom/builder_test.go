@@ -112,6 +112,19 @@ func TestInstalledCopyWithoutAHash(t *testing.T) {
 	}
 }
 
+// TestLockedHidesBehindNoOther: a package of which a lockfile records no bytes is
+// not the same as one whose bytes another lockfile records.
+func TestLockedHidesBehindNoOther(t *testing.T) {
+	b := NewBuilder()
+	c := Component{PURL: "pkg:npm/a@1.0.0", Name: "a", Version: "1.0.0", Source: FromRegistry}
+	b.Link(Root, b.Add(c, Use{Locked: true}, Occurrence{Path: "yarn.lock", Line: 1}))
+	c.Hashes = []Hash{{Algorithm: "sha1", Value: "00"}}
+	b.Link(Root, b.Add(c, Use{}, Occurrence{Path: "package-lock.json", Line: 1, Install: "node_modules/a"}))
+	if n := len(b.Inventory().Components); n != 2 {
+		t.Errorf("%d components, want 2", n)
+	}
+}
+
 // What a launch fetches is not the folder, link or commit of that name and
 // version which a lockfile names.
 func TestLaunchJoinsOnlyWhatARegistryServes(t *testing.T) {

@@ -2,8 +2,9 @@
 //
 // In flow the files that [Reader] recognises: npm's package-lock.json and
 // npm-shrinkwrap.json (lockfileVersion 2 and 3), pnpm's pnpm-lock.yaml
-// (lockfileVersion 5, 6 and 9), package.json, and the lockfiles of other package
-// managers, which this version names but cannot read. Out flow,
+// (lockfileVersion 5, 6 and 9), yarn.lock in both of its forms, package.json, and
+// the lockfiles of other package managers, which this version names but cannot
+// read. Out flow,
 // into a [sbom.Builder], the project, its workspace members, one instance for
 // each installed copy of a package, and the edges that npm itself resolves:
 //
@@ -31,6 +32,12 @@
 // instance is a package with the peers that it was given; those of one name and
 // version become one component with the edges of all. Development is what no
 // production dependency of any project of the workspace reaches.
+//
+// A yarn.lock says of each package by which requests it is found, a name with a
+// range, so there is nothing to walk: every dependency is looked up, after what the
+// project's resolutions, catalogs and packageExtensions make of it. Yarn 1 leaves
+// out the project and its members, which package.json files tell; newer yarns
+// record a digest of their own archive only, which is no hash of the package.
 //
 // npm's format is the one of npm's documentation, "package-lock.json".
 package node

@@ -20,7 +20,11 @@ type folder struct {
 	foreign  bool // holds a lockfile that is not read
 	lockfile *lockfile
 	others   []otherLock
+	yarnFile *sbom.File
+	yarn     *yarnLock
 	manifest *manifest
+	id       sbom.ID // of the project, once it was added
+	added    bool
 
 	otherFiles []*sbom.File // lockfiles of other package managers that are read
 }
@@ -44,8 +48,9 @@ type covered struct {
 type projects struct {
 	b       *sbom.Builder
 	folders map[string]*folder
-	members map[string]covered // by folder
-	purls   map[string]string  // of the user's own code: which folder has it
+	members map[string]covered   // by folder
+	purls   map[string]string    // of the user's own code: which folder has it
+	yarns   map[string]*yarnLock // by folder: the yarn.lock that says what it installs
 }
 
 func inDir(p string) string {
@@ -72,6 +77,8 @@ func (p *projects) sort(f *sbom.File) {
 		at.lock = only(at.lock, f)
 	case Shrinkwrap:
 		at.shrink = only(at.shrink, f)
+	case YarnLock:
+		at.yarnFile = only(at.yarnFile, f)
 	case Manifest:
 		at.pkg = only(at.pkg, f)
 	case PNPMLock:
@@ -109,11 +116,14 @@ func (p *projects) load(at *folder) {
 	}
 	p.loadOthers(at)
 	lock := at.chooseLock()
+	if f := cmp.Or(lock, at.yarnFile); f != nil && at.pkg == nil {
+		at.manifest = siblingManifest(f)
+	}
+	if at.yarnFile != nil {
+		at.yarn = readYarn(at.yarnFile)
+	}
 	if lock == nil {
 		return
-	}
-	if at.pkg == nil {
-		at.manifest = siblingManifest(lock)
 	}
 	if c, ok := p.members[at.dir]; ok && c.by != nil && c.by.declared && c.by.entries[c.entry].workspace {
 		lock.Problem(sbom.Problem{
@@ -221,6 +231,10 @@ func siblingManifest(lock *sbom.File) *manifest {
 
 // add adds a folder's project to the inventory, if it has one of its own.
 func (p *projects) add(at *folder) {
+	if at.yarn != nil && p.yarns[at.dir] != nil {
+		at.yarn.warn(none, "delete it", "yarn ignores this lockfile, since the folder is a workspace member of another project")
+		at.yarn = nil
+	}
 	for _, other := range at.others {
 		other.add(at)
 	}
@@ -228,7 +242,10 @@ func (p *projects) add(at *folder) {
 		at.lockfile.compare(0, at.manifest)
 		p.addLocked(at)
 	}
-	if at.lockfile != nil || len(at.others) > 0 {
+	if at.yarn != nil {
+		p.addYarn(at)
+	}
+	if at.lockfile != nil || at.yarn != nil || len(at.others) > 0 || p.yarns[at.dir] != nil {
 		return
 	}
 	m := at.manifest
@@ -270,7 +287,7 @@ func (p *projects) foreignAbove(dir string) bool {
 			if at.foreign {
 				return true
 			}
-			if at.lockfile != nil || len(at.others) > 0 {
+			if at.lockfile != nil || at.yarn != nil || len(at.others) > 0 {
 				return false
 			}
 		}
@@ -284,6 +301,13 @@ func (p *projects) foreignAbove(dir string) bool {
 // addProject adds the project of a folder: as the root where it lies at the top
 // of what was checked, else as an application of its own below the root.
 func (p *projects) addProject(at *folder, m *manifest, where sbom.Occurrence, coverage sbom.Coverage, license string) sbom.ID {
+	if !at.added { // else another package manager's lockfile of the same folder did
+		at.id, at.added = p.describeProject(at, m, where, coverage, license), true
+	}
+	return at.id
+}
+
+func (p *projects) describeProject(at *folder, m *manifest, where sbom.Occurrence, coverage sbom.Coverage, license string) sbom.ID {
 	c := sbom.Component{
 		Type: sbom.Application, Ecosystem: sbom.NPM, Source: sbom.FromProject,
 		Name: "project", Coverage: coverage, License: license,
@@ -299,6 +323,8 @@ func (p *projects) addProject(at *folder, m *manifest, where sbom.Occurrence, co
 			c.Name = name
 		}
 		version = root.version
+	case at.yarn != nil:
+		c.Name = cmp.Or(at.yarn.projectName(), c.Name)
 	}
 	c.Version = version
 	if c.Version != "" && c.Name != "project" {

@@ -22,7 +22,6 @@ const (
 // unread are the lockfiles that are recognised, with the program that wrote
 // them, but not read by this version: what they pin is unknown.
 var unread = map[string]string{
-	"yarn.lock": "Yarn",
 	"bun.lock":  "Bun",
 	"bun.lockb": "Bun",
 	"deno.lock": "Deno",
@@ -34,7 +33,7 @@ var hintUnread = map[string]string{
 	"bun.lockb": "convert it by `bun install --save-text-lockfile --frozen-lockfile --lockfile-only`, or check a package-lock.json instead (`npm install --package-lock-only` writes one)",
 }
 
-var kinds = append([]string{PackageLock, Shrinkwrap, Manifest, PNPMLock}, slices.Sorted(maps.Keys(unread))...)
+var kinds = append([]string{PackageLock, Shrinkwrap, Manifest, PNPMLock, YarnLock}, slices.Sorted(maps.Keys(unread))...)
 
 // Property names of this reader. The path is that of the official CycloneDX
 // property taxonomy for npm.
@@ -72,10 +71,13 @@ func (Reader) Recognize(name string) string {
 
 var sniffPNPM = regexp.MustCompile(`(?m)^lockfileVersion: *['"]?[0-9]`)
 
-// Sniff recognises the lockfiles of npm and pnpm under any name.
+// Sniff recognises the lockfiles of npm, pnpm and yarn under any name.
 func (Reader) Sniff(data []byte) string {
 	if sniffPNPM.Match(data[:min(len(data), 4096)]) {
 		return PNPMLock
+	}
+	if classic, berry := yarnForm(data); classic != "" || berry {
+		return YarnLock
 	}
 	doc := parseJSON(data)
 	if doc.root.get("lockfileVersion") == nil || doc.root.get("packages") == nil {
@@ -86,7 +88,7 @@ func (Reader) Sniff(data []byte) string {
 
 // Read implements [sbom.Reader].
 func (Reader) Read(ctx context.Context, files []*sbom.File, b *sbom.Builder) error {
-	p := &projects{b: b, folders: map[string]*folder{}, members: map[string]covered{}, purls: map[string]string{}}
+	p := &projects{b: b, folders: map[string]*folder{}, members: map[string]covered{}, purls: map[string]string{}, yarns: map[string]*yarnLock{}}
 	for _, f := range files {
 		p.sort(f)
 	}
