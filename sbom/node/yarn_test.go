@@ -346,7 +346,7 @@ func TestYarnProblems(t *testing.T) {
 		{"same key twice", classicLock(entry, entry), app, []string{"yarn.lock:8: invalid: \"a@1\" is the key of two packages", "…nothing asks for"}},
 		{"same line twice", classicLock(entry + "  version \"2.0.0\"\n"), app, []string{"yarn.lock:7: invalid: \"version\" stands twice"}},
 		{"two names", classicLock("a@1, b@1:\n  version \"1.0.0\"\n"), app, []string{"yarn.lock:5: invalid: \"b@1\" stands for \"a\" and for \"b\" at once"}},
-		{"no name", classicLock(entry, "\"a/../b@1\":\n  version \"1.0.0\"\n"), app, []string{"yarn.lock:8: invalid: \"a/../b\" is no name"}},
+		{"no name", classicLock(entry, "\"a/../b@1\":\n  version \"1.0.0\"\n"), app, []string{"yarn.lock:8: invalid: \"a/../b@1\" names no package"}},
 		{"bad integrity", classicLock(entry + "  integrity sha512-abc\n"), app, []string{"yarn.lock:7: invalid: …not a sha512 digest"}},
 		{"two SHA-1", classicLock(entry + "  resolved \"https://registry.example/a/-/a-1.0.0.tgz#" + hundred + "\"\n  integrity sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=\n"), app, []string{"yarn.lock:5: invalid: …another SHA-1"}},
 		{"unknown resolved", classicLock(entry + "  resolved \"gopher://x\"\n"), app, []string{"yarn.lock:5: invalid: …of no known form"}},
@@ -549,6 +549,8 @@ func FuzzYarn(f *testing.F) {
 	f.Add(classicLock("a@1, \"a@https://hunter2@host.example/a.tgz\":\n  version \"1.0.0\"\n  resolved \"https://hunter2@host.example/a.tgz#"+hundred+"\"\n  integrity "+sri+"\n  dependencies:\n    b \"1\"\n"), `{"dependencies": {"a": "1"}, "resolutions": {"**/a": "1"}}`)
 	f.Add(berryLock(berryRoot("a: \"npm:1\""), berryEntry("a@npm:1, a@patch:a@npm%3A1#~builtin<compat/a>", "1.0.0", "a@patch:a@npm%3A1.0.0#./x.patch::locator=app%40workspace%3A.", "conditions: os=darwin")), `{"dependencies": {"a": "1"}, "resolutions": {"a/b@npm:1": "1"}}`)
 	f.Add(berryLock(berryRoot(), berryEntry("g@x", "1.0.0", "g@https://hunter2@host.example/g.git#commit="+hundred)), `{}`)
+	f.Add(classicLock("\"a2https://hunter2@host.example/a.tgz\":\n  version \"1.0.0\"\n"), `{}`) // half of a URL in a message
+	f.Add(berryLock(berryEntry("a@npm:1", "1.0.0", "a2https://hunter2@host.example/a.tgz")), `{}`)
 	f.Fuzz(func(t *testing.T, locked, manifest string) {
 		files := map[string]string{YarnLock: locked, "package.json": manifest, "p/package.json": manifest, ".yarnrc.yml": locked}
 		inv := scan(t, files)

@@ -115,7 +115,7 @@ var berryGit = regexp.MustCompile(`(?:^|&)commit[=:]([0-9a-f]{7,64})(?:&|$)`)
 func (l *yarnLock) berrySource(e *yarnEntry) bool {
 	name, reference := splitRequest(e.resolution)
 	if !validName(name) {
-		l.invalid(e.off, hintYarn, "%s is no name of a package", quote(name))
+		l.invalid(e.off, hintYarn, "the resolution %s names no package", quote(e.resolution))
 		return false
 	}
 	e.name = name

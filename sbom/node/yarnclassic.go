@@ -74,7 +74,8 @@ func (l *yarnLock) classicName(e *yarnEntry, own string) {
 			name = own
 		}
 		if !validName(name) {
-			l.invalid(k.off, hintYarn, "%s is no name of a package", quote(name))
+			// The whole key, since half of a URL cannot be redacted.
+			l.invalid(k.off, hintYarn, "%s names no package", quote(k.text))
 			continue
 		}
 		if e.name != "" && e.name != name {
