@@ -129,7 +129,7 @@ func (id Identity) parse() (*identity, error) {
 		return fail(fmt.Errorf("the pattern of the issuer: %w", err))
 	}
 	if id.Source.Repo != "" {
-		if _, err := ParseRepository(id.Source.Repo); err != nil && !errors.Is(err, ErrOwnerOnly) {
+		if err := CheckExpected(id.Source.Repo); err != nil {
 			return fail(fmt.Errorf("the source repository: %w", err))
 		}
 	}

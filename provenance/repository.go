@@ -92,6 +92,21 @@ func ParseRepository(raw string) (Repository, error) {
 // bareHost is a host without a scheme before it. The dot tells it from an owner.
 var bareHost = regexp.MustCompile(`^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
 
+// CheckExpected returns an error for a URL that cannot say where something should
+// come from: no repository, or one whose owner is left open, which anybody's
+// repository would meet. An owner alone is accepted, and met by nothing.
+func CheckExpected(repo string) error {
+	r, err := ParseRepository(repo)
+	switch {
+	case errors.Is(err, ErrOwnerOnly):
+		return nil
+	case err == nil && strings.Contains(r.Path[0], "*"):
+		return errors.New("it leaves the owner open, so anybody's repository would do")
+	default:
+		return err
+	}
+}
+
 // matches compares a certified repository with an expected one, in which a * is
 // one whole path segment. The note names a near miss for people; a near miss is
 // a miss.

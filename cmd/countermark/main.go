@@ -19,7 +19,15 @@ import (
 // version is set by the linker in a release.
 var version string
 
+// collectAt is how many percent the heap may grow before garbage is collected. A
+// run lasts a second and holds little: collecting at Go's 100 % takes a quarter
+// of the time of verifying 500 sets.
+const collectAt = 400
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collectAt)
+	}
 	os.Exit(realMain())
 }
 

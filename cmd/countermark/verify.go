@@ -336,7 +336,7 @@ func (f *verifyFlags) source() (provenance.Expectation, error) {
 	if e.Repo == "" {
 		return e, nil
 	}
-	if _, err := provenance.ParseRepository(e.Repo); err != nil && !errors.Is(err, provenance.ErrOwnerOnly) {
+	if err := provenance.CheckExpected(e.Repo); err != nil {
 		return e, usageError("write it as https://host/owner/name", "--source-uri: %v", err)
 	}
 	return e, nil
