@@ -1,6 +1,7 @@
 package provenance
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -9,6 +10,9 @@ import (
 	"go/ast"
 	goparser "go/parser"
 	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -96,6 +100,17 @@ func windowed(list, edge string, at time.Time) func(testing.TB) *trust.Material 
 				part = key
 			}
 			as[map[string]any](part["validFor"])[edge] = at
+		}
+	})
+}
+
+// windowedLog begins or ends the validity of one log's key some months away.
+func windowedLog(url, edge string, months int) func(testing.TB) *trust.Material {
+	return rooted(func(tree map[string]any) {
+		for _, x := range as[[]any](tree["tlogs"]) {
+			if log := as[map[string]any](x); log["baseUrl"] == url {
+				as[map[string]any](as[map[string]any](log["publicKey"])["validFor"])[edge] = provenancetest.Now.AddDate(0, months, 0)
+			}
 		}
 	})
 }
@@ -265,8 +280,8 @@ func bundleAttacks() []attack {
 		{name: "promise and time removed from the publish attestation", check: checkPublishSigned, off: []string{demandTime, trusted}, duped: timeless, set: unpromised(nil, func(tree map[string]any) {
 			delete(logged(tree), "integratedTime")
 		})},
-		{name: "promise removed, as if of version 0.1", check: checkReadable, nothing: true, then: checkProvenanceCount, set: provenanceBy(func(as *provenancetest.Signer) { as.Version, as.NoPromise = "0.1", true }, nil)},
-		{name: "proof removed", check: checkReadable, nothing: true, then: checkProvenanceCount, set: provenanceBy(func(as *provenancetest.Signer) { as.NoProof = true }, nil)},
+		{name: "promise removed, as if of version 0.1", check: checkReadable, off: []string{checkReadable, demandWhole}, set: provenanceBy(func(as *provenancetest.Signer) { stamped(as); as.Version, as.NoPromise = "0.1", true }, nil)},
+		{name: "proof removed", check: checkReadable, set: provenanceBy(func(as *provenancetest.Signer) { as.NoProof = true }, nil)},
 		{name: "proof of another entry", off: log, set: provenanceBy(stamped, func(tree map[string]any) { proof(tree)["logIndex"] = "0" })},
 		{name: "proof's path changed", off: log, set: provenanceBy(stamped, func(tree map[string]any) {
 			proof(tree)["hashes"] = []any{bitOf(as[[]any](proof(tree)["hashes"])[0])}
@@ -352,14 +367,28 @@ func bundleAttacks() []attack {
 			b := honest()
 			return setOf(t, must(ours(t).Sign(must(b.PublishStatement()), provenancetest.Signer{Key: true, Hint: "SHA256:alias"})), must(ours(t).Provenance(b)))
 		}},
-		{name: "signed twice", check: checkOneSignature, nothing: true, then: checkProvenanceSigned, set: func(t testing.TB) Set {
+		{name: "signed twice", check: checkOneSignature, off: []string{checkOneSignature, librarySignature}, set: func(t testing.TB) Set {
 			set := signed(t, honest())
 			set.Attestations[1].Bundle = twice(t, set.Attestations[1].Bundle)
 			return set
 		}},
-		{name: "signature of another statement", check: checkProvenanceSigned, nothing: true, then: checkProvenanceSigned, off: []string{demandLog}, set: func(t testing.TB) Set {
+		{name: "provenance's signature is by another key", note: "signature", off: []string{librarySignature}, set: provenanceBy(func(as *provenancetest.Signer) { as.Forged = true }, nil)},
+		{name: "publish attestation's signature is by another key", check: checkPublishSigned, note: "signature", off: []string{librarySignature}, set: unpromised(func(as *provenancetest.Signer) { as.NoPromise, as.Forged = false, true }, nil)},
+		{name: "log's key is over, and only a proof names it", check: checkProvenanceSigned, off: []string{demandLogTime}, root: windowedLog("https://rekor2.example", "end", -1), set: provenanceBy(func(as *provenancetest.Signer) { stamped(as); as.Entry = provenancetest.Record2 }, nil)},
+		{name: "log's key is not yet in use, and only a proof names it", off: []string{demandLogTime}, root: windowedLog("https://rekor2.example", "start", 1), set: provenanceBy(func(as *provenancetest.Signer) { stamped(as); as.Entry = provenancetest.Record2 }, nil)},
+		{name: "log's key is over, its promise taken away", off: []string{demandLogTime}, root: windowedLog("https://rekor.example", "end", -1), set: func(t testing.TB) Set {
+			set := provenanceBy(func(as *provenancetest.Signer) { stamped(as); as.NoPromise = true }, func(tree map[string]any) { delete(logged(tree), "integratedTime") })(t)
+			set.Attestations[0].Bundle = must(ours(t).Sign(must(honest().PublishStatement()), provenancetest.Signer{Key: true, Entry: provenancetest.Record2, Timestamps: []time.Time{provenancetest.Now}}))
+			return set
+		}},
+		{name: "signature of another statement", off: []string{demandLog, librarySignature}, set: func(t testing.TB) Set {
 			return provenanceBy(stamped, func(tree map[string]any) {
-				as[map[string]any](tree["dsseEnvelope"])["signatures"] = as[map[string]any](otherRelease(t)["dsseEnvelope"])["signatures"]
+				other := otherRelease(t)
+				as[map[string]any](tree["dsseEnvelope"])["signatures"] = as[map[string]any](other["dsseEnvelope"])["signatures"]
+				stamps(other, func(list []any) []any {
+					stamps(tree, func([]any) []any { return list })
+					return list
+				})
 			})(t)
 		}},
 	}
@@ -404,6 +433,24 @@ func aliased(t testing.TB) *trust.Material {
 	return materialOf(decoded(must(ours(t).TrustedRoot())), keys)
 }
 
+// contradicting are the fields in which predicate and certificate can differ.
+var contradicting = []struct {
+	field  string
+	off    []string
+	change func(b *provenancetest.Build)
+}{
+	{"repository", []string{checkClaimRepository, checkClaimRun}, func(b *provenancetest.Build) { b.Repository = "https://github.com/evil/tool" }},
+	{"ref", []string{checkClaimRef}, func(b *provenancetest.Build) { b.Ref = "refs/tags/v9" }},
+	{"commit", []string{checkClaimCommit}, func(b *provenancetest.Build) { b.Commit = strings.Repeat("1", 40) }},
+	{"workflow", []string{checkClaimWorkflow}, func(b *provenancetest.Build) { b.Workflow = ".github/workflows/other.yml" }},
+	{"trigger", []string{checkClaimTrigger}, func(b *provenancetest.Build) { b.Trigger = "pull_request_target" }},
+	{"run", []string{checkClaimRun}, func(b *provenancetest.Build) { b.Run = "43" }},
+	{"repository id", []string{checkClaimRepoID}, func(b *provenancetest.Build) { b.RepositoryID = "3" }},
+	{"owner id", []string{checkClaimOwnerID}, func(b *provenancetest.Build) { b.OwnerID = "3" }},
+	{"builder's runner", []string{checkClaimBuilder}, func(b *provenancetest.Build) { b.Builder = builderSelfHosted }},
+	{"builder's workflow", []string{checkClaimBuilder}, func(b *provenancetest.Build) { b.Builder = reusableBuilder }},
+}
+
 // contradictions are predicates that say other than their certificates, field by
 // field and in both versions of SLSA.
 func contradictions() []attack {
@@ -413,27 +460,13 @@ func contradictions() []attack {
 		if slsa02 {
 			version = "v0.2"
 		}
-		for _, c := range []struct {
-			field  string
-			off    []string
-			change func(b *provenancetest.Build)
-		}{
-			{"repository", []string{checkClaimRepository, checkClaimRun}, func(b *provenancetest.Build) { b.Repository = "https://github.com/evil/tool" }},
-			{"ref", []string{checkClaimRef}, func(b *provenancetest.Build) { b.Ref = "refs/tags/v9" }},
-			{"commit", []string{checkClaimCommit}, func(b *provenancetest.Build) { b.Commit = strings.Repeat("1", 40) }},
-			{"workflow", []string{checkClaimWorkflow}, func(b *provenancetest.Build) { b.Workflow = ".github/workflows/other.yml" }},
-			{"trigger", []string{checkClaimTrigger}, func(b *provenancetest.Build) { b.Trigger = "pull_request_target" }},
-			{"run", []string{checkClaimRun}, func(b *provenancetest.Build) { b.Run = "43" }},
-			{"repository id", []string{checkClaimRepoID}, func(b *provenancetest.Build) { b.RepositoryID = "3" }},
-			{"owner id", []string{checkClaimOwnerID}, func(b *provenancetest.Build) { b.OwnerID = "3" }},
-			{"builder's runner", []string{checkClaimBuilder}, func(b *provenancetest.Build) { b.Builder = builderSelfHosted }},
-			{"builder's workflow", []string{checkClaimBuilder}, func(b *provenancetest.Build) { b.Builder = reusableBuilder }},
-		} {
+		for _, c := range contradicting {
+			off := c.off
 			if slsa02 && c.field == "repository" {
-				c.off = c.off[:1] // the run is compared without it
+				off = off[:1] // the run is compared without it
 			}
 			list = append(list, attack{
-				name: "predicate " + version + " contradicts the certificate: " + c.field, state: Invalid, check: c.off[0], off: c.off,
+				name: "predicate " + version + " contradicts the certificate: " + c.field, state: Invalid, check: off[0], off: off,
 				set: build(func(b *provenancetest.Build) { b.SLSA02, b.Claim = slsa02, c.change }),
 			})
 		}
@@ -443,11 +476,51 @@ func contradictions() []attack {
 
 // TestArtifactAttacks does the same as TestAttacks for a bundle beside a file.
 func TestArtifactAttacks(t *testing.T) {
+	for _, a := range artifactAttacks(t) {
+		t.Run(a.name, func(t *testing.T) { a.run(t) })
+	}
+}
+
+// artifactAttack is one way to deceive somebody who has a file or a digest.
+type artifactAttack struct {
+	name   string
+	a      Artifact
+	bundle func(t testing.TB) Attestation
+	id     Identity
+	state  State
+	check  string   // the first that fails
+	off    []string // that refuse it, each alone; nil for the check
+	note   string   // part of the reason
+	duped  func(t testing.TB) *trust.Material
+}
+
+func (a artifactAttack) run(t *testing.T) {
+	t.Helper()
+	bundle := []Attestation{a.bundle(t)}
+	got := must(verifier(t, ours(t).material).Artifact(a.a, bundle, a.id))
+	if got.State != a.state || firstFailed(got) != a.check || !strings.Contains(got.Reason, a.note) {
+		t.Errorf("got %s, failed %q (%s), want %s, %q", got.State, firstFailed(got), got.Reason, a.state, a.check)
+	}
+	if a.off == nil {
+		a.off = []string{a.check}
+	}
+	decides(t, a.off, func(off []string) Result {
+		m := ours(t).material
+		if slices.Contains(off, trusted) {
+			m = a.duped(t)
+		}
+		return must(blinded(t, m, off).Artifact(a.a, bundle, a.id))
+	})
+}
+
+func artifactAttacks(t testing.TB) []artifactAttack {
+	t.Helper()
 	s := ours(t)
 	content := []byte("a file\n")
 	sum := sha256.Sum256(content)
 	file := Artifact{Name: "f", Digest: Digest{"sha256", hex.EncodeToString(sum[:])}}
 	tarball := Artifact{Name: "tool.tgz", Digest: Digest{"sha512", someSHA512}}
+	other := Artifact{Name: "other.tgz", Digest: Digest{"sha512", strings.Repeat("bb", 64)}}
 	statement := func(t testing.TB, sign func(as *provenancetest.Signer)) Attestation {
 		t.Helper()
 		return provenanceBy(sign, nil)(t).Attestations[1]
@@ -455,103 +528,278 @@ func TestArtifactAttacks(t *testing.T) {
 	of := func(sign func(as *provenancetest.Signer)) func(t testing.TB) Attestation {
 		return func(t testing.TB) Attestation { t.Helper(); return statement(t, sign) }
 	}
-	const issuer, san = IssuerGitHub, "https://github.com/acme/tool/.github/workflows/release.yml@refs/tags/v1.2.3"
-	repo := Expectation{Repo: "https://github.com/acme/tool"}
-	for _, a := range []struct {
-		name   string
-		a      Artifact
-		bundle func(t testing.TB) Attestation
-		id     Identity
-		state  State
-		off    []string // the first fails first
-	}{
-		{"not logged", tarball, of(func(as *provenancetest.Signer) { stamped(as); as.Entry = provenancetest.NoEntry }), Identity{Source: repo}, Invalid, []string{demandLog}},
-		{"not known to the certificate log", tarball, of(func(as *provenancetest.Signer) { as.NoSCT = true }), Identity{Source: repo}, Invalid, []string{demandPromise}},
-		{"file not logged", file, func(t testing.TB) Attestation {
+	byKey := func(as *provenancetest.Signer) { *as = provenancetest.Signer{Key: true} }
+	ofFile := func(sign func(as *provenancetest.Signer)) func(t testing.TB) Attestation {
+		return func(t testing.TB) Attestation {
 			t.Helper()
 			as := honest().Identity()
-			stamped(&as)
-			as.Entry = provenancetest.NoEntry
+			if sign != nil {
+				sign(&as)
+			}
 			return Attestation{Bundle: must(s.SignFile(content, as))}
-		}, Identity{Source: repo}, Invalid, []string{demandLog}},
-		{"other signer", tarball, of(nil), Identity{Certificate: san + "4", Issuer: issuer}, Mismatch, []string{checkIdentity}},
-		{"other signer's pattern", tarball, of(nil), Identity{CertificateRegexp: "https://github.com/evil/.*", Issuer: issuer}, Mismatch, []string{checkIdentity}},
-		{"other issuer", tarball, of(nil), Identity{Certificate: san, Issuer: "https://token.example"}, Mismatch, []string{checkIssuer}},
-		{"other repository", tarball, of(nil), Identity{Source: Expectation{Repo: "https://github.com/acme/other"}}, Mismatch, []string{checkRepository}},
-		{"other commit", tarball, of(nil), Identity{Source: Expectation{Repo: repo.Repo, Digest: strings.Repeat("1", 40)}}, Mismatch, []string{checkCommit}},
-		{"other signer workflow", tarball, of(nil), Identity{Source: repo, SignerWorkflow: "evil/ci/.github/workflows/release.yml"}, Mismatch, []string{checkSigner}},
-		{"other predicate type", tarball, of(nil), Identity{Source: repo, PredicateType: typeSLSA02}, Invalid, []string{checkPredicateType}},
-		{"type lies", tarball, func(t testing.TB) Attestation {
+		}
+	}
+	const issuer, san = IssuerGitHub, "https://github.com/acme/tool/.github/workflows/release.yml@refs/tags/v1.2.3"
+	repo := Expectation{Repo: "https://github.com/acme/tool"}
+	key := Identity{Key: must(s.PublicKey())}
+	strangersKey := Identity{Key: must(impostor(t, provenancetest.NPM).PublicKey())}
+	list := []artifactAttack{
+		// The bundle.
+		{name: "of another file", a: other, bundle: of(nil), id: Identity{Source: repo}, off: []string{demandSubject, librarySignature}},
+		{name: "signature of another file", a: Artifact{Name: "g", Digest: Digest{"sha256", strings.Repeat("bb", 32)}}, bundle: ofFile(nil), id: Identity{Source: repo}, off: []string{demandSubject, librarySignature}},
+		{name: "of another file, by the key", a: other, bundle: of(byKey), id: key, off: []string{demandSubject, librarySignature}},
+		{name: "signed twice", a: tarball, id: Identity{Source: repo}, off: []string{demandOne, librarySignature}, bundle: func(t testing.TB) Attestation {
+			t.Helper()
+			return Attestation{Bundle: twice(t, statement(t, nil).Bundle)}
+		}},
+		{name: "statement that can be read in two ways", a: tarball, id: Identity{Source: repo}, check: checkReadable, bundle: func(t testing.TB) Attestation {
+			t.Helper()
+			return statements(nil, swap(`"ref":`, `"ref":"refs/heads/x","ref":`))(t).Attestations[1]
+		}},
+		{name: "signature is by another key", a: tarball, bundle: of(func(as *provenancetest.Signer) { as.Forged = true }), id: Identity{Source: repo}, off: []string{librarySignature}},
+		{name: "file's signature is by another key", a: file, bundle: ofFile(func(as *provenancetest.Signer) { stamped(as); as.Entry, as.Forged = provenancetest.Record2, true }), id: Identity{Source: repo}, off: []string{librarySignature}},
+		{name: "stranger's certificate authority", a: tarball, id: Identity{Source: repo}, off: []string{trusted}, bundle: func(t testing.TB) Attestation {
+			t.Helper()
+			return provenanceOf(t, impostor(t, provenancetest.Fulcio), nil, nil).Attestations[1]
+		}, duped: func(t testing.TB) *trust.Material {
+			t.Helper()
+			return believing(t, impostor(t, provenancetest.Fulcio))
+		}},
+		{name: "not logged", a: tarball, bundle: of(func(as *provenancetest.Signer) { stamped(as); as.Entry = provenancetest.NoEntry }), id: Identity{Source: repo}, off: []string{demandLog}},
+		{name: "not known to the certificate log", a: tarball, bundle: of(func(as *provenancetest.Signer) { as.NoSCT = true }), id: Identity{Source: repo}, off: []string{demandPromise}},
+		{name: "file not logged", a: file, bundle: ofFile(func(as *provenancetest.Signer) { stamped(as); as.Entry = provenancetest.NoEntry }), id: Identity{Source: repo}, off: []string{demandLog}},
+		{name: "a key where a certificate is expected", a: tarball, bundle: of(byKey), id: Identity{Certificate: san, Issuer: issuer}, off: []string{demandKind, library, checkCertificate, checkIdentity, checkIssuer}},
+		{name: "a certificate where a key is expected", a: tarball, bundle: of(nil), id: key, off: []string{demandKind, library}},
+		{name: "another key than the expected", a: tarball, bundle: of(byKey), id: strangersKey, off: []string{library}},
+		{name: "certificate says two refs", a: tarball, bundle: of(func(as *provenancetest.Signer) { as.Extensions.GithubWorkflowRef = "refs/heads/other" }), id: Identity{Source: repo}, check: checkCertificate},
+		{name: "type lies", a: tarball, id: Identity{Source: repo}, check: checkClaimedType, bundle: func(t testing.TB) Attestation {
 			t.Helper()
 			b := statement(t, nil)
 			b.ClaimedType = typePublish
 			return b
-		}, Identity{Source: repo}, Invalid, []string{checkClaimedType}},
-		{"predicate contradicts the certificate", tarball, func(t testing.TB) Attestation {
+		}},
+		{name: "other predicate type", a: tarball, bundle: of(nil), id: Identity{Source: repo, PredicateType: typeSLSA02}, check: checkPredicateType},
+		{name: "predicate contradicts the certificate", a: tarball, id: Identity{Source: repo}, check: checkClaimRef, bundle: func(t testing.TB) Attestation {
 			t.Helper()
 			return claiming(func(b *provenancetest.Build) { b.Ref = "refs/tags/v9" })(t).Attestations[1]
-		}, Identity{Source: repo}, Invalid, []string{checkClaimRef}},
-	} {
-		t.Run(a.name, func(t *testing.T) {
-			bundle := []Attestation{a.bundle(t)}
-			v := verifier(t, s.material)
-			got := must(v.Artifact(a.a, bundle, a.id))
-			want := a.off[0]
-			if strings.Contains(want, "transparency") || strings.Contains(want, "signed-cert") {
-				want = checkSigned
-			}
-			if got.State != a.state || firstFailed(got) != want {
-				t.Errorf("got %s, failed %q (%s), want %s, %q", got.State, firstFailed(got), got.Reason, a.state, want)
-			}
-			v.skip = map[string]bool{}
-			for _, name := range a.off {
-				v.skip[name] = true
-			}
-			if got := must(v.Artifact(a.a, bundle, a.id)); got.State != Verified {
-				t.Errorf("without %v: %s (%s)", a.off, got.State, got.Reason)
-			}
-		})
+		}},
+
+		// Genuine, but not what is expected.
+		{name: "other signer", a: tarball, bundle: of(nil), id: Identity{Certificate: san + "4", Issuer: issuer}, state: Mismatch, check: checkIdentity},
+		{name: "other signer's pattern", a: tarball, bundle: of(nil), id: Identity{CertificateRegexp: "https://github.com/evil/.*", Issuer: issuer}, state: Mismatch, check: checkIdentity},
+		{name: "other issuer", a: tarball, bundle: of(nil), id: Identity{Certificate: san, Issuer: "https://token.example"}, state: Mismatch, check: checkIssuer},
+		{name: "other issuer's pattern", a: tarball, bundle: of(nil), id: Identity{Certificate: san, IssuerRegexp: "https://token[.]example"}, state: Mismatch, check: checkIssuer},
+		{name: "other repository", a: tarball, bundle: of(nil), id: Identity{Source: Expectation{Repo: "https://github.com/acme/other"}}, state: Mismatch, check: checkRepository},
+		{name: "other commit", a: tarball, bundle: of(nil), id: Identity{Source: Expectation{Repo: repo.Repo, Digest: strings.Repeat("1", 40)}}, state: Mismatch, check: checkCommit},
+		{name: "other ref", a: tarball, bundle: of(nil), id: Identity{Source: Expectation{Repo: repo.Repo, Ref: "refs/heads/main"}}, state: Mismatch, check: checkRef},
+		{name: "other signer workflow", a: tarball, bundle: of(nil), id: Identity{Source: repo, SignerWorkflow: "evil/ci/.github/workflows/release.yml"}, state: Mismatch, check: checkSigner},
+		{name: "other builder", a: tarball, bundle: of(nil), id: Identity{Source: Expectation{Repo: repo.Repo, Builder: builderSelfHosted}}, state: Mismatch, check: checkBuilder, off: []string{checkBuilder, checkBuilderRunner}},
 	}
+	for i := range list {
+		list[i].state = cmp.Or(list[i].state, Invalid)
+		list[i].check = cmp.Or(list[i].check, checkSigned)
+	}
+	return list
+}
+
+// records are checks that say what was seen and decide nothing, so that nothing can
+// be refused by them. Each has the reason, and the test that holds it.
+var records = map[string]string{
+	checkOther:    "names an attestation that says nothing of the origin; nothing of it is believed (TestOtherAttestations)",
+	checkOneHolds: "counts the provenances of an image that hold; once one does it is content (TestImageRecords)",
+	checkComplete: "says what could not be fetched of an image; the others decide (TestImageRecords)",
+	checkFile:     "says of a release's file whether all that is attested of it holds (TestReleaseAttacks sees it fail in each row)",
+}
+
+// elsewhere are checks whose attack leads to another state than Verified once
+// nothing refuses it.
+var elsewhere = map[string]string{
+	checkLost: "what was never attested is Absent, not Verified, without it (TestLost)",
+}
+
+// table is a table of attacks: their names, with the checks that were shown to
+// refuse them.
+type table map[string][]string
+
+func tables(t testing.TB) map[string]table {
+	t.Helper()
+	all := map[string]table{}
+	put := func(kind, name, check string, off []string) {
+		if all[kind] == nil {
+			all[kind] = table{}
+		}
+		if _, twice := all[kind][name]; twice {
+			t.Errorf("two attacks on %s are called %q", kind, name)
+		}
+		if off == nil {
+			off = []string{check}
+		}
+		all[kind][name] = off
+	}
+	for _, a := range slices.Concat(attacks(), contradictions(), bundleAttacks()) {
+		put("npm", a.name, a.check, a.off)
+	}
+	for _, a := range imageAttacks() {
+		put("images", a.name, a.check, a.off)
+	}
+	for _, a := range releaseAttacks(nil) {
+		put("releases", a.name, a.check, a.off)
+	}
+	for _, a := range artifactAttacks(t) {
+		put("files", a.name, a.check, a.off)
+	}
+	for _, a := range registryAttacks(t) {
+		put("registries", a.name, a.check, a.off)
+	}
+	return all
 }
 
 // TestEveryCheckHasItsAttack: a check that no attack needs could be removed, and
-// nobody would notice.
+// nobody would notice. It looks for the checks in the source.
 func TestEveryCheckHasItsAttack(t *testing.T) {
-	needed := map[string]bool{
-		// Shown by TestArtifactAttacks and TestRealProvenanceAsBundle.
-		checkSigned: true, checkPredicateType: true, checkIdentity: true,
-		// Records what is beside the set, and cannot fail.
-		checkOther: true,
-		// Record what became of several attestations, and decide nothing: see
-		// TestImageRecords. checkFile is that of a release's file, in every case
-		// of TestReleaseAttacks.
-		checkOneHolds: true, checkComplete: true, checkFile: true,
-		// Switched off by the tests of the registry's word and of certificates.
-		checkRegistryIntegrity: true, checkRegistrySubject: true, checkRegistryPresent: true, checkRegistryKey: true,
-		checkTarball: true, checkRegistrySigned: true, checkRegistryKeyTime: true, checkLost: true, checkCertificate: true,
-	}
-	for _, a := range slices.Concat(attacks(), contradictions(), bundleAttacks(), releaseAttacks(nil)) {
-		needed[a.check] = true
-		for _, name := range a.off {
-			needed[name] = true
+	needed := map[string]bool{}
+	for _, list := range tables(t) {
+		for _, off := range list {
+			for _, name := range off {
+				needed[name] = true
+			}
 		}
 	}
-	named := 0
-	for _, file := range []string{"checks.go", "verifier.go"} {
-		tree := must(goparser.ParseFile(token.NewFileSet(), file, nil, 0))
-		ast.Inspect(tree, func(n ast.Node) bool {
-			spec, ok := n.(*ast.ValueSpec)
-			if !ok || len(spec.Values) != 1 || !strings.HasPrefix(spec.Names[0].Name, "check") && !strings.HasPrefix(spec.Names[0].Name, "demand") {
-				return true
-			}
-			named++
-			if value := strings.Trim(as[*ast.BasicLit](spec.Values[0]).Value, `"`); !needed[value] {
-				t.Errorf("no attack needs the check %s (%s): add one to attacks()", spec.Names[0].Name, value)
+	named := map[string]string{} // constant → name
+	var used []string
+	for _, file := range must(filepath.Glob("*.go")) {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		ast.Inspect(must(goparser.ParseFile(token.NewFileSet(), file, nil, 0)), func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.ValueSpec:
+				if len(n.Values) == 1 && checkConstant.MatchString(n.Names[0].Name) {
+					named[n.Names[0].Name] = strings.Trim(as[*ast.BasicLit](n.Values[0]).Value, `"`)
+				}
+			case *ast.CompositeLit:
+				if kind, ok := n.Type.(*ast.Ident); ok && (kind.Name == "check" || kind.Name == "Check") {
+					used = append(used, nameOf(t, file, n))
+				}
 			}
 			return true
 		})
 	}
-	if named < 40 {
-		t.Errorf("only %d checks were found", named)
+	if len(named) < 60 || len(used) < 50 {
+		t.Errorf("only %d checks were found, at %d places", len(named), len(used))
+	}
+	for _, name := range used {
+		// Those in lower case are parameters, which constants are given for.
+		if named[name] == "" && name != "name" {
+			t.Errorf("a check is made under the name %s, which is no constant check… or demand…", name)
+		}
+	}
+	for constant, name := range named {
+		_, record := records[name]
+		_, other := elsewhere[name]
+		switch {
+		case !needed[name] && !record && !other:
+			t.Errorf("no attack needs the check %s (%s): add one to a table", constant, name)
+		case needed[name] && (record || other):
+			t.Errorf("the check %s is shown to refuse an attack: it is no exemption", constant)
+		}
+	}
+}
+
+var checkConstant = regexp.MustCompile(`^(check|demand)[A-Z]`)
+
+// nameOf returns under which name a check is recorded.
+func nameOf(t *testing.T, file string, literal *ast.CompositeLit) string {
+	t.Helper()
+	for _, element := range literal.Elts {
+		field, ok := element.(*ast.KeyValueExpr)
+		if !ok || !strings.EqualFold(as[*ast.Ident](field.Key).Name, "name") {
+			continue
+		}
+		switch value := field.Value.(type) {
+		case *ast.Ident:
+			return value.Name
+		case *ast.SelectorExpr: // of another check
+			return "name"
+		}
+	}
+	t.Errorf("%s: a check without a name of its own", file)
+	return "name"
+}
+
+// referenceRows are the rows of the reference's table of attacks, by their first
+// words, with attacks that stand for each; "kind: name".
+var referenceRows = map[string][]string{
+	"another package's provenance or publish attestation": {
+		"npm: another package's set", "npm: provenance of another package", "npm: publish attestation names another package",
+		"images: another image's provenance", "files: of another file", "releases: attestation for another project's file",
+	},
+	"swapped tarball, version rollback": {
+		"npm: tarball swapped", "npm: another version's set", "registries: fetched bytes are others", "registries: lockfile's bytes are not the registry's", "releases: file swapped",
+	},
+	"provenance, publish attestation or both stripped": {"npm: publish attestation missing", "npm: provenance missing"},
+	"the wrapper's type lies": {
+		"npm: wrapper calls the publish attestation a provenance", "npm: wrapper calls something else a provenance", "images: wrapper calls the provenance something else", "files: type lies",
+	},
+	"publish key hint swapped": {"npm: bundle and signature name different keys", "npm: key hint swapped for the same key's other name", "npm: unknown key"},
+	"wrong repository, prefix or owner confusion": {
+		"npm: fork", "npm: name is a prefix", "npm: name is longer", "npm: only the owner", "npm: part of a segment", "images: fork", "files: other repository", "releases: fork",
+	},
+	"duplicate provenance": {"npm: provenance twice", "npm: provenance of both versions", "npm: publish attestation twice"},
+	"two DSSE signatures":  {"npm: signed twice", "images: signed twice", "files: signed twice", "releases: signed twice"},
+	"foreign, missing or duplicate log entry, shifted integratedTime, promise removed, proof missing": {
+		"npm: log entry of another bundle", "npm: log entry missing", "npm: log entry twice", "npm: integratedTime shifted",
+		"npm: promise removed, the time left", "npm: promise and time removed", "npm: proof removed", "npm: proof of another entry", "images: not logged", "files: not logged",
+	},
+	"untrusted log or CT key, bad SCT, checkpoint, TSA time, expired certificate, log-key window": {
+		"npm: stranger's transparency log", "npm: stranger's certificate transparency log", "npm: certificate log's promise for another certificate",
+		"npm: checkpoint's signature forged", "npm: timestamp after the certificate's end", "npm: timestamp before the certificate's start, the log's time right",
+		"npm: certificate expired when it was logged", "npm: log's key is over", "npm: log's key is over, and only a proof names it", "npm: log's key is not yet in use, and only a proof names it",
+	},
+	"several subjects": {"npm: two subjects in the provenance", "npm: two subjects in the publish attestation", "releases: two subjects"},
+	"fork, self-hosted runner, pull-request ref or trigger, other workflow, foreign reusable workflow": {
+		"npm: fork", "npm: self-hosted runner", "npm: pull request's ref", "npm: pull request", "npm: other workflow", "npm: foreign reusable workflow",
+		"images: fork", "images: self-hosted runner", "images: pull request's ref", "images: pull request's trigger", "images: other workflow", "images: foreign reusable workflow",
+	},
+	"repository renamed, re-registered, transferred": {
+		"npm: renamed", "npm: re-registered", "npm: transferred", "npm: transferred, its owner's name taken over", "images: renamed", "images: re-registered", "images: transferred",
+	},
+	"predicate contradicts certificate": {
+		"npm: predicate v0.2 contradicts the certificate: ref", "npm: predicate v1 contradicts the certificate: ref", "images: predicate contradicts the certificate: commit", "files: predicate contradicts the certificate",
+	},
+}
+
+// TestReferenceIsCovered holds the tables to the reference's.
+func TestReferenceIsCovered(t *testing.T) {
+	all := tables(t)
+	for row, attacks := range referenceRows {
+		if len(attacks) == 0 {
+			t.Errorf("nothing stands for %q", row)
+		}
+		for _, name := range attacks {
+			kind, attack, _ := strings.Cut(name, ": ")
+			if _, ok := all[kind][attack]; !ok {
+				t.Errorf("%q: there is no attack %q on %s", row, attack, kind)
+			}
+		}
+	}
+	page := string(must(os.ReadFile(filepath.Join(sharedData(t, filepath.Join("..", "reference")), "provenance.md"))))
+	_, rows, ok := strings.Cut(page, "| attack | check | npm |\n|---|---|---|\n")
+	if !ok {
+		t.Fatal("the reference has no table of attacks where it was")
+	}
+	found := 0
+	for line := range strings.Lines(rows) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 4 {
+			break
+		}
+		found++
+		if name := strings.TrimSuffix(strings.TrimSpace(cells[1]), " (M)"); referenceRows[name] == nil {
+			t.Errorf("nothing stands for the reference's row %q", name)
+		}
+	}
+	if found != len(referenceRows) {
+		t.Errorf("the reference has %d rows, and %d are named here", found, len(referenceRows))
 	}
 }

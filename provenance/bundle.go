@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
+	"github.com/sigstore/sigstore-go/pkg/bundle"
 )
 
 // Limits of what one subject may have. Beyond them it is Invalid; nothing is
@@ -44,6 +45,19 @@ type opened struct {
 	subjects   []claim  // of the statement
 	predicate  object   // of the statement
 	types      typePair // of the statement
+}
+
+// missing is a bundle that is not there.
+func missing() *opened {
+	return &opened{bundle: &entity{Bundle: &bundle.Bundle{Bundle: &protobundle.Bundle{}}, content: &bundle.PublicKey{}, signature: &bundle.MessageSignature{}}}
+}
+
+// subject returns the first subject; an empty one where there is none.
+func (o *opened) subject() claim {
+	if len(o.subjects) == 0 {
+		return claim{}
+	}
+	return o.subjects[0]
 }
 
 // claim is one subject of a statement.

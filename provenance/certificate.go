@@ -65,9 +65,13 @@ func readCertificate(s *certificate.Summary) certified {
 
 // certify reads the certificate of a verified bundle. One that says a thing twice
 // and differently could be read as either, so it holds for neither.
+// A bundle without one certifies nothing.
 func (v *verdict) certify(o *opened, s *certificate.Summary) certified {
+	if s == nil {
+		s = &certificate.Summary{}
+	}
 	if err := o.consistent(s); err != nil {
-		v.hold(check{name: checkCertificate, actual: oneLine(err), what: "the certificate contradicts itself", hint: hintPublish})
+		v.hold(check{name: checkCertificate, actual: oneLine(err), what: "the certificate cannot be read in one way", hint: hintPublish})
 	}
 	return readCertificate(s)
 }

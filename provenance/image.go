@@ -2,7 +2,6 @@ package provenance
 
 import (
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -59,7 +58,7 @@ type judgedImages struct {
 func (v *Verifier) images(s Subject, e Expectation, list []Attestation) judgedImages {
 	var out judgedImages
 	for _, a := range list {
-		o, err := a.open()
+		o, err := v.open(a)
 		if err == nil && o.types.predicate != typeSLSA02 && o.types.predicate != typeSLSA1 {
 			if o.statement == nil {
 				o.types.predicate = "a message signature"
@@ -92,14 +91,11 @@ func (v *Verifier) image(s Subject, e Expectation, a Attestation, o *opened, err
 		return r.refuse()
 	}
 	raw, err := hex.DecodeString(d.Value)
-	if err != nil {
+	if err != nil { // bindable finds no such digest
 		return r.refuse()
 	}
 	// Who signed is compared afterwards, check by check.
 	result, err := v.verifyWith(o, v.roots, false, verify.WithArtifactDigest(d.Algorithm, raw), verify.WithoutIdentitiesUnsafe())
-	if err == nil && (result.Signature == nil || result.Signature.Certificate == nil) {
-		err = errors.New("it is not signed with a certificate")
-	}
 	if err != nil {
 		r.hold(check{name: checkProvenanceSigned, actual: oneLine(err), what: "the provenance does not verify", hint: hintImage})
 		return r.refuse()
@@ -107,7 +103,7 @@ func (v *Verifier) image(s Subject, e Expectation, a Attestation, o *opened, err
 	r.hold(check{name: checkProvenanceSigned, ok: true, actual: d.Algorithm})
 	seen := result.witness(o)
 	r.LogIndex, r.Integrated = seen.index, seen.at
-	certificate := readCertificate(result.Signature.Certificate)
+	certificate := r.certify(o, result.certificate())
 	claims := readPredicate(o.types.predicate, o.predicate)
 	r.fill(certificate)
 	r.Builder = clip(claims.builder)

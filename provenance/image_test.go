@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"countermark/provenance/provenancetest"
+	"countermark/provenance/trust"
 	"countermark/sbom"
 )
 
@@ -164,18 +166,123 @@ func changed(t *testing.T, bundle []byte) []byte {
 	return must(json.Marshal(b))
 }
 
-// TestImageChecks: each refusal is that of its check, and of no luck.
-func TestImageChecks(t *testing.T) {
-	s := ours(t)
-	b := imageBuild()
-	b.Repository = "https://github.com/mallory/server"
-	set := Set{Availability: Found, Attestations: []Attestation{{Bundle: must(s.ProvenanceOf(b, "x", imageDigest))}}}
-	e := Expectation{From: "policy", Repo: "https://github.com/acme/server"}
-	blind := verifier(t, s.material)
-	blind.skip = map[string]bool{checkRepository: true}
-	if got := blind.Image(imageSubject(), e, set); got.State != Verified {
-		t.Errorf("without the check it is %s: %s", got.State, got.Reason)
+// imageExpectation is everything that can be expected of an image.
+func imageExpectation() Expectation {
+	e := honestExpectation()
+	e.Repo, e.Digest, e.Builder = "https://github.com/acme/server", strings.Repeat("c0ffee00", 5), builderGitHubHosted
+	return e
+}
+
+// imageSet is an image with one attestation.
+func imageSet(bundle []byte) Set {
+	return Set{Availability: Found, Attestations: []Attestation{{Bundle: bundle, From: "registry.example/acme/server"}}}
+}
+
+// imageOf builds the image otherwise.
+func imageOf(change func(b *provenancetest.Build)) func(testing.TB) Set {
+	return imageBy(change, nil, nil)
+}
+
+// imageBy builds, signs and alters it otherwise.
+func imageBy(change func(b *provenancetest.Build), sign func(as *provenancetest.Signer), rewrite func(string) string) func(testing.TB) Set {
+	return func(t testing.TB) Set {
+		t.Helper()
+		b := imageBuild()
+		if change != nil {
+			change(&b)
+		}
+		as := b.Identity()
+		if sign != nil {
+			sign(&as)
+		}
+		statement := must(b.StatementOf("registry.example/acme/server", imageDigest))
+		if rewrite != nil {
+			statement = []byte(rewrite(string(statement)))
+		}
+		return imageSet(must(ours(t).Sign(statement, as)))
 	}
+}
+
+// TestImageAttacks does the same as TestAttacks for images.
+func TestImageAttacks(t *testing.T) {
+	if got := verifier(t, ours(t).material).Image(imageSubject(), imageExpectation(), imageOf(nil)(t)); got.State != Verified {
+		t.Fatalf("the honest image is %s (%s)", got.State, got.Reason)
+	}
+	for _, a := range imageAttacks() {
+		t.Run(a.name, func(t *testing.T) { a.run(t, imageSubject(), imageExpectation(), (*Verifier).Image) })
+	}
+}
+
+func imageAttacks() []attack {
+	keyed := slices.Concat([]string{checkProvenanceCert, library, checkBuilderRunner, checkCommit}, uncertified)
+	list := []attack{
+		// The attestation.
+		{name: "another image's provenance", state: Invalid, check: checkDigest, off: []string{checkDigest, librarySignature}, set: func(t testing.TB) Set {
+			t.Helper()
+			return imageSet(must(ours(t).ProvenanceOf(imageBuild(), "registry.example/acme/server", strings.Repeat("2b", 32))))
+		}},
+		{name: "the pinned digest is another", state: Invalid, check: checkDigest, off: []string{checkDigest, librarySignature}, s: func(s *Subject) {
+			s.Digests = []Digest{{"sha256", strings.Repeat("2b", 32)}}
+		}},
+		{name: "wrapper calls the provenance something else", state: Invalid, check: checkClaimedType, set: func(t testing.TB) Set {
+			t.Helper()
+			set := imageOf(nil)(t)
+			set.Attestations[0].ClaimedType = "https://spdx.dev/Document/v2.3"
+			return set
+		}},
+		{name: "repeated key in the statement", state: Invalid, check: checkReadable, set: imageBy(nil, nil, swap(`"subject":`, `"subject":[],"subject":`))},
+		{name: "signed twice", state: Invalid, check: checkOneSignature, off: []string{checkOneSignature, librarySignature}, set: func(t testing.TB) Set {
+			t.Helper()
+			return imageSet(twice(t, imageOf(nil)(t).Attestations[0].Bundle))
+		}},
+		{name: "signed with the registry's key", state: Invalid, check: checkProvenanceCert, off: keyed, set: imageBy(nil, func(as *provenancetest.Signer) {
+			*as = provenancetest.Signer{Key: true}
+		}, nil)},
+		{name: "signature names a key", state: Invalid, check: checkProvenanceCert, off: []string{checkProvenanceCert, librarySignature}, set: imageBy(nil, func(as *provenancetest.Signer) {
+			as.KeyID = "SHA256:other"
+		}, nil)},
+		{name: "signature is by another key", state: Invalid, check: checkProvenanceSigned, off: []string{librarySignature}, set: imageBy(nil, func(as *provenancetest.Signer) { as.Forged = true }, nil)},
+		{name: "not logged", state: Invalid, check: checkProvenanceSigned, off: []string{demandLog}, set: imageBy(nil, func(as *provenancetest.Signer) {
+			stamped(as)
+			as.Entry = provenancetest.NoEntry
+		}, nil)},
+		{name: "certificate unknown to the certificate log", state: Invalid, check: checkProvenanceSigned, off: []string{demandPromise}, set: imageBy(nil, func(as *provenancetest.Signer) { as.NoSCT = true }, nil)},
+		{name: "stranger's certificate authority", state: Invalid, check: checkProvenanceSigned, off: []string{trusted}, set: func(t testing.TB) Set {
+			t.Helper()
+			return imageSet(must(impostor(t, provenancetest.Fulcio).ProvenanceOf(imageBuild(), "registry.example/acme/server", imageDigest)))
+		}, duped: func(t testing.TB) *trust.Material {
+			t.Helper()
+			return believing(t, impostor(t, provenancetest.Fulcio))
+		}},
+		{name: "certificate says two refs", state: Invalid, check: checkCertificate, set: imageBy(nil, func(as *provenancetest.Signer) { as.Extensions.GithubWorkflowRef = "refs/heads/other" }, nil)},
+
+		// Genuine, but not what is expected.
+		{name: "fork", state: Mismatch, check: checkRepository, set: imageOf(func(b *provenancetest.Build) { b.Repository = "https://github.com/evil/server" })},
+		{name: "renamed", state: Mismatch, check: checkRepository, note: "renamed", expect: func(e *Expectation) { e.Repo = "https://github.com/acme/old" }},
+		{name: "re-registered", state: Mismatch, check: checkRepositoryID, set: imageOf(func(b *provenancetest.Build) { b.RepositoryID = "666" })},
+		{name: "transferred", state: Mismatch, check: checkOwnerID, set: imageOf(func(b *provenancetest.Build) { b.OwnerID = "666" })},
+		{name: "pull request's ref", state: Mismatch, check: checkRef, set: imageOf(func(b *provenancetest.Build) { b.Ref = "refs/pull/1/merge" })},
+		{name: "pull request's ref, none expected", state: Mismatch, check: checkRef, expect: func(e *Expectation) { e.Ref = "" }, set: imageOf(func(b *provenancetest.Build) { b.Ref = "refs/pull/1/merge" })},
+		{name: "pull request's trigger", state: Mismatch, check: checkTrigger, set: imageOf(func(b *provenancetest.Build) { b.Trigger = "pull_request_target" })},
+		{name: "other commit", state: Mismatch, check: checkCommit, set: imageOf(func(b *provenancetest.Build) { b.Commit = strings.Repeat("1", 40) })},
+		{name: "self-hosted runner", state: Mismatch, check: checkBuilder, off: []string{checkBuilder, checkBuilderRunner, checkRunner}, set: imageOf(func(b *provenancetest.Build) { b.Runner = "self-hosted" })},
+		{name: "other workflow", state: Mismatch, check: checkWorkflow, off: []string{checkWorkflow, checkSigner}, set: imageOf(func(b *provenancetest.Build) { b.Workflow = ".github/workflows/evil.yml" })},
+		{name: "foreign reusable workflow", state: Mismatch, check: checkSigner, set: imageOf(func(b *provenancetest.Build) {
+			b.Signer = "https://github.com/evil/ci/.github/workflows/release.yml@refs/heads/main"
+		})},
+		{name: "other builder", state: Mismatch, check: checkBuilder, set: imageOf(func(b *provenancetest.Build) { b.Builder = "https://builder.example/" })},
+		{name: "other issuer for the host", state: Mismatch, check: checkIssuer, set: imageOf(func(b *provenancetest.Build) { b.Issuer = "https://token.example" })},
+	}
+	for _, c := range contradicting {
+		list = append(list, attack{
+			name: "predicate contradicts the certificate: " + c.field, state: Invalid, check: c.off[0], off: c.off, set: imageOf(func(b *provenancetest.Build) { b.Claim = c.change }),
+			expect: func(e *Expectation) { e.Builder = "" }, // only the predicate names it
+		})
+	}
+	for i := range list {
+		list[i].honest = imageOf(nil)
+	}
+	return list
 }
 
 // TestImageMany: one image's attestations are tried up to a limit, and then

@@ -44,7 +44,7 @@ func (v *Verifier) npmPackage(r *verdict, s Subject, e Expectation, set Set) Res
 	if result, ok := r.unattested(set, hintNPMPublisher); ok {
 		return r.orLost(result, s, set)
 	}
-	publish, provenance := r.sort(set.Attestations)
+	publish, provenance := r.sort(v.open, set.Attestations)
 	if r.invalid == nil && publish == nil && provenance == nil {
 		return r.orLost(r.end(Absent, "its attestations say nothing of its origin", hintNPMPublisher), s, set)
 	}
@@ -108,14 +108,15 @@ func digest(list []Digest, algorithm string) string {
 }
 
 // sort opens the attestations and finds the two of npm's set among them, by the
-// types that are signed.
-func (v *verdict) sort(list []Attestation) (publish, provenance *opened) {
+// types that are signed. Of a set without any of them both are nil; else one that
+// is missing is an empty one, of which nothing holds.
+func (v *verdict) sort(open func(Attestation) (*opened, error), list []Attestation) (publish, provenance *opened) {
 	if !v.hold(check{name: checkSetSize, ok: len(list) <= MaxAttestations, expected: fmt.Sprintf("at most %d", MaxAttestations), actual: fmt.Sprint(len(list)), what: "the number of attestations"}) {
 		return nil, nil
 	}
 	var publications, provenances []*opened
 	for _, a := range list {
-		o, err := a.open()
+		o, err := open(a)
 		if err == nil && o.statement == nil {
 			err = errUnattested
 		}
@@ -141,12 +142,12 @@ func (v *verdict) sort(list []Attestation) (publish, provenance *opened) {
 		return nil, nil // nothing of npm's set is as if there were none
 	}
 	one := func(name, what string, list []*opened) *opened {
-		ok := v.hold(check{
+		v.hold(check{
 			name: name, ok: len(list) == 1, expected: "exactly 1", actual: fmt.Sprint(len(list)),
 			what: "the number of " + what, note: "a set is one publish attestation and one provenance", hint: hintPublish,
 		})
-		if !ok || len(list) == 0 {
-			return nil
+		if len(list) == 0 {
+			return missing()
 		}
 		return list[0]
 	}
@@ -161,9 +162,6 @@ var errUnattested = fmt.Errorf("it holds no %s statement", payloadInToto)
 // verifySet verifies both signatures, each by the kind of key that its type
 // demands, and returns what the provenance's certificate says.
 func (v *Verifier) verifySet(r *verdict, ring *keyring, publish, provenance *opened) (certified, bool) {
-	if publish == nil || provenance == nil {
-		return certified{}, false
-	}
 	for _, o := range []*opened{publish, provenance} {
 		r.hold(check{name: checkOneSignature, ok: o.signatures == 1, expected: "exactly 1", actual: fmt.Sprint(o.signatures), what: "the number of signatures", hint: hintPublish})
 		r.hold(check{name: checkOneSubject, ok: len(o.subjects) == 1, expected: "exactly 1", actual: fmt.Sprint(len(o.subjects)), what: "the number of subjects", hint: hintPublish})
@@ -178,24 +176,25 @@ func (v *Verifier) verifySet(r *verdict, ring *keyring, publish, provenance *ope
 		name: checkProvenanceCert, ok: !provenance.keyed && provenance.keyID == "",
 		expected: "a certificate", actual: describeKey(provenance), what: "the key of the provenance", hint: hintPublish,
 	})
-	if r.invalid != nil || len(publish.subjects) == 0 || len(provenance.subjects) == 0 {
+	if r.invalid != nil {
 		return certified{}, false
 	}
-	var byKey []verify.PolicyOption
-	if !v.skip[demandKey] {
-		byKey = append(byKey, verify.WithKey())
+	byKey := verify.WithKey()
+	if v.skip[demandKey] {
+		byKey = verify.WithoutIdentitiesUnsafe()
 	}
-	published, ok := v.verifySigned(r, ring, checkPublishSigned, "the publish attestation", publish, byKey...)
+	published, ok := v.verifySigned(r, ring, checkPublishSigned, "the publish attestation", publish, byKey)
 	if ok {
 		r.Publish = &PublishFacts{Registry: clip(publish.predicate.text("registry")), KeyID: clip(publish.keyHint), Integrated: published.witness(publish).at}
 	}
-	proven, ok2 := v.verifySigned(r, ring, checkProvenanceSigned, "the provenance", provenance)
-	if !ok || !ok2 || proven.Signature == nil || proven.Signature.Certificate == nil {
+	// Who signed is compared afterwards, check by check.
+	proven, ok2 := v.verifySigned(r, ring, checkProvenanceSigned, "the provenance", provenance, verify.WithoutIdentitiesUnsafe())
+	if !ok || !ok2 {
 		return certified{}, false
 	}
 	seen := proven.witness(provenance)
 	r.LogIndex, r.Integrated = seen.index, seen.at
-	return r.certify(provenance, proven.Signature.Certificate), true
+	return r.certify(provenance, proven.certificate()), true
 }
 
 func describeKey(o *opened) string {
@@ -212,17 +211,12 @@ func describeKey(o *opened) string {
 // verifySigned verifies signature, log and time of one attestation over exactly
 // the digest that it claims itself; whether that is the subject's is compared
 // afterwards, so that the two can be told apart.
-func (v *Verifier) verifySigned(r *verdict, ring *keyring, name, what string, o *opened, policies ...verify.PolicyOption) (*verified, bool) {
-	claimed, err := hex.DecodeString(o.subjects[0].digestOf("sha512"))
-	if err != nil || len(claimed) != 64 {
-		r.hold(check{name: name, actual: "it names no sha512", what: what + " does not verify", hint: hintPublish})
+func (v *Verifier) verifySigned(r *verdict, ring *keyring, name, what string, o *opened, policy verify.PolicyOption) (*verified, bool) {
+	claimed, err := hex.DecodeString(o.subject().digestOf("sha512"))
+	if (err != nil || len(claimed) != 64) && !r.hold(check{name: name, actual: "it names no sha512", what: what + " does not verify", hint: hintPublish}) {
 		return nil, false
 	}
-	if !o.keyed {
-		// Who signed is compared afterwards, check by check.
-		policies = append(policies, verify.WithoutIdentitiesUnsafe())
-	}
-	result, err := v.verifyWith(o, ring.roots, false, verify.WithArtifactDigest("sha512", claimed), policies...)
+	result, err := v.verifyWith(o, ring.roots, false, verify.WithArtifactDigest("sha512", claimed), policy)
 	c := check{name: name, ok: err == nil, what: what + " does not verify", hint: hintPublish}
 	if err != nil {
 		c.actual = oneLine(err)
@@ -234,7 +228,7 @@ func (v *Verifier) verifySigned(r *verdict, ring *keyring, name, what string, o 
 // bindSubject compares the signed subjects with each other and with the subject.
 func (v *verdict) bindSubject(s Subject, t *Tarball, publish, provenance *opened) {
 	want := packageURL(s)
-	pub, prov := publish.subjects[0], provenance.subjects[0]
+	pub, prov := publish.subject(), provenance.subject()
 	v.hold(check{name: checkPublishSubject, ok: pub.name == want, expected: want, actual: pub.name, what: "the package of the publish attestation", hint: hintPublish})
 	v.hold(check{name: checkProvSubject, ok: prov.name == want, expected: want, actual: prov.name, what: "the package of the provenance", hint: hintPublish})
 	have := pub.digestOf("sha512")
@@ -297,7 +291,7 @@ func (v *verdict) bindAttested(set Set, publish *opened) {
 	if set.Metadata == nil {
 		return
 	}
-	have := publish.subjects[0].digestOf("sha512")
+	have := publish.subject().digestOf("sha512")
 	for _, d := range set.Metadata.Digests {
 		if d.Algorithm == "sha512" {
 			v.hold(check{name: checkRegistrySubject, ok: d.Value == have, expected: have, actual: d.Value, what: "the registry's sha512", note: "what is attested counts", hint: hintPublish})

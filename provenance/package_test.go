@@ -115,6 +115,7 @@ func typeOf(t testing.TB, bundle []byte) string {
 type attack struct {
 	name   string
 	set    func(t testing.TB) Set
+	honest func(t testing.TB) Set // where set is nil; nil for an honest npm package
 	expect func(e *Expectation)
 	s      func(s *Subject)
 	root   func(t testing.TB) *trust.Material // what is trusted; nil for our instance
@@ -127,16 +128,23 @@ type attack struct {
 	// trusted is what the trusted root says, switched off by believing duped.
 	off   []string
 	duped func(t testing.TB) *trust.Material
-	// nothing says that without these checks there is still nothing to judge: a
-	// half of the set is missing, or cannot be read, and the answer is Invalid
-	// all the same, for the reason of the check named here (none where it is
-	// empty: "could not be judged").
-	nothing bool
-	then    string
 }
 
-// trusted is the check that only a trusted root can switch off.
-const trusted = "trusted-root"
+// unpublished and unbuilt are the checks that refuse a set in which one of the two
+// attestations is missing. Nothing holds of what is not there.
+var (
+	unpublished = []string{
+		checkPublishCount, checkOneSignature, checkOneSubject, checkPublishKey, checkPublishSigned, library, checkPublishSubject,
+		checkAgreement, checkDigest, checkPublishName, checkPublishVersion, checkPublishRegistry,
+	}
+	unbuilt = append([]string{
+		checkProvenanceCount, checkOneSignature, checkOneSubject, checkProvenanceSigned, library, checkProvSubject, checkAgreement,
+	}, uncertified...)
+	// uncertified are those that refuse what no certificate speaks for.
+	uncertified = []string{
+		checkCertificate, checkIssuer, checkRepository, checkRepositoryID, checkOwnerID, checkRef, checkTrigger, checkWorkflow, checkSigner, checkRunner,
+	}
+)
 
 func build(change func(b *provenancetest.Build)) func(testing.TB) Set {
 	return func(t testing.TB) Set {
@@ -184,12 +192,12 @@ func attacks() []attack {
 	otherSHA512 := strings.Replace(someSHA512, "aa", "bb", 1)
 	return []attack{
 		// The set.
-		{name: "publish attestation missing", state: Invalid, check: checkPublishCount, nothing: true, set: func(t testing.TB) Set {
+		{name: "publish attestation missing", state: Invalid, check: checkPublishCount, off: unpublished, set: func(t testing.TB) Set {
 			set := signed(t, honest())
 			set.Attestations = set.Attestations[1:]
 			return set
 		}},
-		{name: "provenance missing", state: Invalid, check: checkProvenanceCount, nothing: true, set: func(t testing.TB) Set {
+		{name: "provenance missing", state: Invalid, check: checkProvenanceCount, off: unbuilt, set: func(t testing.TB) Set {
 			set := signed(t, honest())
 			set.Attestations = set.Attestations[:1]
 			return set
@@ -222,7 +230,7 @@ func attacks() []attack {
 			set.Attestations[0].ClaimedType = typeSLSA1
 			return set
 		}},
-		{name: "wrapper calls something else a provenance", state: Invalid, check: checkClaimedType, nothing: true, then: checkProvenanceCount, set: func(t testing.TB) Set {
+		{name: "wrapper calls something else a provenance", state: Invalid, check: checkClaimedType, off: append([]string{checkClaimedType}, unbuilt...), set: func(t testing.TB) Set {
 			set := statements(nil, swap(typeSLSA1, "https://example.com/other"))(t)
 			set.Attestations[1].ClaimedType = typeSLSA1
 			return set
@@ -238,21 +246,21 @@ func attacks() []attack {
 			b := honest()
 			return setOf(t, must(ours(t).Sign(must(b.PublishStatement()), b.Identity())), must(ours(t).Provenance(b)))
 		}},
-		{name: "provenance signed by the registry's key", state: Invalid, check: checkProvenanceCert, nothing: true, then: checkProvenanceSigned, set: func(t testing.TB) Set {
+		{name: "provenance signed by the registry's key", state: Invalid, check: checkProvenanceCert, off: append([]string{checkProvenanceCert}, uncertified...), set: func(t testing.TB) Set {
 			b := honest()
 			return setOf(t, must(ours(t).Publish(b)), must(ours(t).Sign(must(b.ProvenanceStatement()), provenancetest.Signer{Key: true})))
 		}},
-		{name: "provenance's signature names a key", state: Invalid, check: checkProvenanceCert, nothing: true, then: checkProvenanceSigned, set: func(t testing.TB) Set {
+		{name: "provenance's signature names a key", state: Invalid, check: checkProvenanceCert, off: []string{checkProvenanceCert, librarySignature}, set: func(t testing.TB) Set {
 			b := honest()
 			as := b.Identity()
 			as.KeyID = "SHA256:other"
 			return setOf(t, must(ours(t).Publish(b)), must(ours(t).Sign(must(b.ProvenanceStatement()), as)))
 		}},
-		{name: "bundle and signature name different keys", state: Invalid, check: checkPublishKey, nothing: true, then: checkPublishSigned, set: func(t testing.TB) Set {
+		{name: "bundle and signature name different keys", state: Invalid, check: checkPublishKey, off: []string{checkPublishKey, librarySignature}, set: func(t testing.TB) Set {
 			b := honest()
 			return setOf(t, must(ours(t).Sign(must(b.PublishStatement()), provenancetest.Signer{Key: true, KeyID: "SHA256:other"})), must(ours(t).Provenance(b)))
 		}},
-		{name: "unknown key", state: Invalid, check: checkPublishKey, nothing: true, then: checkPublishSigned, set: func(t testing.TB) Set {
+		{name: "unknown key", state: Invalid, check: checkPublishKey, off: []string{checkPublishKey, library}, set: func(t testing.TB) Set {
 			b := honest()
 			return setOf(t, must(ours(t).Sign(must(b.PublishStatement()), provenancetest.Signer{Key: true, KeyID: "SHA256:x", Hint: "SHA256:x"})), must(ours(t).Provenance(b)))
 		}},
@@ -285,27 +293,27 @@ func attacks() []attack {
 		{name: "second sha512 in the lockfile", state: Invalid, check: checkDigest, s: func(s *Subject) { s.Digests = append(s.Digests, Digest{"sha512", otherSHA512}) }},
 		{name: "two subjects in the provenance", state: Invalid, check: checkOneSubject, set: statements(nil, swap(`"subject":[`, `"subject":[{"name":"pkg:npm/%40acme/tool@1.2.3","digest":{"sha512":"`+someSHA512+`"}},`))},
 		{name: "two subjects in the publish attestation", state: Invalid, check: checkOneSubject, set: statements(swap(`"subject":[`, `"subject":[{"name":"pkg:npm/%40acme/tool@1.2.3","digest":{"sha512":"`+someSHA512+`"}},`), nil)},
-		{name: "no subject", state: Invalid, check: checkOneSubject, nothing: true, set: statements(nil, func(string) string {
+		{name: "no subject", state: Invalid, check: checkOneSubject, off: []string{checkOneSubject, checkProvenanceSigned, librarySignature, checkProvSubject, checkAgreement}, set: statements(nil, func(string) string {
 			return `{"_type":"https://in-toto.io/Statement/v1","predicateType":"` + typeSLSA1 + `","subject":[],"predicate":{}}`
 		})},
-		{name: "no sha512", state: Invalid, check: checkProvenanceSigned, nothing: true, set: statements(nil, swap(`"sha512"`, `"sha256"`))},
+		{name: "no sha512", state: Invalid, check: checkProvenanceSigned, off: []string{checkProvenanceSigned, librarySignature, checkAgreement}, set: statements(nil, swap(`"sha512"`, `"sha256"`))},
 		{name: "published under another name", state: Invalid, check: checkPublishName, set: statements(swap(`"name":"@acme/tool"`, `"name":"@acme/t00l"`), nil)},
 		{name: "published as another version", state: Invalid, check: checkPublishVersion, set: statements(swap(`"version":"1.2.3"`, `"version":"1.2.30"`), nil)},
 		{name: "published by another registry", state: Invalid, check: checkPublishRegistry, set: build(func(b *provenancetest.Build) { b.Registry = "https://registry.example.com" })},
 
 		// Documents that can be read in two ways.
-		{name: "repeated key in the statement", state: Invalid, check: checkReadable, nothing: true, then: checkProvenanceCount, set: statements(nil, swap(`"subject":`, `"subject":[],"subject":`))},
-		{name: "repeated key in the predicate", state: Invalid, check: checkReadable, nothing: true, then: checkProvenanceCount, set: statements(nil, swap(`"ref":`, `"ref":"refs/heads/x","ref":`))},
-		{name: "keys of another case", state: Invalid, check: checkOneSubject, nothing: true, set: statements(nil, swap(`"subject":`, `"Subject":`))},
-		{name: "something behind the statement", state: Invalid, check: checkReadable, nothing: true, then: checkProvenanceCount, set: func(t testing.TB) Set {
+		{name: "repeated key in the statement", state: Invalid, check: checkReadable, set: statements(nil, swap(`"subject":`, `"subject":[],"subject":`))},
+		{name: "repeated key in the predicate", state: Invalid, check: checkReadable, set: statements(nil, swap(`"ref":`, `"ref":"refs/heads/x","ref":`))},
+		{name: "keys of another case", state: Invalid, check: checkOneSubject, off: []string{checkOneSubject, checkProvenanceSigned, librarySignature, checkProvSubject, checkAgreement}, set: statements(nil, swap(`"subject":`, `"Subject":`))},
+		{name: "something behind the statement", state: Invalid, check: checkReadable, off: []string{checkReadable, librarySignature}, set: func(t testing.TB) Set {
 			b := honest()
 			bundle := must(ours(t).Sign(append(must(b.ProvenanceStatement()), "{}"...), b.Identity()))
 			set := setOf(t, must(ours(t).Publish(b)))
 			set.Attestations = append(set.Attestations, Attestation{Bundle: bundle})
 			return set
 		}},
-		{name: "deep nesting", state: Invalid, check: checkReadable, nothing: true, then: checkProvenanceCount, set: statements(nil, swap(`"predicate":{`, `"predicate":{"x":`+strings.Repeat("[", 100)+strings.Repeat("]", 100)+","))},
-		{name: "no statement", state: Invalid, check: checkReadable, nothing: true, then: checkProvenanceCount, set: statements(nil, swap("https://in-toto.io/Statement/v1", "https://example.com/Statement/v1"))},
+		{name: "deep nesting", state: Invalid, check: checkReadable, set: statements(nil, swap(`"predicate":{`, `"predicate":{"x":`+strings.Repeat("[", 100)+strings.Repeat("]", 100)+","))},
+		{name: "no statement", state: Invalid, check: checkReadable, set: statements(nil, swap("https://in-toto.io/Statement/v1", "https://example.com/Statement/v1"))},
 
 		// The predicate contradicts the certificate.
 		{name: "predicate names another repository", state: Invalid, check: checkClaimRepository, set: claiming(func(b *provenancetest.Build) { b.Repository = "https://github.com/other/tool" }), off: []string{checkClaimRepository, checkClaimRun}},
@@ -340,6 +348,12 @@ func attacks() []attack {
 		{name: "other look-alike letters expected", state: Mismatch, check: checkRepository, note: "ASCII", expect: func(e *Expectation) { e.Repo = "https://github.com/\u0430cme/tool" }},
 		{name: "other branch", state: Mismatch, check: checkRef, set: build(func(b *provenancetest.Build) { b.Ref = "refs/heads/main" })},
 		{name: "tag with a slash", state: Mismatch, check: checkRef, set: build(func(b *provenancetest.Build) { b.Ref = "refs/tags/v1/x" })},
+		{name: "pull request's ref", state: Mismatch, check: checkRef, set: build(func(b *provenancetest.Build) { b.Ref = "refs/pull/1/merge" })},
+		{name: "pull request's ref, none expected", state: Mismatch, check: checkRef, note: "pull request", expect: func(e *Expectation) { e.Ref = "" }, set: build(func(b *provenancetest.Build) { b.Ref = "refs/pull/1/merge" })},
+		{name: "merge request's ref, none expected", state: Mismatch, check: checkRef, expect: func(e *Expectation) { e.Ref = "" }, set: build(func(b *provenancetest.Build) { b.Ref = "refs/merge-requests/1/merge" })},
+		{name: "certificate says two repositories", state: Invalid, check: checkCertificate, set: provenanceBy(func(as *provenancetest.Signer) { as.Extensions.GithubWorkflowRepository = "evil/tool" }, nil)},
+		{name: "certificate says two refs", state: Invalid, check: checkCertificate, set: provenanceBy(func(as *provenancetest.Signer) { as.Extensions.GithubWorkflowRef = "refs/heads/main" }, nil)},
+		{name: "certificate says two commits", state: Invalid, check: checkCertificate, set: provenanceBy(func(as *provenancetest.Signer) { as.Extensions.GithubWorkflowSHA = strings.Repeat("1", 40) }, nil)},
 		{name: "pull request", state: Mismatch, check: checkTrigger, set: build(func(b *provenancetest.Build) { b.Trigger = "pull_request_target" })},
 		{name: "self-hosted runner", state: Mismatch, check: checkRunner, set: build(func(b *provenancetest.Build) { b.Runner = "self-hosted" })},
 		{name: "other workflow", state: Mismatch, check: checkWorkflow, off: []string{checkWorkflow, checkSigner}, set: build(func(b *provenancetest.Build) { b.Workflow = ".github/workflows/evil.yml" })},
@@ -399,18 +413,21 @@ func attacks() []attack {
 
 func TestAttacks(t *testing.T) {
 	for _, a := range slices.Concat(attacks(), contradictions(), bundleAttacks()) {
-		t.Run(a.name, func(t *testing.T) { a.run(t) })
+		t.Run(a.name, func(t *testing.T) { a.run(t, honestSubject(), honestExpectation(), (*Verifier).Package) })
 	}
 }
 
-func (a attack) run(t *testing.T) {
+// run judges the attack on a subject, of which much is expected.
+func (a attack) run(t *testing.T, s Subject, e Expectation, judge func(*Verifier, Subject, Expectation, Set) Result) {
 	t.Helper()
-	s, e := honestSubject(), honestExpectation()
 	if a.s != nil {
 		a.s(&s)
 	}
 	if a.expect != nil {
 		a.expect(&e)
+	}
+	if a.set == nil {
+		a.set = a.honest
 	}
 	if a.set == nil {
 		a.set = build(func(*provenancetest.Build) {})
@@ -423,7 +440,7 @@ func (a attack) run(t *testing.T) {
 		material = a.root(t)
 	}
 	set := a.set(t)
-	got := verifier(t, material).Package(s, e, set)
+	got := judge(verifier(t, material), s, e, set)
 	if got.State != a.state {
 		t.Fatalf("got %s (%s), want %s", got.State, got.Reason, a.state)
 	}
@@ -433,32 +450,13 @@ func (a attack) run(t *testing.T) {
 	if !strings.Contains(got.Reason, a.note) || got.Reason == "" || got.Hint == "" {
 		t.Errorf("reason %q, hint %q; want %q in it", got.Reason, got.Hint, a.note)
 	}
-	// Switch checks off: if the attack still fails, something else refuses it,
-	// and this case says nothing about them.
-	without := func(off []string) Result {
-		blind := verifier(t, material)
+	decides(t, a.off, func(off []string) Result {
+		m := material
 		if slices.Contains(off, trusted) {
-			blind = verifier(t, a.duped(t))
+			m = a.duped(t)
 		}
-		blind.skip = map[string]bool{}
-		for _, name := range off {
-			blind.skip[name] = true
-		}
-		return blind.Package(s, e, set)
-	}
-	got = without(a.off)
-	switch {
-	case a.nothing && (got.State != Invalid || firstFailed(got) != a.then):
-		t.Errorf("without %v: %s, failed %q (%s), want %q", a.off, got.State, firstFailed(got), got.Reason, a.then)
-	case !a.nothing && got.State != Verified:
-		t.Errorf("without %v: %s (%s)", a.off, got.State, got.Reason)
-	}
-	for i, one := range a.off {
-		others := slices.Delete(slices.Clone(a.off), i, i+1)
-		if got := without(others); len(others) > 0 && got.State == Verified {
-			t.Errorf("%s alone does not refuse it: %s (%s)", one, got.State, got.Reason)
-		}
-	}
+		return judge(blinded(t, m, off), s, e, set)
+	})
 }
 
 // TestHonest is the other half of the attacks: the same sets, unchanged, pass.

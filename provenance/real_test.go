@@ -233,7 +233,7 @@ func TestConcurrent(t *testing.T) {
 }
 
 // FuzzMutatedBundles feeds pieces of changed bundles: none may be accepted that
-// is not, as JSON, the genuine one.
+// does not say, in all that was signed and logged, what the genuine one says.
 func FuzzMutatedBundles(f *testing.F) {
 	v := verifier(f, embedded(f))
 	genuine := realSet(f)
@@ -254,23 +254,11 @@ func FuzzMutatedBundles(f *testing.F) {
 		copy(changed[at%uint(len(changed)):], piece)
 		set.Attestations[i].Bundle = changed
 		got := v.Package(realSubject(), realExpectation(), set)
-		if got.State == Verified && !sameProof(t, old, changed) {
+		// The last digit of a text in base64 may have bits that are of no byte.
+		if got.State == Verified && !cmp.Equal(provenOf(old), provenOf(changed)) {
 			t.Errorf("accepted with %q at %d", piece, at)
 		}
 	})
-}
-
-// sameProof reports whether two bundles say the same: blanks may differ.
-func sameProof(t *testing.T, x, y []byte) bool {
-	t.Helper()
-	normal := func(data []byte) any {
-		o, err := parseObject(data)
-		if err != nil {
-			t.Fatalf("accepted, but no JSON: %v", err)
-		}
-		return o
-	}
-	return cmp.Equal(normal(x), normal(y))
 }
 
 // flips returns the bundle with one bit changed at n places of the base64 field

@@ -62,23 +62,34 @@ func pinned(t testing.TB, registry string, change func(key map[string]any)) *tru
 // TestRegistryAttacks: what a registry says and signs has to hold like the rest,
 // and each case is refused by its own check.
 func TestRegistryAttacks(t *testing.T) {
+	for _, a := range registryAttacks(t) {
+		t.Run(a.name, func(t *testing.T) { a.run(t) })
+	}
+}
+
+// registryAttack is one way in which a registry, or who answers in its place, can
+// deceive.
+type registryAttack struct {
+	name      string
+	metadata  func(*Metadata)
+	subject   func(*Subject)
+	key       func(map[string]any)
+	tarball   *Tarball
+	check     string
+	off       []string // that refuse it, each alone; nil for the check
+	signature SignatureState
+}
+
+func registryAttacks(t testing.TB) []registryAttack {
+	t.Helper()
 	other := must(provenancetest.New())
 	otherDigest := "00" + someSHA512[2:]
-	for _, a := range []struct {
-		name      string
-		metadata  func(*Metadata)
-		subject   func(*Subject)
-		key       func(map[string]any)
-		tarball   *Tarball
-		check     string
-		signature SignatureState
-		others    bool // another check refuses it as well
-	}{
+	return []registryAttack{
 		{name: "lockfile's bytes are not the registry's", check: checkRegistryIntegrity, metadata: func(m *Metadata) {
 			m.Digests[0].Value = otherDigest
 			m.Integrity = integrityOf(t, otherDigest)
 			m.Signatures[0].Signature = must(ours(t).SignRelease("@acme/tool", "1.2.3", m.Integrity))
-		}, signature: SignatureValid, others: true},
+		}, signature: SignatureValid, off: []string{checkRegistryIntegrity, checkRegistrySubject}},
 		{name: "SHA-1 of the lockfile is not the registry's", check: checkRegistryIntegrity, signature: SignatureValid, subject: func(s *Subject) {
 			s.Digests = append(s.Digests, Digest{"sha1", "01"})
 		}},
@@ -116,37 +127,39 @@ func TestRegistryAttacks(t *testing.T) {
 			public["validFor"] = map[string]any{"start": "1999-01-01T00:00:00Z", "end": provenancetest.Now.AddDate(0, -2, 0)}
 		}},
 		{name: "key for attestations only", check: checkRegistryKey, signature: SignatureInvalid, key: func(k map[string]any) { k["keyId"] = "SHA256:other" }},
-	} {
-		t.Run(a.name, func(t *testing.T) {
-			s, set := honestSubject(), build(func(b *provenancetest.Build) { b.Registry = ourRegistry })(t)
-			set.Registry, set.Metadata, set.Tarball = ourRegistry, metadata(t, ours(t).Sigstore), a.tarball
-			if a.metadata != nil {
-				a.metadata(set.Metadata)
-			}
-			if a.subject != nil {
-				a.subject(&s)
-			}
-			v := must(NewVerifier(pinned(t, ourRegistry, a.key)))
-			got := v.Package(s, honestExpectation(), set)
-			if got.State != Invalid || firstFailed(got) != a.check || got.Reason == "" || got.Hint == "" {
-				t.Fatalf("got %s by %s: %s -> %s", got.State, firstFailed(got), got.Reason, got.Hint)
-			}
-			if got.Registry.Signature != a.signature || got.SignatureAlone() != (a.signature != SignatureValid) {
-				t.Errorf("signature %q, alone %t", got.Registry.Signature, got.SignatureAlone())
-			}
-			v.skip = map[string]bool{a.check: true}
-			if without := v.Package(s, honestExpectation(), set); (without.State == Verified) == a.others {
-				t.Errorf("without the check %s: %s (%s)", a.check, without.State, without.Reason)
-			}
-			// It is refused in every other state, too.
-			for _, availability := range []Availability{None, NoSupport, Unreachable} {
-				v.skip = nil
-				empty := Set{Availability: availability, Registry: ourRegistry, Metadata: set.Metadata, Tarball: a.tarball}
-				if a.check != checkRegistrySubject && v.Package(s, honestExpectation(), empty).State != Invalid {
-					t.Errorf("%s: %s", availability, v.Package(s, honestExpectation(), empty).State)
-				}
-			}
-		})
+	}
+}
+
+func (a registryAttack) run(t *testing.T) {
+	t.Helper()
+	s, set := honestSubject(), build(func(b *provenancetest.Build) { b.Registry = ourRegistry })(t)
+	set.Registry, set.Metadata, set.Tarball = ourRegistry, metadata(t, ours(t).Sigstore), a.tarball
+	if a.metadata != nil {
+		a.metadata(set.Metadata)
+	}
+	if a.subject != nil {
+		a.subject(&s)
+	}
+	v := must(NewVerifier(pinned(t, ourRegistry, a.key)))
+	got := v.Package(s, honestExpectation(), set)
+	if got.State != Invalid || firstFailed(got) != a.check || got.Reason == "" || got.Hint == "" {
+		t.Fatalf("got %s by %s: %s -> %s", got.State, firstFailed(got), got.Reason, got.Hint)
+	}
+	if got.Registry.Signature != a.signature || got.SignatureAlone() != (a.signature != SignatureValid) {
+		t.Errorf("signature %q, alone %t", got.Registry.Signature, got.SignatureAlone())
+	}
+	if a.off == nil {
+		a.off = []string{a.check}
+	}
+	decides(t, a.off, func(off []string) Result {
+		return blinded(t, pinned(t, ourRegistry, a.key), off).Package(s, honestExpectation(), set)
+	})
+	// It is refused in every other state, too.
+	for _, availability := range []Availability{None, NoSupport, Unreachable} {
+		empty := Set{Availability: availability, Registry: ourRegistry, Metadata: set.Metadata, Tarball: a.tarball}
+		if a.check != checkRegistrySubject && v.Package(s, honestExpectation(), empty).State != Invalid {
+			t.Errorf("%s: %s", availability, v.Package(s, honestExpectation(), empty).State)
+		}
 	}
 }
 

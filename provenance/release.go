@@ -103,7 +103,7 @@ func (v *Verifier) release(s Subject, set Set) release {
 		rel.files = append(rel.files, &releaseFile{name: f.Name, sha256: strings.ToLower(digest(f.Digests, "sha256"))})
 	}
 	for _, a := range set.Attestations {
-		o, err := a.open()
+		o, err := v.open(a)
 		switch {
 		case err == nil && o.statement == nil:
 			err = errUnattested
@@ -207,7 +207,7 @@ func (v *Verifier) releaseAttestation(r *verdict, f *releaseFile, a attested, s 
 	r.hold(check{name: checkOneSignature, ok: a.signatures == 1, expected: "exactly 1", actual: fmt.Sprint(a.signatures), what: "the number of signatures", hint: hintPyPIFile})
 	r.hold(check{name: checkOneSubject, ok: len(a.subjects) == 1, expected: "exactly 1", actual: fmt.Sprint(len(a.subjects)), what: "the number of subjects", hint: hintPyPIFile})
 	r.hold(check{name: checkFileCertificate, ok: !a.keyed && a.keyID == "", expected: "a certificate", actual: describeKey(a.opened), what: "the key of the attestation", hint: hintPyPIFile})
-	claimed, err := hex.DecodeString(a.subjects[0].digestOf("sha256"))
+	claimed, err := hex.DecodeString(a.subject().digestOf("sha256"))
 	if err != nil || len(claimed) != 32 {
 		r.hold(check{name: checkSigned, actual: "it names no sha256", what: "the attestation does not verify", hint: hintPyPIFile})
 	}
@@ -219,7 +219,7 @@ func (v *Verifier) releaseAttestation(r *verdict, f *releaseFile, a attested, s 
 	if err != nil {
 		c.actual = oneLine(err)
 	}
-	if !r.hold(c) || err != nil || result.Signature == nil || result.Signature.Certificate == nil {
+	if !r.hold(c) || err != nil {
 		r.refuse()
 		return
 	}
@@ -229,7 +229,7 @@ func (v *Verifier) releaseAttestation(r *verdict, f *releaseFile, a attested, s 
 		name: checkDigest, ok: have == f.sha256, expected: f.sha256, actual: have, what: "the attested sha256",
 		note: "that of the file counts", hint: "the bytes are not the published ones: find out who changed the file or the index",
 	})
-	identity := readCertificate(result.Signature.Certificate)
+	identity := r.certify(a.opened, result.certificate())
 	seen := result.witness(a.opened)
 	if r.Integrated.IsZero() {
 		r.LogIndex, r.Integrated = seen.index, seen.at

@@ -9,6 +9,7 @@ import (
 
 	"countermark/provenance/provenancetest"
 	"countermark/provenance/pypi/pypitest"
+	"countermark/provenance/trust"
 	"countermark/sbom"
 )
 
@@ -60,6 +61,9 @@ func TestReleaseAttacks(t *testing.T) {
 		t.Fatalf("the honest release is %s (%s)", got.State, got.Reason)
 	}
 	for _, a := range releaseAttacks(whole) {
+		if a.off == nil {
+			a.off = []string{a.check}
+		}
 		t.Run(a.name, func(t *testing.T) {
 			set, e := a.set(t), Expectation{Repo: "https://github.com/acme/tool"}
 			s := pypiSubject()
@@ -74,15 +78,13 @@ func TestReleaseAttacks(t *testing.T) {
 			if !failed && a.check != checkReadable && a.s == nil {
 				t.Errorf("no %s failed", checkFile)
 			}
-			blind := verifier(t, ours(t).material)
-			blind.skip = map[string]bool{a.check: true}
-			got = blind.Release(s, e, set)
-			switch {
-			case a.nothing && (got.State != Invalid || firstFailedOf(got) != a.then):
-				t.Errorf("without %s: %s, failed %q (%s), want %q", a.check, got.State, firstFailedOf(got), got.Reason, a.then)
-			case !a.nothing && got.State != Verified:
-				t.Errorf("without %s: %s (%s)", a.check, got.State, got.Reason)
-			}
+			decides(t, a.off, func(off []string) Result {
+				m := ours(t).material
+				if slices.Contains(off, trusted) {
+					m = a.duped(t)
+				}
+				return blinded(t, m, off).Release(s, e, set)
+			})
 		})
 	}
 }
@@ -145,23 +147,38 @@ func releaseAttacks(whole func(t testing.TB, publisher map[string]any) Set) []at
 		{name: "publisher is a service account", state: Invalid, check: checkPublisher, set: lying(map[string]any{"kind": "Google", "email": "a@acme.example"})},
 
 		// The attestations.
-		{name: "signed with the registry's key", state: Invalid, check: checkFileCertificate, nothing: true, then: checkSigned, set: beside(func(t testing.TB) Attestation {
+		{name: "signed with the registry's key", state: Invalid, check: checkFileCertificate, off: []string{checkFileCertificate, library, checkCertificate, checkIssuer, checkRepository}, set: beside(func(t testing.TB) Attestation {
 			return Attestation{Bundle: published(t, sdistName, provenancetest.Signer{Key: true})}
 		})},
-		{name: "signed twice", state: Invalid, check: checkOneSignature, nothing: true, then: checkSigned, set: beside(func(t testing.TB) Attestation {
+		{name: "signed twice", state: Invalid, check: checkOneSignature, off: []string{checkOneSignature, librarySignature}, set: beside(func(t testing.TB) Attestation {
 			return Attestation{Bundle: twice(t, published(t, sdistName, pypiBuild().Identity()))}
 		})},
 		{name: "two subjects", state: Invalid, check: checkOneSubject, set: beside(func(t testing.TB) Attestation {
 			more := swap(`"subject":[`, `"subject":[{"name":"`+sdistName+`","digest":{"sha256":"`+pypitest.Sum("x")+`"}},`)
 			return Attestation{Bundle: must(ours(t).Sign([]byte(more(string(must(pypitest.Statement(wheelName, pypitest.Sum("y")))))), pypiBuild().Identity()))}
 		})},
-		{name: "changed", state: Invalid, check: checkSigned, nothing: true, set: beside(func(t testing.TB) Attestation {
-			return Attestation{Bundle: alter(published(t, sdistName, pypiBuild().Identity()), func(tree map[string]any) {
-				list := as[[]any](as[map[string]any](tree["dsseEnvelope"])["signatures"])
-				list[0] = map[string]any{"sig": bitOf(as[map[string]any](list[0])["sig"])}
-			})}
+		{name: "signed with another key than the certificate's", state: Invalid, check: checkSigned, off: []string{librarySignature}, set: beside(func(t testing.TB) Attestation {
+			as := pypiBuild().Identity()
+			as.Forged = true
+			return Attestation{Bundle: published(t, sdistName, as)}
 		})},
-		{name: "stranger's certificate authority", state: Invalid, check: checkSigned, nothing: true, set: beside(func(t testing.TB) Attestation {
+		{name: "names no sha256", state: Invalid, check: checkSigned, off: []string{checkSigned, librarySignature, checkDigest}, set: beside(func(t testing.TB) Attestation {
+			statement := swap(`"sha256"`, `"md5"`)(string(must(pypitest.Statement(sdistName, pypitest.Sum("x")))))
+			return Attestation{Bundle: must(ours(t).Sign([]byte(statement), pypiBuild().Identity()))}
+		})},
+		{name: "certificate says two things", state: Invalid, check: checkCertificate, set: beside(func(t testing.TB) Attestation {
+			as := pypiBuild().Identity()
+			as.Extensions.GithubWorkflowRef = "refs/heads/other"
+			return Attestation{Bundle: published(t, sdistName, as)}
+		})},
+		{name: "statement that can be read in two ways", state: Invalid, check: checkReadable, set: beside(func(t testing.TB) Attestation {
+			more := swap(`"predicateType":`, `"predicateType":"https://example.com/other","predicateType":`)
+			return Attestation{Bundle: must(ours(t).Sign([]byte(more(string(must(pypitest.Statement(sdistName, pypitest.Sum("x")))))), pypiBuild().Identity()))}
+		})},
+		{name: "stranger's certificate authority", state: Invalid, check: checkSigned, off: []string{trusted}, duped: func(t testing.TB) *trust.Material {
+			t.Helper()
+			return believing(t, impostor(t, provenancetest.Fulcio))
+		}, set: beside(func(t testing.TB) Attestation {
 			return Attestation{Bundle: must(impostor(t, provenancetest.Fulcio).Sign(must(pypitest.Statement(sdistName, pypitest.Sum("x"))), pypiBuild().Identity()))}
 		})},
 		{name: "garbage beside", state: Invalid, check: checkReadable, set: beside(func(testing.TB) Attestation { return Attestation{Bundle: []byte("{}")} })},
