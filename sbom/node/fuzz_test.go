@@ -23,6 +23,9 @@ func FuzzReader(f *testing.F) {
 		`"node_modules/m": {"resolved": "p/m", "link": true}`), `{"name": "app", "dependencies": {"a": "https://hunter2@host.example/a.tgz"}}`)
 	f.Add("", `{"dependencies": {"a": "https://hunter2@host.example/a.tgz", "b": "git+ssh://hunter2@host.example/b", "https://hunter2@host.example": "1"}, "license": [{"type": "x"}]}`)
 	f.Add("\ufeff{\"lockfileVersion\": 2, \"packages\": {\"../a\": {}, \"\": []", `[`)
+	for _, seed := range realSeeds(f, PackageLock, "monorepo/package-lock.json.gz") {
+		f.Add(seed, `{"name": "app", "dependencies": {"a": "^1.0.0"}}`)
+	}
 	f.Fuzz(func(t *testing.T, locked, manifest string) {
 		files := map[string]string{"sub/package.json": manifest}
 		if locked != "" {

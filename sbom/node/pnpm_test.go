@@ -731,6 +731,9 @@ func FuzzPNPM(f *testing.F) {
 	f.Add(strings.ReplaceAll(pnpm9, "SRI", sri), "packages: [a]")
 	f.Add("lockfileVersion: 5.4\ndependencies:\n  a: 1.0.0_b@1\npackages:\n  /a/1.0.0_b@1: {resolution: {tarball: a.tgz}}\n  h.example/o/r/0: {name: x, resolution: {type: git, repo: https://hunter2@h.example/, commit: 0}}\n", "catalog: {a: 1}")
 	f.Add("lockfileVersion: '6.0'\nimporters:\n  a:\n    dependencies:\n      b: {specifier: '*', version: link:../..}\n---\nlockfileVersion: '9.0'\n", "")
+	for _, seed := range realSeeds(f, PNPMLock, "pnpm/lock7.yaml.gz", "pnpm/lock8.yaml.gz", "pnpm/lock9.yaml.gz") {
+		f.Add(seed, "packages: [a]")
+	}
 	f.Fuzz(func(t *testing.T, locked, workspace string) {
 		files := map[string]string{PNPMLock: locked, pnpmWorkspace: workspace, "package.json": `{"name": "app", "dependencies": {"a": "1"}}`}
 		inv := scan(t, files)

@@ -551,6 +551,9 @@ func FuzzYarn(f *testing.F) {
 	f.Add(berryLock(berryRoot(), berryEntry("g@x", "1.0.0", "g@https://hunter2@host.example/g.git#commit="+hundred)), `{}`)
 	f.Add(classicLock("\"a2https://hunter2@host.example/a.tgz\":\n  version \"1.0.0\"\n"), `{}`) // half of a URL in a message
 	f.Add(berryLock(berryEntry("a@npm:1", "1.0.0", "a2https://hunter2@host.example/a.tgz")), `{}`)
+	for _, seed := range realSeeds(f, YarnLock, "yarn/classic.lock.gz", "yarn/berry.lock.gz") {
+		f.Add(seed, `{"dependencies": {"a": "^1.0.0"}}`)
+	}
 	f.Fuzz(func(t *testing.T, locked, manifest string) {
 		files := map[string]string{YarnLock: locked, "package.json": manifest, "p/package.json": manifest, ".yarnrc.yml": locked}
 		inv := scan(t, files)
