@@ -464,7 +464,7 @@ func (g *pnpmGraph) addPackage(i int, aliases []string) sbom.ID {
 	c := pkg.c
 	c.Coverage = g.coverage(pkg.incomplete)
 	key := pkg.key
-	if strings.ContainsAny(key, ":/") && c.Source != sbom.FromRegistry {
+	if strings.Contains(key, "://") || strings.ContainsAny(key, ":/") && c.Source != sbom.FromRegistry {
 		key = redactSpec(key)
 	}
 	if c.Source == sbom.FromFile && c.Version == "" {

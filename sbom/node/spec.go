@@ -122,9 +122,9 @@ func parseSpec(name, spec string) request {
 		}
 		return request{name: name, source: sbom.FromTarball, url: url}
 	case strings.HasPrefix(scheme, "git+") || scheme == "git:" || scheme == "ssh:":
-		return request{name: name, source: sbom.FromGit, url: sbom.RedactURL(spec)}
+		return request{name: name, source: sbom.FromGit, url: redact(spec)}
 	case specSCP.MatchString(spec):
-		return request{name: name, source: sbom.FromGit, url: sbom.RedactURL(spec)}
+		return request{name: name, source: sbom.FromGit, url: redact(spec)}
 	case scheme == "file:" || specLocal.MatchString(spec):
 		return request{name: name, source: sbom.FromFile}
 	case scheme == "link:" || scheme == "portal:":
@@ -176,7 +176,7 @@ func vcsURL(resolved string) string {
 	if host := gitHosts[scheme]; host != "" {
 		return hosted(host, resolved[len(scheme):])
 	}
-	url := sbom.RedactURL(resolved)
+	url := redact(resolved)
 	if strings.HasPrefix(scheme, "git") {
 		return url
 	}

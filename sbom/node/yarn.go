@@ -74,8 +74,8 @@ func yarnForm(data []byte) (classic string, berry bool) {
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	const header = "# yarn lockfile v"
 	if at := lineWith(data, header); at >= 0 {
-		line, _, _ := strings.Cut(string(data[at+len(header):min(len(data), at+len(header)+20)]), "\n")
-		classic = strings.TrimSpace(line)
+		line, _, _ := bytes.Cut(data[at+len(header):], []byte("\n")) // whole: of half a URL nobody knows what is a password
+		classic = string(bytes.TrimSpace(line))
 	}
 	for _, prefix := range []string{"__metadata:", `"__metadata":`, "'__metadata':"} {
 		berry = berry || lineWith(data, prefix) >= 0
