@@ -44,7 +44,10 @@ func (l *lockfile) judgeAsked(m *manifest) {
 		}
 	}
 	var replaced map[string][]string
-	if m != nil {
+	switch {
+	case l.bun != nil:
+		replaced = l.bun.replaced
+	case m != nil && !l.legacy: // npm 6 knows no overrides
 		replaced = m.replacements()
 	}
 	for i := range all {
@@ -57,7 +60,7 @@ func (l *lockfile) judgeAsked(m *manifest) {
 				"%s is another package, or from elsewhere, than what asks for it says, and no package.json is there whose overrides could have replaced it", l.label(e))
 			continue
 		}
-		l.invalid(e.off, "find out who changed the entry; to have it written anew, delete it and run `npm install --package-lock-only`",
+		l.invalid(e.off, "find out who changed the entry; to have it written anew, delete it and "+l.hint(),
 			"%s is another package, or from elsewhere, than what is asked for under this name", l.label(e))
 	}
 }
@@ -132,7 +135,19 @@ func (l *lockfile) fits(i int, name, spec string) bool {
 			return true // reported already
 		}
 	}
+	if e.source != "" && !e.link {
+		source = e.source
+	}
 	spec = strings.TrimSpace(spec)
+	if l.bun != nil {
+		var ok bool
+		if spec, ok = l.bun.catalog(name, spec); !ok {
+			return false
+		}
+		if strings.HasPrefix(spec, "workspace:") {
+			return l.entries[to].workspace
+		}
+	}
 	r := request{name: name}
 	if strings.ContainsAny(spec, `/:\.~`) { // the rest costs time, and is none of these
 		r = parseSpec(name, spec)
@@ -140,6 +155,9 @@ func (l *lockfile) fits(i int, name, spec string) bool {
 	http := strings.HasPrefix(strings.ToLower(spec), "http")
 	switch r.source {
 	case sbom.FromGit, sbom.FromTarball: // a web address may be either, depending on the host
+		if source == sbom.FromTarball {
+			return http
+		}
 		return source == sbom.FromGit && (r.source == sbom.FromGit || http) || source == sbom.FromRegistry && http
 	case sbom.FromFile, sbom.FromLink:
 		return source == sbom.FromFile || source == sbom.FromLink

@@ -1,11 +1,10 @@
 // Package node reads what a Node project would install.
 //
 // In flow the files that [Reader] recognises: npm's package-lock.json and
-// npm-shrinkwrap.json (lockfileVersion 2 and 3), pnpm's pnpm-lock.yaml
-// (lockfileVersion 5, 6 and 9), yarn.lock in both of its forms, package.json, and
-// the lockfiles of other package managers, which this version names but cannot
-// read. Out flow,
-// into a [sbom.Builder], the project, its workspace members, one instance for
+// npm-shrinkwrap.json (lockfileVersion 1 to 3), pnpm's pnpm-lock.yaml
+// (lockfileVersion 5, 6 and 9), yarn.lock in both of its forms, Bun's bun.lock
+// (lockfileVersion 0 to 2), package.json, and the lockfiles of other package
+// managers, which this version names but cannot read. Out flow, into a [sbom.Builder], the project, its workspace members, one instance for
 // each installed copy of a package, and the edges that npm itself resolves:
 //
 //   - Every key of the lockfile's "packages" is a folder. A package finds its
@@ -38,6 +37,12 @@
 // project's resolutions, catalogs and packageExtensions make of it. Yarn 1 leaves
 // out the project and its members, which package.json files tell; newer yarns
 // record a digest of their own archive only, which is no hash of the package.
+//
+// A bun.lock is npm's tree in other words, so it is read into the same one: its
+// keys are paths of packages inside of each other, and Bun looks upwards as npm
+// does. Neither it nor the lockfile of npm 6 says all that npm's newer one says:
+// what is for development is found by walking in the one, and stands in
+// package.json of the other.
 //
 // npm's format is the one of npm's documentation, "package-lock.json".
 package node

@@ -86,8 +86,15 @@ type document struct {
 
 // parseJSON parses strict JSON (RFC 8259) with an optional byte order mark,
 // which npm skips as well.
-func parseJSON(data []byte) *document {
-	p := &parser{s: string(data)}
+func parseJSON(data []byte) *document { return (&parser{s: string(data)}).document(data) }
+
+// parseJSONC parses JSON in which comments may stand, and a comma behind the last
+// element, as in the files that Bun writes.
+func parseJSONC(data []byte) *document {
+	return (&parser{s: string(data), loose: true}).document(data)
+}
+
+func (p *parser) document(data []byte) *document {
 	doc := &document{lines: newLines(data)}
 	if !utf8.ValidString(p.s) {
 		// What is before the first bad byte may still be read.
@@ -121,6 +128,7 @@ func validPrefix(s string) int {
 type parser struct {
 	s           string
 	i           int
+	loose       bool // comments and trailing commas are allowed
 	invalidUTF8 bool
 	duplicates  []duplicate
 }
@@ -140,10 +148,44 @@ func (p *parser) space() {
 		switch p.s[p.i] {
 		case ' ', '\t', '\n', '\r':
 			p.i++
+		case '/':
+			if !p.loose || !p.comment() {
+				return
+			}
 		default:
 			return
 		}
 	}
+}
+
+// comment skips a comment, and reports whether a whole one stands here.
+func (p *parser) comment() bool {
+	rest := p.s[p.i:]
+	end, length := "\n", len("\n")
+	switch {
+	case strings.HasPrefix(rest, "/*"):
+		end, length = "*/", len("*/")
+	case !strings.HasPrefix(rest, "//"):
+		return false
+	}
+	n := strings.Index(rest[len("//"):], end)
+	if n < 0 {
+		if end == "\n" {
+			p.i = len(p.s)
+		}
+		return end == "\n"
+	}
+	p.i += len("//") + n + length
+	return true
+}
+
+// last reports whether a comma was the last one, behind which nothing follows.
+func (p *parser) last(closing byte) bool {
+	if !p.loose || p.peek() != closing {
+		return false
+	}
+	p.i++
+	return true
 }
 
 func (p *parser) peek() byte {
@@ -235,6 +277,9 @@ func (p *parser) object(v *value, depth int) *syntaxError {
 		case ',':
 			p.i++
 			p.space()
+			if p.last('}') {
+				return nil
+			}
 		case '}':
 			p.i++
 			return nil
@@ -281,6 +326,9 @@ func (p *parser) array(v *value, depth int) *syntaxError {
 		case ',':
 			p.i++
 			p.space()
+			if p.last(']') {
+				return nil
+			}
 		case ']':
 			p.i++
 			return nil

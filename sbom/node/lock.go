@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"path"
 	"strconv"
 	"strings"
@@ -8,11 +9,13 @@ import (
 	"countermark/sbom"
 )
 
-// lockfile is npm's lockfile, resolved: what npm calls the virtual tree.
+// lockfile is npm's or Bun's lockfile, resolved: what npm calls the virtual tree.
 type lockfile struct {
 	*source
-	cut     bool    // it breaks off; what is missing is unknown
-	entries []entry // in file order; the root first
+	bun     *bunRules // what Bun's lockfile has beside packages; nil for npm's
+	legacy  bool      // npm's of version 1, which does not say what the project asks for
+	cut     bool      // it breaks off; what is missing is unknown
+	entries []entry   // in file order; the root first
 	nodes   map[string]int
 	child   map[childKey]int // what lies in the node_modules of an entry
 
@@ -38,7 +41,11 @@ type entry struct {
 	hasResolved bool
 	integrity   []sbom.Hash
 	license     string
-	bins        []string // the commands that it provides
+	bins        []string    // the commands that it provides
+	source      sbom.Source // where the lockfile says it outright; else resolved tells
+	local       string      // of what comes from a folder or archive of the project: its path there
+	patches     []sbom.Patch
+	properties  []sbom.Property
 	bundles     []string
 	bundlesAll  bool
 	hasShrink   bool
@@ -91,17 +98,21 @@ func readLockfile(f *sbom.File, m *manifest) *lockfile {
 	root := &l.doc.root
 	if root.kind != objectKind {
 		if !l.cut {
-			l.invalid(root.off, hintRegenerate, "a lockfile must be an object, not %s", root.kind)
+			l.invalid(root.off, l.hint(), "a lockfile must be an object, not %s", root.kind)
 		}
 		return nil
 	}
 	if !l.readVersion(root) {
 		return nil
 	}
+	if l.legacy {
+		l.readLegacy(root, m)
+		return l
+	}
 	packages := root.get("packages")
 	if packages == nil || packages.value.kind != objectKind {
 		if !l.cut {
-			l.invalid(root.off, hintRegenerate, "no object \"packages\", which lockfileVersion 2 and 3 must have")
+			l.invalid(root.off, l.hint(), "no object \"packages\", which lockfileVersion 2 and 3 must have")
 		}
 		return nil
 	}
@@ -135,9 +146,10 @@ func (l *lockfile) readVersion(root *value) bool {
 	case 2, 3:
 		return true
 	case 1:
-		l.problem(sbom.Unsupported, m.off, hintV3, "lockfileVersion 1 does not say which package resolves to which, and is not read")
+		l.legacy = true
+		return true
 	default:
-		l.problem(sbom.Unsupported, m.off, hintV3, "this lockfileVersion is not read by this version of countermark (2 and 3 are)")
+		l.problem(sbom.Unsupported, m.off, hintV3, "this lockfileVersion is not read by this version of countermark (1, 2 and 3 are)")
 	}
 	return false
 }
@@ -148,9 +160,9 @@ func (l *lockfile) readVersion(root *value) bool {
 func (l *lockfile) judgeDuplicates(packages *value) {
 	for _, d := range l.doc.duplicates {
 		if d.depth == 1 || d.off >= packages.off && d.off < packages.end {
-			l.invalid(d.off, hintRegenerate, "%s stands twice in the same object", quote(d.name))
+			l.invalid(d.off, l.hint(), "%s stands twice in the same object", quote(d.name))
 		} else {
-			l.warn(d.off, hintRegenerate, "%s stands twice in the same object; the last one counts", quote(d.name))
+			l.warn(d.off, l.hint(), "%s stands twice in the same object; the last one counts", quote(d.name))
 		}
 	}
 }
@@ -179,7 +191,7 @@ func (l *lockfile) readEntries(packages *value) {
 			continue
 		}
 		if why := badKey(m.name); why != "" {
-			l.invalid(m.off, hintRegenerate, "the path %s %s", quote(m.name), why)
+			l.invalid(m.off, l.hint(), "the path %s %s", quote(m.name), why)
 			continue
 		}
 		e := l.readEntry(m)
@@ -191,7 +203,7 @@ func (l *lockfile) readEntries(packages *value) {
 		l.entries = append(l.entries, e)
 	}
 	if l.entries[0].off == none && len(l.entries) > 1 && !l.cut {
-		l.invalid(packages.off, hintRegenerate, "no entry \"\" for the project itself, so nobody knows which packages it asks for")
+		l.invalid(packages.off, l.hint(), "no entry \"\" for the project itself, so nobody knows which packages it asks for")
 	}
 }
 
@@ -236,15 +248,27 @@ func (l *lockfile) readEntry(m *member) entry {
 	e.dev = l.flag(v, "dev")
 	e.optional = l.flag(v, "optional") || l.flag(v, "devOptional")
 	e.bins = l.bins(v, e.name)
+	e.properties = l.facts(v)
 	if integrity := l.member(v, "integrity", stringKind); integrity != nil {
 		hashes, err := parseIntegrity(integrity.value.text)
 		if err != nil {
-			l.invalid(integrity.off, hintRegenerate, "the integrity of %s: %v", quote(m.name), err)
+			l.invalid(integrity.off, l.hint(), "the integrity of %s: %v", quote(m.name), err)
 		}
 		e.integrity = hashes
 	}
 	l.readBundles(v, &e)
 	return e
+}
+
+// facts are what the lockfile knows of a package beyond what it is.
+func (l *lockfile) facts(v *value) (out []sbom.Property) {
+	if m := v.get("deprecated"); m != nil && m.value.kind == stringKind {
+		out = append(out, sbom.Property{Name: PropertyDeprecated, Value: cmp.Or(redact(m.value.text), "true")})
+	}
+	if l.flag(v, "hasInstallScript") {
+		out = append(out, sbom.Property{Name: PropertyInstallScript, Value: "true"})
+	}
+	return out
 }
 
 // readBundles reads which of its dependencies a package brings along: a list, an
@@ -278,7 +302,7 @@ func (s *source) version(obj *value) string {
 	}
 	v := plainVersion(m.value.text)
 	if v == "" {
-		s.invalid(m.off, hintRegenerate, "the version is not of the form 1.2.3")
+		s.invalid(m.off, s.hint(), "the version is not of the form 1.2.3")
 	}
 	return v
 }

@@ -82,7 +82,13 @@ func (l *lockfile) compare(i int, m *manifest) {
 		return
 	}
 	e := &l.entries[i]
+	if e.installed() {
+		return // Bun copies a folder, and leaves out what it needs for development
+	}
 	e.own = m
+	if l.legacy {
+		return // what the project asks for was taken from package.json
+	}
 	locked := map[string]edge{}
 	for _, d := range e.edges {
 		locked[fold(d.name)] = d
@@ -93,21 +99,33 @@ func (l *lockfile) compare(i int, m *manifest) {
 		switch {
 		case ok && (have.kind == workspaceEdge || have.spec == d.spec && have.kind == d.kind):
 		case ok && have.spec == d.spec, l.satisfied(i, d):
-			m.warn(d.off, hintRegenerate, "%s differs from what %s says of it, which still satisfies it", quote(d.name), l.quotePath())
+			m.warn(d.off, l.hint(), "%s differs from what %s says of it, which still satisfies it", quote(d.name), l.quotePath())
 		case !ok && d.kind.mayMiss():
-			m.warn(d.off, hintRegenerate, "%s is not known to %s", quote(d.name), l.quotePath())
+			m.warn(d.off, l.hint(), "%s is not known to %s", quote(d.name), l.quotePath())
 		default:
-			m.invalid(d.off, hintRegenerate, "%s does not fit %s, so `npm ci` would refuse to install", quote(d.name), l.quotePath())
+			m.invalid(d.off, l.hint(), "%s does not fit %s, so %s would refuse to install", quote(d.name), l.quotePath(), l.strictInstall())
 		}
 	}
-	if i == 0 {
+	switch {
+	case i == 0 && l.bun != nil:
+		l.compareBunRules(m)
+	case i == 0:
 		l.compareOverrides(m)
 	}
 	for _, d := range e.edges { // in file order
 		if left, ok := locked[fold(d.name)]; ok && left.kind != workspaceEdge {
-			l.warn(d.off, hintRegenerate, "%s is no longer in package.json of %s", quote(d.name), l.label(e))
+			l.warn(d.off, l.hint(), "%s is no longer in package.json of %s", quote(d.name), l.label(e))
 		}
 	}
+}
+
+// strictInstall is the command that refuses a lockfile which does not fit
+// package.json.
+func (l *lockfile) strictInstall() string {
+	if l.bun != nil {
+		return "`bun install --frozen-lockfile`"
+	}
+	return "`npm ci`"
 }
 
 func (l *lockfile) quotePath() string { return quote(l.file.Path) }

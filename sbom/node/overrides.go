@@ -150,7 +150,7 @@ func (l *lockfile) compareOverrides(m *manifest) {
 			}
 			if by.name == d.name && !told[by] && !l.meets(to, d.name, m.reference(by.value)) {
 				told[by] = true
-				m.invalid(by.off, hintRegenerate, "the override of %s does not fit %s, so npm would install something else", quote(d.name), l.quotePath())
+				m.invalid(by.off, l.hint(), "the override of %s does not fit %s, so npm would install something else", quote(d.name), l.quotePath())
 			}
 			if next := (governed{to, by}); !seen[next] {
 				seen[next] = true

@@ -19,6 +19,7 @@ type folder struct {
 	pkg      *sbom.File
 	foreign  bool // holds a lockfile that is not read
 	lockfile *lockfile
+	bunFile  *sbom.File
 	others   []otherLock
 	yarnFile *sbom.File
 	yarn     *yarnLock
@@ -79,6 +80,8 @@ func (p *projects) sort(f *sbom.File) {
 		at.shrink = only(at.shrink, f)
 	case YarnLock:
 		at.yarnFile = only(at.yarnFile, f)
+	case BunLock:
+		at.bunFile = only(at.bunFile, f)
 	case Manifest:
 		at.pkg = only(at.pkg, f)
 	case PNPMLock:
@@ -116,34 +119,54 @@ func (p *projects) load(at *folder) {
 	}
 	p.loadOthers(at)
 	lock := at.chooseLock()
-	if f := cmp.Or(lock, at.yarnFile); f != nil && at.pkg == nil {
+	if f := cmp.Or(lock, at.bunFile, at.yarnFile); f != nil && at.pkg == nil {
 		at.manifest = siblingManifest(f)
 	}
 	if at.yarnFile != nil {
 		at.yarn = readYarn(at.yarnFile)
 	}
-	if lock == nil {
+	if at.bunFile != nil && lock != nil {
+		at.bunFile.Problem(sbom.Problem{
+			Code: sbom.Invalid, Message: "there is a lockfile of npm beside it, and which of them counts depends on who installs",
+			Hint: "delete the one that is not used",
+		})
+	}
+	f := cmp.Or(lock, at.bunFile)
+	if f == nil {
 		return
 	}
 	if c, ok := p.members[at.dir]; ok && c.by != nil && c.by.declared && c.by.entries[c.entry].workspace {
-		lock.Problem(sbom.Problem{
+		program := "npm"
+		if c.by.bun != nil {
+			program = "Bun"
+		}
+		f.Problem(sbom.Problem{
 			Code:    sbom.Warning,
-			Message: "npm ignores this lockfile, since the folder is a workspace member of another project",
+			Message: program + " ignores this lockfile, since the folder is a workspace member of another project",
 			Hint:    "delete it",
 		})
 		return
 	}
-	at.lockfile = readLockfile(lock, at.manifest)
+	if lock != nil {
+		at.lockfile = readLockfile(lock, at.manifest)
+	} else {
+		at.lockfile = readBun(at.bunFile, at.manifest)
+	}
+	p.coverMembers(at)
+}
+
+// coverMembers notes which other folders a lockfile describes.
+func (p *projects) coverMembers(at *folder) {
 	if at.lockfile == nil {
 		at.foreign = true // there is a lockfile, and it says nothing
 		return
 	}
 	for i := range at.lockfile.entries {
 		e := &at.lockfile.entries[i]
-		if i == 0 || e.link || e.installed() {
+		if i == 0 || e.link || e.installed() && e.local == "" {
 			continue
 		}
-		if dir := path.Join(at.dir, e.key); p.members[dir] == (covered{}) {
+		if dir := path.Join(at.dir, cmp.Or(e.local, e.key)); p.members[dir] == (covered{}) {
 			p.members[dir] = covered{by: at.lockfile, entry: i}
 		}
 	}
@@ -152,9 +175,9 @@ func (p *projects) load(at *folder) {
 // loadOthers parses the lockfiles of other package managers than npm.
 func (p *projects) loadOthers(at *folder) {
 	for _, f := range at.otherFiles {
-		if at.lock != nil || at.shrink != nil {
+		if beside := at.besides(); beside != "" {
 			f.Problem(sbom.Problem{
-				Code: sbom.Invalid, Message: "there is a lockfile of npm beside it, and which of them counts depends on who installs",
+				Code: sbom.Invalid, Message: "there is a lockfile of " + beside + " beside it, and which of them counts depends on who installs",
 				Hint: "delete the one that is not used",
 			})
 		}
@@ -170,6 +193,17 @@ func (p *projects) loadOthers(at *folder) {
 			}
 		}
 	}
+}
+
+// besides names the package manager whose lockfile lies in the folder, too.
+func (at *folder) besides() string {
+	switch {
+	case at.lock != nil || at.shrink != nil:
+		return "npm"
+	case at.bunFile != nil:
+		return "Bun"
+	}
+	return ""
 }
 
 // judgeSibling looks for the file that npm would take instead of a lockfile that
@@ -375,6 +409,9 @@ func (p *projects) addLocked(at *folder) {
 			ids[i] = p.addEntry(at, i)
 		}
 	}
+	if l.bun != nil {
+		p.placeDirect(at, ids)
+	}
 	for i := range l.entries {
 		for _, e := range l.entries[i].edges {
 			if to := l.instance(e.to); to != none && ids[i] != sbom.NoID && ids[to] != sbom.NoID {
@@ -395,7 +432,7 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 	l := at.lockfile
 	e := &l.entries[i]
 	if !validName(e.name) {
-		l.invalid(e.off, hintRegenerate, "%s is no name of a package", quote(e.name))
+		l.invalid(e.off, l.hint(), "%s is no name of a package", quote(e.name))
 		return sbom.NoID
 	}
 	c := sbom.Component{
@@ -412,6 +449,9 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 	switch c.Source {
 	case sbom.FromGit:
 		c.Resolved = vcsURL(e.resolved)
+		if _, commit, _ := strings.Cut(e.resolved, "#"); l.bun != nil && bunCommit.MatchString(commit) && !strings.Contains(c.Resolved, "#") {
+			c.Resolved += "#" + commit
+		}
 		c.PURL = purl(e.name, e.version, "vcs_url", c.Resolved)
 	case sbom.FromTarball:
 		c.PURL = purl(e.name, e.version, "download_url", c.Resolved)
@@ -425,7 +465,7 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 		}
 	case sbom.FromRegistry:
 		if e.version == "" {
-			l.invalid(e.off, hintRegenerate, "%s has no version", l.label(e))
+			l.invalid(e.off, l.hint(), "%s has no version", l.label(e))
 		}
 		fallthrough
 	default:
@@ -449,7 +489,17 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 			c.Properties = append(c.Properties, sbom.Property{Name: PropertyAlias, Value: link.folder})
 		}
 	}
+	c.Properties = append(c.Properties, e.properties...)
+	for _, patch := range e.patches {
+		c.Patches = append(c.Patches, sbom.Patch{Path: path.Join(at.dir, patch.Path)})
+	}
+	if c.Source == sbom.FromFile && e.version == "" { // which no lockfile says of a folder or archive of the project
+		c.PURL, c.Ref = "", "npm:"+path.Join(at.dir, e.local)+"#"+e.name
+	}
 	id := p.b.Add(c, sbom.Use{Development: e.dev, Optional: e.optional}, where...)
+	if l.bun != nil {
+		return id // see placeDirect
+	}
 	if e.installed() {
 		p.b.Place(path.Join(at.dir, e.key), id, e.bins...)
 	}
@@ -462,6 +512,8 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 // sourceOf says by which way the bytes of an entry arrive.
 func (l *lockfile) sourceOf(e *entry) sbom.Source {
 	switch {
+	case e.source != "":
+		return e.source
 	case e.workspace:
 		return sbom.FromProject
 	case !e.installed():
@@ -473,7 +525,7 @@ func (l *lockfile) sourceOf(e *entry) sbom.Source {
 	}
 	source, ok := lockedSource(e.resolved)
 	if !ok {
-		l.invalid(e.off, hintRegenerate, "the URL from which %s is resolved is of no known form", l.label(e))
+		l.invalid(e.off, l.hint(), "the URL from which %s is resolved is of no known form", l.label(e))
 	}
 	if source == sbom.FromRegistry && e.byURL {
 		return sbom.FromTarball

@@ -17,12 +17,12 @@ const (
 	Shrinkwrap  = "npm-shrinkwrap.json"
 	Manifest    = "package.json"
 	PNPMLock    = "pnpm-lock.yaml"
+	BunLock     = "bun.lock"
 )
 
 // unread are the lockfiles that are recognised, with the program that wrote
 // them, but not read by this version: what they pin is unknown.
 var unread = map[string]string{
-	"bun.lock":  "Bun",
 	"bun.lockb": "Bun",
 	"deno.lock": "Deno",
 }
@@ -33,7 +33,7 @@ var hintUnread = map[string]string{
 	"bun.lockb": "convert it by `bun install --save-text-lockfile --frozen-lockfile --lockfile-only`, or check a package-lock.json instead (`npm install --package-lock-only` writes one)",
 }
 
-var kinds = append([]string{PackageLock, Shrinkwrap, Manifest, PNPMLock, YarnLock}, slices.Sorted(maps.Keys(unread))...)
+var kinds = append([]string{PackageLock, Shrinkwrap, Manifest, PNPMLock, YarnLock, BunLock}, slices.Sorted(maps.Keys(unread))...)
 
 // Property names of this reader. The path is that of the official CycloneDX
 // property taxonomy for npm.
@@ -71,7 +71,7 @@ func (Reader) Recognize(name string) string {
 
 var sniffPNPM = regexp.MustCompile(`(?m)^lockfileVersion: *['"]?[0-9]`)
 
-// Sniff recognises the lockfiles of npm, pnpm and yarn under any name.
+// Sniff recognises the lockfiles of npm, pnpm, yarn and Bun under any name.
 func (Reader) Sniff(data []byte) string {
 	if sniffPNPM.Match(data[:min(len(data), 4096)]) {
 		return PNPMLock
@@ -79,11 +79,16 @@ func (Reader) Sniff(data []byte) string {
 	if classic, berry := yarnForm(data); classic != "" || berry {
 		return YarnLock
 	}
-	doc := parseJSON(data)
-	if doc.root.get("lockfileVersion") == nil || doc.root.get("packages") == nil {
+	root := &parseJSONC(data).root
+	switch {
+	case root.get("lockfileVersion") == nil:
 		return ""
+	case root.get("workspaces") != nil:
+		return BunLock
+	case root.get("packages") != nil || root.get("requires") != nil && root.get("dependencies") != nil:
+		return PackageLock
 	}
-	return PackageLock
+	return ""
 }
 
 // Read implements [sbom.Reader].

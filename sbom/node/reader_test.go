@@ -399,7 +399,7 @@ func TestLockfileProblems(t *testing.T) {
 		"empty":                 {"", []string{`package-lock.json:1: invalid: invalid JSON: the file ends too early`}},
 		"array":                 {"[]", []string{`package-lock.json:1: invalid: a lockfile must be an object, not an array`}},
 		"merge conflict":        {lock(root, "<<<<<<< HEAD\n"+a("")), []string{`package-lock.json:3: invalid: invalid JSON: expected a name`}},
-		"version 1":             {"{\n\"lockfileVersion\": 1, \"dependencies\": {}}", []string{`package-lock.json:2: unsupported: lockfileVersion 1`}},
+		"version 1":             {"{\n\"lockfileVersion\": 1, \"dependencies\": {}}", []string{`package-lock.json:1: unsupported: without "requires"`, `package-lock.json:0: unsupported: there is no package.json`}},
 		"version 9":             {`{"lockfileVersion": 9, "packages": {}}`, []string{`package-lock.json:1: unsupported: this lockfileVersion`}},
 		"huge version":          {`{"lockfileVersion": 1e999, "packages": {}}`, []string{`package-lock.json:1: unsupported: this lockfileVersion`}},
 		"version as text":       {`{"lockfileVersion": "3", "packages": {}}`, []string{`package-lock.json:1: invalid: "lockfileVersion" must be a number, not a string`}},

@@ -63,6 +63,9 @@ func (s *source) problem(code sbom.ProblemCode, off int, hint, format string, ar
 	s.file.Problem(p)
 }
 
+// hint is how to have the file written anew.
+func (s *source) hint() string { return cmp.Or(s.regenerate, hintRegenerate) }
+
 func (s *source) invalid(off int, hint, format string, args ...any) {
 	s.problem(sbom.Invalid, off, hint, format, args...)
 }
@@ -92,7 +95,7 @@ func quote(s string) string {
 
 // wrongType records a member of another type than the format has.
 func (s *source) wrongType(m *member, want kind) {
-	s.invalid(m.off, cmp.Or(s.regenerate, hintRegenerate), "%s must be %s, not %s", quote(m.name), want, m.value.kind)
+	s.invalid(m.off, s.hint(), "%s must be %s, not %s", quote(m.name), want, m.value.kind)
 }
 
 // member returns the member of obj if it has the type. Null counts as absent, as
@@ -126,7 +129,7 @@ func (s *source) list(m *member) []string {
 	var out []string
 	for _, e := range m.value.elems {
 		if e.kind != stringKind {
-			s.invalid(e.off, hintRegenerate, "%s must hold strings, not %s", quote(m.name), e.kind)
+			s.invalid(e.off, s.hint(), "%s must hold strings, not %s", quote(m.name), e.kind)
 			continue
 		}
 		out = append(out, e.text)
@@ -227,7 +230,7 @@ func (s *source) dependencies(obj *value, own bool) []dependency {
 	index := map[string]int{} // allocates nothing while it is empty
 	add := func(m *member, k edgeKind) {
 		if m.value.kind != stringKind {
-			s.invalid(m.off, hintRegenerate, "the dependency %s must be a string, not %s", quote(m.name), m.value.kind)
+			s.invalid(m.off, s.hint(), "the dependency %s must be a string, not %s", quote(m.name), m.value.kind)
 			return
 		}
 		d := dependency{m.name, m.value.text, k, m.off}

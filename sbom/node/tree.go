@@ -23,7 +23,7 @@ func (l *lockfile) place() {
 		}
 		k := childKey{e.parent, fold(e.folder)}
 		if other, ok := l.child[k]; ok {
-			l.invalid(e.off, hintRegenerate, "%s and %s are the same folder where file names ignore case", quote(l.entries[other].key), quote(e.key))
+			l.invalid(e.off, l.hint(), "%s and %s are the same folder where file names ignore case", quote(l.entries[other].key), quote(e.key))
 		}
 		l.child[k] = i
 	}
@@ -61,7 +61,7 @@ func (l *lockfile) measure(i int) int {
 	e.nesting = l.measure(e.parent) + 1
 	if e.nesting > maxNesting {
 		if e.nesting == maxNesting+1 {
-			l.invalid(e.off, hintRegenerate, "more than %d packages inside of each other", maxNesting)
+			l.invalid(e.off, l.hint(), "more than %d packages inside of each other", maxNesting)
 		}
 		e.parent, e.isChild = 0, false
 	}
@@ -76,7 +76,7 @@ func (l *lockfile) followLinks() {
 			continue
 		}
 		if !e.hasResolved {
-			l.invalid(e.off, hintRegenerate, "the link %s has no target", quote(e.key))
+			l.invalid(e.off, l.hint(), "the link %s has no target", quote(e.key))
 			continue
 		}
 		target := path.Clean(e.resolved)
@@ -86,7 +86,7 @@ func (l *lockfile) followLinks() {
 		}
 		if !ok || l.entries[n].link || path.IsAbs(target) {
 			if !l.cut {
-				l.invalid(e.off, hintRegenerate, "the target of the link %s is not in the lockfile", quote(e.key))
+				l.invalid(e.off, l.hint(), "the target of the link %s is not in the lockfile", quote(e.key))
 			}
 			continue
 		}
@@ -121,7 +121,7 @@ func (l *lockfile) findWorkspaces(m *manifest) {
 		e := &l.entries[i]
 		e.workspace = !e.link && match(e.key)
 		if !e.link && match(e.key) != locked(e.key) {
-			l.invalid(e.off, hintRegenerate, "package.json and the lockfile differ in whether %s is a workspace member", quote(e.key))
+			l.invalid(e.off, l.hint(), "package.json and the lockfile differ in whether %s is a workspace member", quote(e.key))
 		}
 	}
 }
@@ -216,9 +216,9 @@ func (l *lockfile) resolve() {
 				continue
 			}
 			if found := &l.entries[to]; found.folder != d.name {
-				l.invalid(d.off, hintRegenerate, "%s asks for %s and would get %s", l.label(e), quote(d.name), quote(found.key))
+				l.invalid(d.off, l.hint(), "%s asks for %s and would get %s", l.label(e), quote(d.name), quote(found.key))
 			} else if d.kind == workspaceEdge && !l.leadsTo(to, d) {
-				l.invalid(d.off, hintRegenerate, "the workspace member %s is not what %s leads to", quote(d.name), quote(found.key))
+				l.invalid(d.off, l.hint(), "the workspace member %s is not what %s leads to", quote(d.name), quote(found.key))
 			} else if asksURL(d.spec) {
 				found.byURL = true
 			}
@@ -249,7 +249,7 @@ func (l *lockfile) missing(e *entry, d dependency) {
 	case d.kind.mayMiss():
 	case l.cut || e.outside():
 		e.incomplete = true
-	case d.kind == peerEdge:
+	case d.kind == peerEdge && l.bun == nil:
 		l.warn(d.off, "install it, unless the project runs npm with --legacy-peer-deps on purpose",
 			"%s needs the peer %s, which is not in the lockfile", l.label(e), quote(d.name))
 	case e.hasShrink:
@@ -258,7 +258,7 @@ func (l *lockfile) missing(e *entry, d dependency) {
 			"%s brings an npm-shrinkwrap.json of its own, whose packages are not in this lockfile", l.label(e))
 	default:
 		e.incomplete = true
-		l.invalid(d.off, hintRegenerate, "%s depends on %s, which is not in the lockfile", l.label(e), quote(d.name))
+		l.invalid(d.off, l.hint(), "%s depends on %s, which is not in the lockfile", l.label(e), quote(d.name))
 	}
 }
 
@@ -297,10 +297,12 @@ func (l *lockfile) findBundled() {
 	for i := range l.entries {
 		e := &l.entries[i]
 		if e.markBundled && !e.bundled && !e.hasResolved && len(e.integrity) == 0 && !l.bundledByProject(e) {
-			l.warn(e.off, hintRegenerate, "%s is marked as bundled, but no package above it bundles it", quote(e.key))
+			l.warn(e.off, l.hint(), "%s is marked as bundled, but no package above it bundles it", quote(e.key))
 		}
 		if e.bundled && len(e.integrity) > 0 && !e.hasResolved {
-			l.warn(e.off, "", "%s comes inside of another package, so its own integrity protects nothing and is left out", quote(e.key))
+			if l.bun == nil { // Bun always writes the one of the registry's
+				l.warn(e.off, "", "%s comes inside of another package, so its own integrity protects nothing and is left out", quote(e.key))
+			}
 			e.integrity = nil
 		}
 	}
