@@ -31,12 +31,15 @@ func unplug(t *testing.T) {
 // has to get.
 func realBundles() []realBundle {
 	email := Identity{CertificateRegexp: ".+@.+", Issuer: "https://github.com/login/oauth"}
+	demo := Identity{Source: Expectation{Repo: "https://github.com/actions/attest-demo"}}
 	sigstoreJS := Identity{Source: Expectation{Repo: realRepo, Ref: realRef, Workflow: realWorkflow, DenySelfHosted: true}}
 	return []realBundle{
 		{file: "sigstore-1.3.0/bundle-provenance.json", digest: "sha512:" + realSHA512, id: Identity{Source: Expectation{Repo: realRepo}}, state: Verified},
 		{file: "sigstore-2.0.0/bundle-provenance.json", digest: "sha512:" + real200SHA512, id: sigstoreJS, state: Verified},
 		{file: "github-cli/sigstore-js-2.1.0-bundle.json", digest: "sha512:" + real210SHA512, id: sigstoreJS, state: Verified},
 		{file: "github-cli/sigstore-js-2.1.0-bundle.json", digest: "sha512:" + real200SHA512, id: sigstoreJS, state: Invalid},
+		{file: "github-cli/sigstore-js-2.1.0-bundle-v0.1.json", digest: "sha512:" + real210SHA512, id: sigstoreJS, state: Verified},
+		{file: "github-cli/sigstore-js-2.1.0-bundle-v0.1.json", digest: "sha512:" + real210SHA512, id: Identity{Source: Expectation{Repo: realRepo + "2"}}, state: Mismatch},
 		{file: "sigstore-go/dsse.sigstore.json", digest: emailSHA512, id: email, state: Verified},
 		{file: "sigstore-go/dsse.sigstore.json", digest: emailSHA512, id: Identity{Certificate: "a@acme.example", Issuer: email.Issuer}, state: Mismatch},
 		{file: "sigstore-go/dsse-2sigs.sigstore.json", digest: emailSHA512, id: email, state: Invalid},
@@ -64,8 +67,13 @@ func realBundles() []realBundle {
 			id: Identity{Source: Expectation{Repo: "https://github.com/too-legit/attest"}}, state: Mismatch,
 		},
 		{ // the public root does not know GitHub's own instance
-			file: "github-cli/github_provenance_demo-0.0.12-py3-none-any-bundle.jsonl", digest: "sha256:ae57936def59bc4c75edd3a837d89bcefc6d3a5e31d55a6fa7a71624f92c3c3b",
-			id: Identity{Source: Expectation{Repo: "https://github.com/actions/attest-demo"}}, state: Invalid,
+			file: "github-cli/github_provenance_demo-0.0.12-py3-none-any-bundle.jsonl", digest: demoSHA256, id: demo, state: Invalid,
+		},
+		{file: "github-cli/github_provenance_demo-0.0.12-py3-none-any-bundle-missing-cert.jsonl", digest: demoSHA256, id: demo, state: Invalid},
+		{file: "github-cli/github_provenance_demo-0.0.12-py3-none-any-bundle-missing-verification-material.jsonl", digest: demoSHA256, id: demo, state: Invalid},
+		{ // nor is GitHub's attestation of a release signed below the public root
+			file: "github-cli/github_release_bundle.json", digest: "sha256:e15b593c6ab8d7725a3cc82226ef816cac6bf9c70eed383bd459295cc65f5ec3",
+			id: Identity{Certificate: "https://dotcom.releases.github.com", IssuerRegexp: ".*"}, state: Invalid,
 		},
 		{file: "github-cli/sigstoreBundle-invalid-signature.json", digest: "sha512:" + real210SHA512, id: sigstoreJS, state: Invalid},
 		{file: "cosign/oci-attestation.sigstore.json", digest: "sha256:732112270d7e59418a8c080b134b24cabd67d250d0d0147a97ed95ba5c280aa4", id: email, state: Verified},
@@ -82,6 +90,7 @@ type realBundle struct {
 const (
 	real210SHA512 = "90f223f992e4c88dd068cd2a5fc57f9d2b30798343dd6e38f29c240e04ba090ef831f84490847c4e82b9232c78e8a258463b1e55c0f7469f730265008fa6633f"
 	emailSHA512   = "sha512:bbfd372fc9beeb777fe35d05bb10c0c70a9733d366a75fed7dd18866c7391de3ee7e88ba74dd47abf3e15c845e547fcf0e5c3da80854c751554224d3a6d4e55f"
+	demoSHA256    = "sha256:ae57936def59bc4c75edd3a837d89bcefc6d3a5e31d55a6fa7a71624f92c3c3b"
 	keyedSHA256   = "sha256:6ae8a75555209fd6c44157c0aed8016e763ff435a19cf186f76863140143ff72"
 )
 
