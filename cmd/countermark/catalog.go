@@ -16,7 +16,8 @@ func (p *program) catalogCommand() *cobra.Command {
 		Long: `Shows the catalogue: for each well-known MCP server, package or image the
 repository that it officially comes from, with its numeric ids where they are
 known, the package under which it is published, if any, the place that documents
-it, and the day on which that was checked. With NAME, those that hold it in their
+it with the day on which that was checked, and whether and when the package's
+registry was seen to name the same repository. With NAME, those that hold it in their
 name, vendor, package, repository or brand.
 
 The catalogue only tightens: it gives a source to what your policy names none for,
@@ -73,6 +74,12 @@ func (p *program) catalogText(known *catalog.Catalog, entries []catalog.Entry) e
 			out.Printf("\n  workflow    %s", e.Workflow)
 		}
 		out.Printf("\n  documented  %s (%s, checked %s)\n", e.Documented, e.Basis, e.Checked)
+		switch {
+		case e.RegistryChecked != "":
+			out.Printf("  registry    named the same repository on %s\n", e.RegistryChecked)
+		case e.Published():
+			out.Printf("  registry    not asked\n")
+		}
 		if e.Note != "" {
 			out.Printf("  note        %s\n", e.Note)
 		}

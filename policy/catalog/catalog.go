@@ -46,12 +46,16 @@ type Entry struct {
 	Workflow     string         `json:"workflow,omitempty"`     // path in the repository; empty unless it is certain
 	Documented   string         `json:"documented"`             // the page that says so
 	Basis        string         `json:"basis"`                  // one of the Basis constants
-	Checked      string         `json:"checked"`                // the day of the check, 2006-01-02
-	Note         string         `json:"note,omitempty"`
-	Brands       []string       `json:"brands,omitempty"`   // words by which people know it
-	Scopes       []string       `json:"scopes,omitempty"`   // npm scopes of the vendor, with @
-	Aliases      []string       `json:"aliases,omitempty"`  // further packages of the vendor in the same ecosystem
-	Distinct     []string       `json:"distinct,omitempty"` // words near to a brand that mean something else
+	Checked      string         `json:"checked"`                // the day on which Documented was read, 2006-01-02
+	// RegistryChecked is the day on which the registry's metadata of the latest
+	// version named Repository too; empty where no registry was asked.
+	RegistryChecked string `json:"registryChecked,omitempty"`
+
+	Note     string   `json:"note,omitempty"`
+	Brands   []string `json:"brands,omitempty"`   // words by which people know it
+	Scopes   []string `json:"scopes,omitempty"`   // npm scopes of the vendor, with @
+	Aliases  []string `json:"aliases,omitempty"`  // further packages of the vendor in the same ecosystem
+	Distinct []string `json:"distinct,omitempty"` // words near to a brand that mean something else
 }
 
 // Published reports whether the vendor has a package of the server in a
@@ -142,6 +146,7 @@ type server struct {
 	RepositoryID string   `yaml:"repository_id"`
 	OwnerID      string   `yaml:"owner_id"`
 	Documented   string   `yaml:"documented"`
+	Registry     string   `yaml:"registry_checked"`
 	Basis        string   `yaml:"basis"`
 	Brands       []string `yaml:"brands"`
 	Scopes       []string `yaml:"scopes"`
@@ -155,7 +160,7 @@ func (s server) entry(checked string) Entry {
 		Name: s.Name, Vendor: s.Vendor,
 		Ecosystem: sbom.Ecosystem(s.Ecosystem), Package: s.Package, Unreleased: s.Unreleased,
 		Repository: s.Repository, RepositoryID: s.RepositoryID, OwnerID: s.OwnerID,
-		Documented: s.Documented, Basis: s.Basis, Checked: checked, Note: s.Note,
+		Documented: s.Documented, Basis: s.Basis, Checked: checked, RegistryChecked: s.Registry, Note: s.Note,
 		Brands: s.Brands, Scopes: s.Scopes, Aliases: s.Aliases, Distinct: s.Distinct,
 	}
 }
@@ -206,6 +211,12 @@ func (e Entry) validate() error {
 	}
 	if _, err := time.Parse(time.DateOnly, e.Checked); err != nil {
 		return fmt.Errorf("checked %q is no date: write 2006-01-02", e.Checked)
+	}
+	if _, err := time.Parse(time.DateOnly, e.RegistryChecked); e.RegistryChecked != "" && err != nil {
+		return fmt.Errorf("the registry's day %q is no date: write 2006-01-02", e.RegistryChecked)
+	}
+	if e.RegistryChecked != "" && (e.Package == NotPublished || e.Unreleased) {
+		return errors.New("no registry can confirm a package that its vendor has not published")
 	}
 	if e.Workflow != "" && !workflow.MatchString(e.Workflow) {
 		return fmt.Errorf("workflow %q is no .github/workflows/NAME.yml", e.Workflow)

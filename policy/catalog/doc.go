@@ -16,7 +16,9 @@
 // builds (docker.io/mcp/*) are listed with the source that Docker built them from;
 // only a signature that certifies this very repository proves them.
 //
-// Maintainers compare the npm entries with the registry by the command in recheck.
+// Maintainers compare the npm entries with the registry by the command in recheck
+// (make catalog), which stamps the day into those that agree. An entry without that
+// day says so: nobody has asked a registry about it.
 //
 // # What looks alike
 //

@@ -14,7 +14,7 @@ import (
 )
 
 // packageFields is the number of columns of packages.tsv.
-const packageFields = 8
+const packageFields = 9
 
 // addPackages takes in the lines of packages.tsv. The form is not YAML because
 // the file is read in every run that judges, and holds many lines of one shape.
@@ -64,7 +64,7 @@ func parsePackage(line string) (Entry, error) {
 	e := Entry{
 		Name: name, Ecosystem: sbom.Ecosystem(ecosystem), Package: name,
 		Repository: f[1], RepositoryID: f[2], OwnerID: f[3], Workflow: f[4],
-		Basis: f[5], Checked: f[6], Documented: f[7],
+		Basis: f[5], Checked: f[6], RegistryChecked: f[7], Documented: f[8],
 	}
 	if err := validRepository(e.Repository); err != nil {
 		return Entry{}, err

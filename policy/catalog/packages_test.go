@@ -144,8 +144,8 @@ func TestPackagesFreeNobody(t *testing.T) {
 }
 
 func TestParsePackages(t *testing.T) {
-	const good = "npm:a\thttps://github.com/a/a\t1\t2\t.github/workflows/release.yml\tcertificate\t2026-01-03\thttps://github.com/a/a\n" +
-		"oci:ghcr.io/a/b\thttps://github.com/a/b\t-\t-\t-\tdocker-catalog\t2026-01-01\thttps://github.com/a/b\n"
+	const good = "npm:a\thttps://github.com/a/a\t1\t2\t.github/workflows/release.yml\tcertificate\t2026-01-03\t2026-01-04\thttps://github.com/a/a\n" +
+		"oci:ghcr.io/a/b\thttps://github.com/a/b\t-\t-\t-\tdocker-catalog\t2026-01-01\t-\thttps://github.com/a/b\n"
 	c, err := Parse([]byte(valid), []byte("# a comment\n\n"+good))
 	if err != nil {
 		t.Fatal(err)
@@ -154,11 +154,11 @@ func TestParsePackages(t *testing.T) {
 		t.Errorf("as of %s, want the earliest day", got)
 	}
 	e, _ := c.Source(sbom.NPM, "a")
-	if e.RepositoryID != "1" || e.OwnerID != "2" || e.Workflow != ".github/workflows/release.yml" || e.Vendor != "a" {
+	if e.RepositoryID != "1" || e.OwnerID != "2" || e.Workflow != ".github/workflows/release.yml" || e.Vendor != "a" || e.RegistryChecked != "2026-01-04" {
 		t.Errorf("%+v", e)
 	}
 	for _, x := range []struct{ name, old, replacement, want string }{
-		{"columns", "\t1\t", "\t", "packages.tsv:1: 7 columns"},
+		{"columns", "\t1\t", "\t", "packages.tsv:1: 8 columns"},
 		{"empty", "\t1\t", "\t\t", "empty column"},
 		{"id", "\t1\t", "\tx\t", `id "x" is no number`},
 		{"owner id", "\t2\t", "\t02\t", `id "02" is no number`},
@@ -168,6 +168,7 @@ func TestParsePackages(t *testing.T) {
 		{"workflow", ".github/workflows/release.yml", "release.yml", "workflow"},
 		{"basis", "certificate", "hearsay", "hearsay"},
 		{"date", "2026-01-03", "2026-13-03", "date"},
+		{"registry's date", "2026-01-04", "2026-13-04", "registry's day"},
 		{"ecosystem", "npm:a", "cargo:a", "ecosystem"},
 		{"name", "npm:a", "npm:A", "package name"},
 		{"no host", "oci:ghcr.io/a/b", "oci:mcp/b", "package name"},
@@ -190,7 +191,7 @@ func TestParsePackages(t *testing.T) {
 }
 
 func FuzzParsePackages(f *testing.F) {
-	f.Add([]byte("npm:a\thttps://github.com/a/a\t1\t2\t-\tvendor\t2026-01-03\thttps://github.com/a/a\n"))
+	f.Add([]byte("npm:a\thttps://github.com/a/a\t1\t2\t-\tvendor\t2026-01-03\t-\thttps://github.com/a/a\n"))
 	f.Add([]byte("oci:docker.io/a/b\t\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := Parse([]byte(valid), data)
