@@ -48,6 +48,10 @@ bench: ## all benchmarks, with allocations
 bench-peers: ## this program beside others that do the same, as ratios of one run
 	bash .ci/bench-peers
 
+.PHONY: catalog
+catalog: ## the catalogue beside the npm registry, some hundreds of packages, two at a time (RECHECK: its flags)
+	go run ./policy/catalog/recheck $(RECHECK)
+
 .PHONY: docs
 docs: ## what is generated: docs/, from the commands themselves
 	go generate ./...
