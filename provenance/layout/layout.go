@@ -25,6 +25,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -54,6 +55,11 @@ type Layout struct {
 	Keys  []Key     // all of them have to have signed it; at least one
 	Links fs.FS     // the folder of its links
 	Now   time.Time // at which its end is judged
+
+	// skip switches checks off by their names, so that the tests of this package
+	// can show that an attack is refused by that check and by no luck. Nothing
+	// outside of the package can set it.
+	skip map[string]bool
 }
 
 // Report is the answer.
@@ -62,6 +68,7 @@ type Report struct {
 	Warnings []string // what was left out, and what does not change the answer; may quote foreign data
 
 	products map[string]in_toto.HashObj // of the last step; nil unless its steps hold
+	skip     map[string]bool            // Layout.skip
 }
 
 // The names of the checks.
@@ -76,6 +83,16 @@ const (
 	checkArtifacts  = "artifact-rules"
 	checkInspection = "inspections"
 	checkProduct    = "final-product"
+)
+
+// The names under which tests switch off what is demanded of a link. In results
+// they all stand as the step's threshold.
+const (
+	demandLinkKey       = "link-key"
+	demandLinkSignature = "link-signature"
+	demandLinkStep      = "link-step"
+	demandLinkNames     = "link-names"
+	demandLinkDigests   = "link-digests"
 )
 
 // Verify judges a layout. What does not hold is in the result; errors are an
@@ -94,7 +111,7 @@ func Verify(ctx context.Context, l Layout) (Report, error) {
 	if len(l.Keys) == 0 {
 		return fail(errors.New("nobody is named who has to have signed it"))
 	}
-	j := &judge{ctx: ctx, now: l.Now}
+	j := &judge{ctx: ctx, now: l.Now, skip: l.skip}
 	j.Subject = provenance.Subject{Name: l.Name}
 	keys := make([]in_toto.Key, 0, len(l.Keys))
 	for _, k := range l.Keys {
@@ -104,9 +121,10 @@ func Verify(ctx context.Context, l Layout) (Report, error) {
 	if err := ctx.Err(); err != nil {
 		return Report{}, err
 	}
-	report := Report{Result: j.conclude(ok), Warnings: j.warnings}
+	report := Report{Result: j.conclude(ok), Warnings: j.warnings, skip: l.skip}
 	if ok {
-		report.products = summary.Products
+		report.products = map[string]in_toto.HashObj{}
+		maps.Copy(report.products, summary.Products)
 	}
 	return report, nil
 }
@@ -117,6 +135,7 @@ type judge struct {
 
 	ctx      context.Context //nolint:containedctx // it lives for one call of Verify
 	now      time.Time
+	skip     map[string]bool
 	warnings []string
 	links    int   // files read
 	total    int64 // their bytes
@@ -132,6 +151,7 @@ type place struct {
 // check records a comparison. The first failure of the state that wins is the
 // answer.
 func (j *judge) check(name string, ok bool, expected, actual string, f failure) bool {
+	ok = ok || j.skip[name]
 	j.Checks = append(j.Checks, provenance.Check{Name: name, OK: ok, Expected: provenance.Clip(expected), Actual: provenance.Clip(actual)})
 	if ok {
 		return true
@@ -239,6 +259,9 @@ func (j *judge) reduce(at place, l in_toto.Layout, links map[string]map[string]i
 			return nil, false
 		}
 		out[step.Name] = one[step.Name]
+		if out[step.Name] == nil { // only where the check is switched off
+			out[step.Name] = links[step.Name][sortedKeys(links[step.Name])[0]]
+		}
 	}
 	return out, true
 }
