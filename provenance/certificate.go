@@ -287,11 +287,25 @@ func runURL(repository, run string) string {
 var numberedRun = regexp.MustCompile(`^([0-9]+)-([0-9]+)$`)
 
 // splitRef splits git+https://host/owner/name@refs/tags/v1. A tag may hold another
-// @, as those of @scope/name@1.2.3 do; a repository holds none before refs.
+// @, as those of @scope/name@1.2.3 do; a repository holds none before refs. Some
+// builders write the ref as a fragment, #refs/tags/v1 or #v1, as git URLs of npm
+// have it.
 func splitRef(uri string) (repository, ref string) {
-	repository, ref, ok := strings.Cut(strings.TrimPrefix(uri, "git+"), "@refs/")
-	if !ok {
-		return repository, ""
+	uri = strings.TrimPrefix(uri, "git+")
+	if repository, ref, ok := strings.Cut(uri, "@refs/"); ok {
+		return repository, "refs/" + ref
 	}
-	return repository, "refs/" + ref
+	repository, ref, _ = strings.Cut(uri, "#")
+	return repository, ref
+}
+
+// fullRef writes out a predicate's ref that is short, or names the commit, where
+// that is what the certificate says.
+func (c certified) fullRef(claim string) string {
+	switch {
+	case strings.HasPrefix(claim, "refs/"):
+	case claim != "" && claim == c.commit, "refs/tags/"+claim == c.ref, "refs/heads/"+claim == c.ref:
+		return c.ref
+	}
+	return claim
 }

@@ -101,6 +101,7 @@ type check struct {
 	actual   string
 	what     string // what was compared, as the subject of a sentence
 	note     string // more about the failure; may be empty
+	reason   string // the failure as a sentence, in place of all that; may be empty
 	hint     string // what to do next
 }
 
@@ -125,6 +126,8 @@ func (v *verdict) record(c check, first **failure) bool {
 func (c check) sentence() string {
 	var b strings.Builder
 	switch {
+	case c.reason != "":
+		return c.reason
 	case c.expected != "" && c.actual != "":
 		fmt.Fprintf(&b, "%s is %s, but %s was expected", c.what, c.actual, c.expected)
 	case c.expected != "":

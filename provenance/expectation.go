@@ -248,7 +248,7 @@ func (v *verdict) agree(p claimed, c certified) {
 		}
 	}
 	both(checkClaimRepository, "the source repository", normalRepository(p.repository, c.repository), normalRepository(c.repository, ""))
-	both(checkClaimRef, "the source ref", p.ref, c.ref)
+	both(checkClaimRef, "the source ref", c.fullRef(p.ref), c.ref)
 	both(checkClaimCommit, "the source commit", p.commit, c.commit)
 	if c.issuer == IssuerGitHub { // GitLab's entry point is the name of a job
 		both(checkClaimWorkflow, "the workflow", p.workflow, c.workflow)
@@ -260,7 +260,7 @@ func (v *verdict) agree(p claimed, c certified) {
 		both(checkClaimRun, "the run", runURL(c.repository, run), c.run)
 	}
 	both(checkClaimRepository, "the first material", normalRepository(p.material.repository, c.repository), normalRepository(c.repository, ""))
-	both(checkClaimRef, "the first material's ref", p.material.ref, c.ref)
+	both(checkClaimRef, "the first material's ref", c.fullRef(p.material.ref), c.ref)
 	both(checkClaimCommit, "the first material's commit", p.material.commit, c.commit)
 	switch p.builder {
 	case builderGitHubHosted:

@@ -263,3 +263,26 @@ func TestOtherIssuer(t *testing.T) {
 		}
 	}
 }
+
+// TestRefAsFragment: some builders of SLSA v0.2 write the ref behind a #.
+func TestRefAsFragment(t *testing.T) {
+	b := honest()
+	b.SLSA02 = true
+	for fragment, state := range map[string]State{
+		"@refs/tags/v1.2.3": Verified, "#refs/tags/v1.2.3": Verified, "#v1.2.3": Verified, "": Verified, "#": Verified,
+		"#" + strings.Repeat("c0ffee00", 5): Verified,
+		"#refs/tags/v1.2.4":                 Invalid, "#v1.2.4": Invalid, "#main": Invalid, "#refs/heads/v1.2.3": Invalid, "#" + strings.Repeat("1", 40): Invalid,
+		"#v1.2.3#v1.2.3": Invalid, "#refs/heads/x@refs/tags/v1.2.3": Invalid, "@refs/tags/v1.2.3#v1.2.3": Invalid,
+	} {
+		statement := strings.ReplaceAll(string(must(b.ProvenanceStatement())), "@refs/tags/v1.2.3", fragment)
+		set := setOf(t, must(ours(t).Publish(b)), must(ours(t).Sign([]byte(statement), b.Identity())))
+		if got := verifier(t, ours(t).material).Package(honestSubject(), honestExpectation(), set); got.State != state {
+			t.Errorf("%q: %s (%s), want %s", fragment, got.State, got.Reason, state)
+		}
+	}
+	statement := strings.ReplaceAll(string(must(b.ProvenanceStatement())), "https://github.com/acme/tool@refs", "https://github.com/evil/tool#refs")
+	set := setOf(t, must(ours(t).Publish(b)), must(ours(t).Sign([]byte(statement), b.Identity())))
+	if got := verifier(t, ours(t).material).Package(honestSubject(), honestExpectation(), set); got.State != Invalid || firstFailed(got) != checkClaimRepository {
+		t.Errorf("another repository before the fragment: %s (%s)", got.State, got.Reason)
+	}
+}

@@ -15,6 +15,27 @@ const (
 	hintImage          = "do not run this image; compare its digest with what its publisher names"
 )
 
+// ImageRepository brings the repository of an image into the form in which it is
+// kept, with its registry: what names none is Docker Hub's, and there what names no
+// owner is Docker's own. "node", "docker.io/node" and "docker.io/library/node" are
+// one. Empty stays empty.
+func ImageRepository(repository string) string {
+	repository = strings.ToLower(repository)
+	host, rest, found := strings.Cut(repository, "/")
+	switch {
+	case repository == "":
+		return ""
+	case !found || !strings.ContainsAny(host, ".:") && host != "localhost":
+		host, rest = "docker.io", repository
+	case host == "index.docker.io" || host == "registry-1.docker.io":
+		host = "docker.io"
+	}
+	if host == "docker.io" && !strings.Contains(rest, "/") {
+		rest = "library/" + rest
+	}
+	return host + "/" + rest
+}
+
 // Image judges the attestations of one container image: a SLSA provenance in a
 // sigstore bundle, signed with a certificate, whose subject is the pinned digest
 // itself, and that was built from the source that e expects. The digest of an

@@ -330,3 +330,19 @@ func TestLocalImage(t *testing.T) {
 func retyped(bundle []byte) []byte {
 	return []byte(strings.Replace(string(bundle), "application/vnd.in-toto+json", "text/plain", 1))
 }
+
+func TestImageRepository(t *testing.T) {
+	for _, raw := range []string{"node", "docker.io/node", "docker.io/library/node", "library/node", "index.docker.io/node", "registry-1.docker.io/library/node", "Docker.io/node"} {
+		if got := ImageRepository(raw); got != "docker.io/library/node" {
+			t.Errorf("%s is %s", raw, got)
+		}
+	}
+	for raw, want := range map[string]string{
+		"": "", "acme/tool": "docker.io/acme/tool", "docker.io/acme/tool": "docker.io/acme/tool", "ghcr.io/acme/tool": "ghcr.io/acme/tool",
+		"localhost/tool": "localhost/tool", "localhost:5000/tool": "localhost:5000/tool", "registry.example/node": "registry.example/node",
+	} {
+		if got := ImageRepository(raw); got != want {
+			t.Errorf("%q is %q, want %q", raw, got, want)
+		}
+	}
+}

@@ -103,6 +103,8 @@ func ReadBundles(r io.Reader, file string) ([]Attestation, error) {
 // readBundles also returns the context's error.
 func readBundles(ctx context.Context, r io.Reader, file string) ([]Attestation, error) {
 	data, err := io.ReadAll(io.LimitReader(r, MaxEvidenceFile+1))
+	// Editors and shells of Windows put a byte order mark before the first value.
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	if err == nil && len(data) > MaxEvidenceFile {
 		err = fmt.Errorf("larger than %d bytes", MaxEvidenceFile)
 	}
@@ -180,21 +182,25 @@ func readValue(raw json.RawMessage) ([]Attestation, error) {
 	if _, ok := o["attestations"]; !ok {
 		return []Attestation{{Bundle: raw}}, nil
 	}
-	var answer struct {
-		Attestations []struct {
-			PredicateType string          `json:"predicateType"`
-			Bundle        json.RawMessage `json:"bundle"`
-		} `json:"attestations"`
-	}
+	// Into maps, not structs: encoding/json would take keys of another case.
+	var answer map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &answer); err != nil {
 		return nil, err
 	}
+	var list []map[string]json.RawMessage
+	if err := json.Unmarshal(answer["attestations"], &list); err != nil {
+		return nil, errors.New("its attestations are no list of objects")
+	}
 	var out []Attestation
-	for _, a := range answer.Attestations {
+	for _, members := range list {
+		a := Attestation{Bundle: members["bundle"]}
 		if len(a.Bundle) == 0 || string(a.Bundle) == "null" {
 			return nil, errors.New("an attestation in it has no bundle; GitHub's answer may name a bundle_url instead, which is not asked")
 		}
-		out = append(out, Attestation{ClaimedType: a.PredicateType, Bundle: a.Bundle})
+		if claimed := members["predicateType"]; claimed != nil && json.Unmarshal(claimed, &a.ClaimedType) != nil {
+			return nil, errors.New("the predicateType of an attestation in it is no text")
+		}
+		out = append(out, a)
 	}
 	return out, nil
 }
@@ -540,9 +546,10 @@ func (l *Local) Attestations(ctx context.Context, s Subject) (Set, error) {
 	return set, nil
 }
 
-// find returns the evidence for a subject. The same bundle given twice is one
-// bundle, and a broken one counts only where the others are not complete: with
-// them it would not have been missed.
+// find returns the evidence for a subject. The same bundle in two files is one
+// bundle; twice in one answer it is two, of which a registry has to send one. A
+// broken one counts only where the others are not complete: with them it would not
+// have been missed.
 func (l *Local) find(s Subject) []local {
 	if l == nil || s.Name == "" || s.Version == "" {
 		return nil
@@ -553,17 +560,27 @@ func (l *Local) find(s Subject) []local {
 	}
 	enough := complete(s, list)
 	var out []local
-	at := map[[sha256.Size]byte]int{}
+	type within struct { // the bundle's place among its equals in one answer
+		id   [sha256.Size]byte
+		from string
+	}
+	type nth struct {
+		id [sha256.Size]byte
+		n  int
+	}
+	equals, at := map[within]int{}, map[nth]int{}
 	for _, a := range list {
 		if a.broken && enough {
 			continue
 		}
-		i, again := at[a.id]
+		equals[within{a.id, a.From}]++
+		key := nth{a.id, equals[within{a.id, a.From}]}
+		i, again := at[key]
 		if again && (a.ClaimedType == "" || out[i].ClaimedType == "" || a.ClaimedType == out[i].ClaimedType) {
 			out[i].ClaimedType = cmp.Or(out[i].ClaimedType, a.ClaimedType)
 			continue
 		}
-		at[a.id] = len(out)
+		at[key] = len(out)
 		out = append(out, a)
 	}
 	return out

@@ -111,6 +111,128 @@ func TestOpenLocalNamedFiles(t *testing.T) {
 	}
 }
 
+// TestSameBundle: the same bundle in two files is one bundle. Twice in one answer it
+// is two, and a set has exactly one of each type.
+func TestSameBundle(t *testing.T) {
+	b := honest()
+	publish, provenance := must(ours(t).Publish(b)), must(ours(t).Provenance(b))
+	good, twice := must(provenancetest.Answer(publish, provenance)), must(provenancetest.Answer(publish, provenance, provenance))
+	line := string(compact(t, publish)) + "\n" + string(compact(t, provenance)) + "\n"
+	for _, c := range []struct {
+		name  string
+		files map[string][]byte
+		state State
+		check string
+	}{
+		{"one answer", map[string][]byte{"a.json": good}, Verified, ""},
+		{"the answer in two files", map[string][]byte{"a.json": good, "b.json": good}, Verified, ""},
+		{"the answer and its bundles", map[string][]byte{"a.json": good, "p.json": publish, "q.json": provenance}, Verified, ""},
+		{"lines of two runs in one file", map[string][]byte{"a.jsonl": []byte(line + line)}, Verified, ""},
+		{"twice in one answer", map[string][]byte{"a.json": twice}, Invalid, checkProvenanceCount},
+		{"twice in one answer, once in another", map[string][]byte{"a.json": good, "b.json": twice, "c.json": good}, Invalid, checkProvenanceCount},
+		{"publish attestation twice in one answer", map[string][]byte{"a.json": must(provenancetest.Answer(publish, publish, provenance))}, Invalid, checkPublishCount},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l, _, err := OpenLocal([]string{write(t, c.files)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := verifier(t, ours(t).material).Package(honestSubject(), honestExpectation(), must(l.Attestations(t.Context(), honestSubject())))
+			if got.State != c.state || firstFailed(got) != c.check {
+				t.Errorf("got %s by %q (%s), want %s by %q", got.State, firstFailed(got), got.Reason, c.state, c.check)
+			}
+		})
+	}
+}
+
+// TestByteOrderMark: one before the first value of a file is no part of it; one
+// anywhere else is no JSON.
+func TestByteOrderMark(t *testing.T) {
+	const mark = "\ufeff"
+	b := honest()
+	publish, provenance := string(compact(t, must(ours(t).Publish(b)))), string(compact(t, must(ours(t).Provenance(b))))
+	answer := string(must(provenancetest.Answer([]byte(publish), []byte(provenance))))
+	for content, found := range map[string]int{
+		mark + publish:                            1,
+		mark + answer:                             2,
+		mark + publish + "\r\n" + provenance:      2,
+		mark + "\n" + publish:                     1,
+		mark + mark + publish:                     0,
+		publish + "\n" + mark + provenance:        0,
+		" " + mark + publish:                      0,
+		mark:                                      0,
+		strings.Replace(answer, ":", ":"+mark, 1): 0,
+	} {
+		list, err := ReadBundles(strings.NewReader(content), "a.jsonl")
+		if len(list) != found || (err == nil) != (found > 0) {
+			t.Errorf("%.40q…: %d bundles, %v; want %d", content, len(list), err, found)
+		}
+		if found == 2 && strings.Contains(content, "\r\n") && list[1].From != "a.jsonl:2" {
+			t.Errorf("the second is said to be at %s", list[1].From)
+		}
+	}
+}
+
+// TestFieldsOfAnotherCase: encoding/json takes a field of another case for the
+// field, and the last of two. Nothing here may.
+func TestFieldsOfAnotherCase(t *testing.T) {
+	b := honest()
+	publish, provenance := must(ours(t).Publish(b)), must(ours(t).Provenance(b))
+	answer := string(must(provenancetest.Answer(publish, provenance)))
+	foreign := string(must(json.Marshal(string(publish))))
+	for name, content := range map[string]string{
+		"Attestations":            swap(`"attestations"`, `"Attestations"`)(answer),
+		"Bundle":                  swap(`"bundle"`, `"Bundle"`)(answer),
+		"verificationmaterial":    swap(`"verificationMaterial"`, `"verificationmaterial"`)(string(publish)),
+		"DsseEnvelope":            swap(`"dsseEnvelope"`, `"DsseEnvelope"`)(string(publish)),
+		"Payload beside payload":  swap(`"payload":`, `"Payload":`+foreign+`,"payload":`)(string(publish)),
+		"Attestation_bundles":     `{"version":1,"Attestation_bundles":[]}`,
+		"attestations is no list": `{"attestations":{"bundle":{}}}`,
+		"predicateType is a list": `{"attestations":[{"predicateType":[],"bundle":{}}]}`,
+	} {
+		list, err := ReadBundles(strings.NewReader(content), "a.json")
+		if err != nil {
+			continue
+		}
+		for _, a := range list {
+			if _, err := open(a.Bundle); err == nil {
+				t.Errorf("%s is read", name)
+			}
+		}
+	}
+	// Beside the right ones they say nothing.
+	list, err := ReadBundles(strings.NewReader(swap(`"predicateType":"`+typePublish+`"`, `"predicateType":"`+typePublish+`","PredicateType":"x","Bundle":{}`)(answer)), "a.json")
+	if err != nil || len(list) != 2 || list[0].ClaimedType != typePublish || string(list[0].Bundle) == "{}" {
+		t.Errorf("fields of another case beside: %v, %v", list, err)
+	}
+	// In what is signed, too.
+	for _, field := range []string{"predicateType", "subject", "digest", "predicate", "buildDefinition", "externalParameters"} {
+		other := strings.ToUpper(field[:1]) + field[1:]
+		set := statements(nil, swap(`"`+field+`"`, `"`+other+`"`))
+		if field == "digest" { // that of the subject
+			set = statements(nil, swap(`"digest":{"sha512"`, `"Digest":{"sha512"`))
+		}
+		if field == "predicateType" { // typeOf, too, takes it for the field
+			set = func(t testing.TB) Set {
+				t.Helper()
+				s := signed(t, honest())
+				statement := swap(`"predicateType"`, `"PredicateType"`)(string(must(honest().ProvenanceStatement())))
+				s.Attestations[1].Bundle = must(ours(t).Sign([]byte(statement), honest().Identity()))
+				return s
+			}
+		}
+		s := set(t)
+		o := must(open(s.Attestations[1].Bundle))
+		if got := verifier(t, ours(t).material).Package(honestSubject(), honestExpectation(), s); field != "predicate" && field[0] != 'b' && field[0] != 'e' && got.State != Invalid {
+			t.Errorf("%s in the statement: %s", other, got.State)
+		}
+		c := readPredicate(o.types.predicate, o.predicate)
+		if (field == "predicate" || field == "buildDefinition" || field == "externalParameters") && c.workflow != "" {
+			t.Errorf("%s is read as the field", other)
+		}
+	}
+}
+
 // TestOpenLocalLinks: a link in a folder of evidence must not lead out of it.
 func TestOpenLocalLinks(t *testing.T) {
 	outside := write(t, map[string][]byte{"p.json": read(t, "sigstore-1.3.0", "bundle-publish.json")})

@@ -164,7 +164,7 @@ func (v *verdict) verifyRegistrySignature(s Subject, m *Metadata, x RegistrySign
 	}
 	return v.hold(check{
 		name: checkRegistryKeyTime, ok: m.Published.Before(key.End), expected: "a time before " + day(key.End), actual: day(m.Published),
-		what: "the publication of what this key signed", note: "the key has expired", hint: "do not install this version; if the registry has a new key, ask it to sign the version with that",
+		reason: fmt.Sprintf("the registry's signature is of the key %s, which expired on %s, and the version was published on %s", x.KeyID, day(key.End), day(m.Published)), hint: "do not install this version; if the registry has a new key, ask it to sign the version with that",
 	})
 }
 

@@ -163,6 +163,33 @@ func (a registryAttack) run(t *testing.T) {
 	}
 }
 
+// TestExpiredKeyIsNamed: who reads it has to see both dates.
+func TestExpiredKeyIsNamed(t *testing.T) {
+	set := build(func(b *provenancetest.Build) { b.Registry = ourRegistry })(t)
+	set.Registry, set.Metadata = ourRegistry, metadata(t, ours(t).Sigstore)
+	published := set.Metadata.Published
+	for name, c := range map[string]struct {
+		end time.Time
+		ok  bool
+	}{
+		"a month before":         {published.AddDate(0, -1, 0), false},
+		"at that moment":         {published, false},
+		"later on the same day":  {published.Add(time.Second), true},
+		"a month after":          {published.AddDate(0, 1, 0), true},
+		"on the day, but before": {published.Add(-time.Second), false},
+	} {
+		m := pinned(t, ourRegistry, func(k map[string]any) {
+			public, _ := k["publicKey"].(map[string]any)
+			public["validFor"] = map[string]any{"start": "1999-01-01T00:00:00Z", "end": c.end}
+		})
+		got := verifier(t, m).Package(honestSubject(), honestExpectation(), set)
+		want := "the registry's signature is of the key " + must(ours(t).KeyID()) + ", which expired on " + day(c.end) + ", and the version was published on " + day(published)
+		if c.ok && got.State != Verified || !c.ok && (got.Reason != want || got.Hint == "") {
+			t.Errorf("%s: %s: %s, want %s", name, got.State, got.Reason, want)
+		}
+	}
+}
+
 // TestTarballIsMissing: bytes that were asked for and could not be had leave
 // nothing better than Unavailable, and hide nothing that is worse.
 func TestTarballIsMissing(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"countermark/provenance"
@@ -47,7 +46,7 @@ func parseImage(arg string) (provenance.Subject, error) {
 	if purl.Namespace != "" || purl.Subpath != "" {
 		return refuse("an image's package URL has neither namespace nor path: where it is, repository_url says")
 	}
-	qualifiers["repository_url"] = strings.ToLower(qualifiers["repository_url"])
+	qualifiers["repository_url"] = provenance.ImageRepository(qualifiers["repository_url"])
 	version := digest.Algorithm + ":" + digest.Value
 	subject := provenance.Subject{
 		PURL:      packageurl.NewPackageURL(packageurl.TypeOCI, "", purl.Name, version, packageurl.QualifiersFromMap(qualifiers), "").ToString(),
