@@ -18,6 +18,9 @@ import (
 	"regexp"
 	"strings"
 
+	exact "github.com/go-json-experiment/json" // takes keys as they are written
+	"github.com/go-json-experiment/json/jsontext"
+
 	"countermark/sbom"
 )
 
@@ -182,25 +185,21 @@ func readValue(raw json.RawMessage) ([]Attestation, error) {
 	if _, ok := o["attestations"]; !ok {
 		return []Attestation{{Bundle: raw}}, nil
 	}
-	// Into maps, not structs: encoding/json would take keys of another case.
-	var answer map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &answer); err != nil {
+	var answer struct {
+		Attestations []struct {
+			PredicateType string         `json:"predicateType"`
+			Bundle        jsontext.Value `json:"bundle"`
+		} `json:"attestations"`
+	}
+	if err := exact.Unmarshal(raw, &answer); err != nil {
 		return nil, err
 	}
-	var list []map[string]json.RawMessage
-	if err := json.Unmarshal(answer["attestations"], &list); err != nil {
-		return nil, errors.New("its attestations are no list of objects")
-	}
 	var out []Attestation
-	for _, members := range list {
-		a := Attestation{Bundle: members["bundle"]}
+	for _, a := range answer.Attestations {
 		if len(a.Bundle) == 0 || string(a.Bundle) == "null" {
 			return nil, errors.New("an attestation in it has no bundle; GitHub's answer may name a bundle_url instead, which is not asked")
 		}
-		if claimed := members["predicateType"]; claimed != nil && json.Unmarshal(claimed, &a.ClaimedType) != nil {
-			return nil, errors.New("the predicateType of an attestation in it is no text")
-		}
-		out = append(out, a)
+		out = append(out, Attestation{ClaimedType: a.PredicateType, Bundle: a.Bundle})
 	}
 	return out, nil
 }

@@ -499,3 +499,20 @@ func TestReadyServesOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestAnswerIsExact: in a registry's answer a key in another case is another key,
+// and none stands twice.
+func TestAnswerIsExact(t *testing.T) {
+	for _, text := range []string{
+		`{"attestations":[{"Bundle":{}}]}`, `{"attestations":[{"BUNDLE":{},"predicateType":"x"}]}`,
+		`{"attestations":[{"bundle":{},"bundle":{}}]}`, `{"attestations":[],"attestations":[{"bundle":{}}]}`,
+	} {
+		if found, err := ReadBundles(strings.NewReader(text), "f"); err == nil {
+			t.Errorf("%s: %v", text, found)
+		}
+	}
+	found, err := ReadBundles(strings.NewReader(`{"attestations":[{"predicatetype":"x","bundle":{}}]}`), "f")
+	if err != nil || len(found) != 1 || found[0].ClaimedType != "" {
+		t.Errorf("a type in another case: %v, %v", found, err)
+	}
+}

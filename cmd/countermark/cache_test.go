@@ -63,8 +63,8 @@ func TestCache(t *testing.T) {
 	check("what did not hold is asked again", exitFail, "invalid", 1, cached...)
 	w.check(exitUsage, acmePolicy, "--no-cache", "--cache-dir", w.dir)
 	w.lock("a")
-	w.write("file", nil)
-	check("no folder", exitPass, "verified", 1, "--registry", w.url, "--cache-dir", filepath.Join(w.dir, "file"))
+	w.write("cache2/registry", nil)
+	check("no folder in it", exitPass, "verified", 1, "--registry", w.url, "--cache-dir", filepath.Join(w.dir, "cache2"))
 }
 
 // TestCacheRevalidates: a packument is asked for with its ETag, and an answer to

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"runtime"
 	"slices"
+	"strconv"
 	"time"
 
 	"countermark/policy/report"
@@ -25,7 +27,7 @@ type evidenceFlags struct {
 	pypiIndex    string
 	attestations []string
 	trust        trustFlags
-	jobs         int
+	jobs         jobs
 	timeout      time.Duration
 	noCache      bool
 	tarballs     bool
@@ -39,7 +41,7 @@ func (f *evidenceFlags) add(flags *pflag.FlagSet) {
 	f.trust.add(flags)
 	flags.BoolVar(&f.noCache, "no-cache", false, "neither keep registry answers nor use kept ones")
 	flags.BoolVar(&f.tarballs, "fetch-tarballs", false, "fetch the tarballs of npm packages too, and compare their bytes with every digest that is named")
-	flags.IntVar(&f.jobs, "jobs", 0, "verify `N` packages at once (0: as many as the processors allow)")
+	flags.Var(&f.jobs, "jobs", fmt.Sprintf("verify `N` packages at once, 1 to %d (default: as many as the processors allow)", maxJobs))
 	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "give up after this time")
 }
 
@@ -54,20 +56,53 @@ func (f *evidenceFlags) evidence() []provenance.EvidencePath {
 
 // validate refuses values that mean nothing.
 func (f *evidenceFlags) validate() error {
-	if f.jobs < 0 {
-		return usageError("give a number, or leave it out", "--jobs is %d", f.jobs)
-	}
 	if f.tarballs && f.offline {
 		return usageError("leave one of them out", "--fetch-tarballs and --offline contradict each other")
 	}
 	if f.noCache && f.trust.cacheDir != "" {
 		return usageError("leave one of them out", "--no-cache and --cache-dir contradict each other")
 	}
-	if f.timeout <= 0 {
-		return usageError("give a time such as 90s", "--timeout is %s", f.timeout)
+	return cmp.Or(checkTimeout(f.timeout), f.trust.validate())
+}
+
+// maxTimeout is longer than any run takes, and shorter than a slip of the hand
+// that would let one hang for ever.
+const maxTimeout = 24 * time.Hour
+
+func checkTimeout(d time.Duration) error {
+	if d <= 0 || d > maxTimeout {
+		return usageError("give a time such as 90s, up to 24h", "--timeout is %s", d)
 	}
 	return nil
 }
+
+// maxJobs bounds how many packages are verified at once. Each needs a bundle's
+// memory, and no registry is asked by more connections than a few dozen.
+const maxJobs = 1024
+
+// jobs is the number that --jobs gives; 0 where it is not given.
+type jobs int
+
+// Set implements pflag.Value.
+func (j *jobs) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxJobs {
+		return fmt.Errorf("expected a number from 1 to %d", maxJobs)
+	}
+	*j = jobs(n)
+	return nil
+}
+
+// String implements pflag.Value.
+func (j *jobs) String() string {
+	if *j == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(*j))
+}
+
+// Type implements pflag.Value.
+func (*jobs) Type() string { return "int" }
 
 // requestsPerProcessor is how many registry requests may wait at once for each
 // processor: they cost time, not work.
@@ -75,7 +110,7 @@ const requestsPerProcessor = 8
 
 func (f *evidenceFlags) workers() int {
 	if f.jobs > 0 {
-		return f.jobs
+		return int(f.jobs)
 	}
 	if f.offline {
 		return runtime.GOMAXPROCS(0)

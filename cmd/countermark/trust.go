@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -36,6 +37,9 @@ its validity. Without flags these are what the last "trust update" brought, whil
 that is valid, else the embedded ones.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if err := flags.validate(); err != nil {
+				return err
+			}
 			now, _, err := p.instant()
 			if err != nil {
 				return err
@@ -77,6 +81,24 @@ func (f *trustFlags) add(flags *pflag.FlagSet) {
 
 func (f *trustFlags) addCache(flags *pflag.FlagSet) {
 	flags.StringVar(&f.cacheDir, "cache-dir", "", "folder `DIR` of what was fetched before (default: countermark in the user's cache folder)")
+}
+
+// validate refuses a named cache folder that can be none. One that is not there
+// yet is made when something is kept in it.
+func (f *trustFlags) validate() error {
+	if f.cacheDir == "" {
+		return nil
+	}
+	info, err := os.Stat(f.cacheDir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return usageError("name a folder that you may write to", "--cache-dir %s: cannot be used: %v", f.cacheDir, bare(err))
+	case !info.IsDir():
+		return usageError("name a folder; it is made where there is none", "--cache-dir %s: is not a folder", f.cacheDir)
+	}
+	return nil
 }
 
 // cacheFolder returns where what was fetched is kept; empty where there is none.

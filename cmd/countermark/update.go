@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -53,8 +54,8 @@ could not be had, or what it says does not hold. Then everything stays as it was
   cat acme.json github.json > both.jsonl`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if flags.timeout <= 0 {
-				return usageError("give a time such as 90s", "--timeout is %s", flags.timeout)
+			if err := cmp.Or(checkTimeout(flags.timeout), flags.validate()); err != nil {
+				return err
 			}
 			instance, err := p.instance(flags)
 			if err != nil {

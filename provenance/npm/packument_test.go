@@ -173,3 +173,41 @@ func BenchmarkPackument(b *testing.B) {
 		bench(strings.ReplaceAll(name, "_", "/"), data)
 	}
 }
+
+// A key in another case is another key. Readers that fold them would take what
+// this one does not see.
+func TestLetterCase(t *testing.T) {
+	const whole = `{"name":"a","versions":{"1.0.0":{"name":"a","version":"1.0.0","dist":{"integrity":"sha512-AAEC","attestations":{},"signatures":[{"keyid":"k","sig":"AQI="}]},"_npmUser":{"name":"ann"}}},"time":{"1.0.0":"2020-01-01T00:00:00Z"}}`
+	of := func(text string) provenance.Metadata {
+		p, err := readPackument(strings.NewReader(text), "a")
+		if err != nil {
+			return provenance.Metadata{}
+		}
+		m, err := p.metadata("1.0.0")
+		if err != nil || m == nil {
+			return provenance.Metadata{}
+		}
+		return *m
+	}
+	full := of(whole)
+	for _, key := range []string{"name", "versions", "version", "dist", "integrity", "attestations", "signatures", "keyid", "sig", "_npmUser", "time"} {
+		changed := strings.ReplaceAll(whole, `"`+key+`":`, `"`+strings.ToUpper(key)+`":`)
+		if key == "_npmUser" {
+			changed = strings.ReplaceAll(whole, `"_npmUser":`, `"_npmuser":`)
+		}
+		if changed == whole || cmp.Equal(of(changed), full) {
+			t.Errorf("%s is read in another case too", key)
+		}
+	}
+	if found, err := parseAttestations([]byte(`{"Attestations":[{"bundle":{}}]}`), ""); err == nil {
+		t.Errorf("attestations in another case: %v", found)
+	}
+	if found, err := parseAttestations([]byte(`{"attestations":[{"Bundle":{}}]}`), ""); err == nil {
+		t.Errorf("a bundle in another case: %v", found)
+	}
+	for _, keys := range []string{`{"Keys":[{"keyid":"a","key":"b"}]}`, `{"keys":[{"keyId":"a","key":"b"}]}`, `{"keys":[{"keyid":"a","Key":"b"}]}`} {
+		if has, _ := hasKeys([]byte(keys)); has {
+			t.Errorf("keys in another case: %s", keys)
+		}
+	}
+}

@@ -1,12 +1,13 @@
 package pypi
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/go-json-experiment/json"
 
 	"countermark/provenance"
 )
@@ -31,8 +32,9 @@ type file struct {
 	provenance   string // URL; empty where there is none
 }
 
-// details is the answer for a project (PEP 691, PEP 700, PEP 740). encoding/json
-// takes keys of any case and the last of several; CheckJSON has refused the latter.
+// details is the answer for a project (PEP 691, PEP 700, PEP 740). It is read
+// by a decoder that takes keys as they are written: encoding/json would take
+// those of any case.
 type details struct {
 	Meta struct {
 		Version string `json:"api-version"`

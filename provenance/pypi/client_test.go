@@ -363,6 +363,10 @@ func TestHostileIndex(t *testing.T) {
 		{name: "a key twice", answer: text(acceptSimple, `{"files":[],"files":[]}`), want: provenance.Unavailable, reason: "repeated"},
 		{name: "another project", answer: text(acceptSimple, `{"meta":{"api-version":"1.3"},"name":"other","files":[]}`), want: provenance.Unavailable, reason: "another project"},
 		{name: "another version of the API", answer: text(acceptSimple, `{"meta":{"api-version":"2.0"},"name":"acme-tool","files":[]}`), want: provenance.Unavailable, reason: "version"},
+		// Keys in another case are other keys: no reader may take them for these.
+		{name: "files in another case", answer: text(acceptSimple, `{"meta":{"api-version":"1.3"},"name":"acme-tool","Files":[{"filename":"acme_tool-1.0.tar.gz","hashes":{"sha256":"`+strings.Repeat("0", 64)+`"}}]}`), want: provenance.Unavailable, reason: "no file of this version"},
+		{name: "a version in another case", answer: text(acceptSimple, `{"meta":{"API-version":"1.3"},"name":"acme-tool","files":[]}`), want: provenance.Unavailable, reason: "version"},
+		{name: "a key twice", answer: text(acceptSimple, `{"meta":{"api-version":"1.3"},"name":"acme-tool","name":"acme-tool","files":[]}`), want: provenance.Unavailable, reason: "repeated"},
 		{name: "types that are none", answer: text(acceptSimple, `{"meta":{"api-version":"1.3"},"name":"acme-tool","files":{}}`), want: provenance.Unavailable, reason: "is not what an index answers"},
 		{name: "cut off", answer: func(*world) http.HandlerFunc {
 			return func(rw http.ResponseWriter, _ *http.Request) {

@@ -30,6 +30,7 @@ import (
 	"slices"
 	"time"
 
+	exact "github.com/go-json-experiment/json"
 	prototrustroot "github.com/sigstore/protobuf-specs/gen/pb-go/trustroot/v1"
 	"github.com/sigstore/sigstore-go/pkg/root"
 )
@@ -199,15 +200,17 @@ func parseRoot(data []byte) (*Authorities, error) {
 var errTooLarge = fmt.Errorf("larger than %d bytes", MaxFileSize)
 
 // keysFile holds both forms: sigstore's TUF target (keyId, keyUsage, publicKey)
-// and the registry's own answer (keyid, key, expires). encoding/json does not
-// distinguish keyId from keyid, so one field takes both.
+// and the registry's own answer (keyid, key, expires). It is read by a decoder
+// that takes keys as they are written, each once: encoding/json would take those
+// of any case, and the last of several.
 type keysFile struct {
 	Keys []struct {
-		KeyID     string     `json:"keyid"`
+		TargetID  string     `json:"keyId"`
 		KeyUsage  Usage      `json:"keyUsage"`
 		PublicKey *publicKey `json:"publicKey"`
 
-		Expires *time.Time `json:"expires"`
+		AnswerID string     `json:"keyid"`
+		Expires  *time.Time `json:"expires"`
 		Key     string     `json:"key"`
 	} `json:"keys"`
 }
@@ -236,7 +239,7 @@ func parseKeys(data []byte) ([]Key, error) {
 		return nil, errTooLarge
 	}
 	var file keysFile
-	if err := json.Unmarshal(data, &file); err != nil {
+	if err := exact.Unmarshal(data, &file); err != nil {
 		return nil, err
 	}
 	if len(file.Keys) == 0 {
@@ -244,9 +247,10 @@ func parseKeys(data []byte) ([]Key, error) {
 	}
 	var keys []Key
 	for i, k := range file.Keys {
-		key := Key{ID: k.KeyID, Usage: k.KeyUsage}
+		key := Key{ID: k.AnswerID}
 		raw, usages := k.Key, []Usage{Attestations, Signatures}
 		if k.PublicKey != nil {
+			key.ID = k.TargetID
 			raw, usages = k.PublicKey.RawBytes, []Usage{k.KeyUsage}
 			key.Start = k.PublicKey.ValidFor.Start
 			key.End = deref(k.PublicKey.ValidFor.End)

@@ -169,6 +169,11 @@ func TestLoadNPMKeys(t *testing.T) {
 		"", "{}", "[]", `{"keys":[]}`, `{"keys":[{}]}`,
 		`{"keys":[{"keyid":"a"}]}`, `{"keys":[{"keyid":"a","key":"!"}]}`, `{"keys":[{"keyid":"a","key":"AAAA"}]}`,
 		`{"keys":[{"key":"` + raw + `"}]}`,
+		// Keys in another case are other keys, and none stands twice.
+		`{"Keys":[{"keyid":"a","key":"` + raw + `"}]}`, `{"keys":[{"keyID":"a","key":"` + raw + `"}]}`,
+		`{"keys":[{"keyid":"a","Key":"` + raw + `"}]}`, `{"keys":[{"keyid":"a","keyid":"b","key":"` + raw + `"}]}`,
+		`{"keys":[{"keyid":"a","keyUsage":"npm:signatures","publicKey":{"rawBytes":"` + raw + `"}}]}`,
+		`{"keys":[{"keyId":"a","keyUsage":"npm:signatures","publicKey":{"rawbytes":"` + raw + `"}}]}`,
 		`{"keys":[{"keyid":"a","key":"` + raw + `"},{"keyid":"a","key":"` + raw + `"}]}`,
 		`{"keys":[{"keyId":"a","keyUsage":"npm:other","publicKey":{"rawBytes":"` + raw + `"}}]}`,
 		`{"keys":[{"keyid":"a","expires":"soon","key":"` + raw + `"}]}`,
