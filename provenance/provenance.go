@@ -57,6 +57,10 @@ type Subject struct {
 	// Resolved is from where a lockfile has it fetched, redacted; empty where
 	// nobody says.
 	Resolved string
+	// Registries are those that its launches name, redacted, as `npx --registry`
+	// does; "" among them stands for the configured one. Empty where that alone is
+	// meant.
+	Registries []string
 	// Unsupported says why nothing can be attested for this subject ("a local
 	// path", "a floating spec: ^1.0.0"); empty where it can be.
 	Unsupported string

@@ -1,6 +1,7 @@
 package provenance
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -14,7 +15,7 @@ import (
 // so neither is a subject.
 func Subjects(inv *sbom.Inventory) []Subject {
 	var out []Subject
-	chosen := launchIndexes(inv)
+	chosen := launchRegistries(inv)
 	for _, c := range inv.Components {
 		switch {
 		case c.Source == sbom.FromProject, c.Type == sbom.FileType:
@@ -24,8 +25,15 @@ func Subjects(inv *sbom.Inventory) []Subject {
 			}
 		default:
 			s := packageSubject(c)
-			if s.Unsupported == "" && s.Ecosystem == sbom.PyPI && chosen[c.Ref] {
+			switch chooses := slices.ContainsFunc(chosen[c.Ref], func(url string) bool { return url != "" }); {
+			case !chooses:
+			case s.Ecosystem == sbom.PyPI && s.Unsupported == "":
 				s.Unsupported = "its launch chooses an index of its own, which nobody asks"
+			case s.Ecosystem == sbom.NPM:
+				s.Registries = chosen[c.Ref]
+				if len(c.Hashes) > 0 { // it stands in a lockfile too
+					s.Registries = append(s.Registries, "")
+				}
 			}
 			out = append(out, s)
 		}
@@ -33,16 +41,26 @@ func Subjects(inv *sbom.Inventory) []Subject {
 	return out
 }
 
-// launchIndexes returns the refs of what is launched from registries that the
-// launch itself names: another index than the user's has other files.
-func launchIndexes(inv *sbom.Inventory) map[string]bool {
-	chosen := map[string]bool{}
+// launchRegistries returns by ref from where its launches have it fetched: the
+// registries that they name, redacted, or "" for a launch that names none. Another
+// registry than the user's has other packages under the same names.
+func launchRegistries(inv *sbom.Inventory) map[string][]string {
+	chosen := map[string][]string{}
 	for _, c := range inv.Components {
-		if c.Server == nil || !slices.ContainsFunc(c.Server.Risks, func(r sbom.Risk) bool { return r.Code == sbom.RiskRegistry }) {
+		if c.Server == nil {
 			continue
 		}
+		var named []string
+		for _, r := range c.Server.Risks {
+			if r.Code == sbom.RiskRegistry {
+				named = append(named, cmp.Or(r.URL, sbom.Redacted))
+			}
+		}
+		if named == nil {
+			named = []string{""}
+		}
 		for _, l := range c.Server.Launches {
-			chosen[l.Ref] = true
+			chosen[l.Ref] = append(chosen[l.Ref], named...)
 		}
 	}
 	return chosen

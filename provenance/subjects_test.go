@@ -71,3 +71,32 @@ func TestSubjects(t *testing.T) {
 		t.Errorf("got %+v", s)
 	}
 }
+
+// TestLaunchRegistries: a subject knows each registry from which a launch or a
+// lockfile has it fetched.
+func TestLaunchRegistries(t *testing.T) {
+	const own = "https://npm.acme.example/"
+	launch := func(ref string, urls ...string) *sbom.Component {
+		s := &sbom.Server{Kind: sbom.KindNPM, Launches: []sbom.Launch{{Ref: ref, Kind: sbom.KindNPM}}}
+		for _, url := range urls {
+			s.Risks = append(s.Risks, sbom.Risk{Code: sbom.RiskRegistry, URL: url})
+		}
+		return &sbom.Component{Ref: "mcp:" + ref, Type: sbom.Application, Server: s}
+	}
+	inv := &sbom.Inventory{Components: []*sbom.Component{
+		{Ref: "plain", Ecosystem: sbom.NPM, Name: "a", Version: "1.0.0"}, launch("plain"),
+		{Ref: "one", Ecosystem: sbom.NPM, Name: "a", Version: "1.0.1"}, launch("one", own),
+		{Ref: "floating", Ecosystem: sbom.NPM, Name: "a"}, launch("floating", own),
+		{Ref: "both", Ecosystem: sbom.NPM, Name: "a", Version: "1.0.2"}, launch("both", own), launch("both"),
+		{Ref: "locked", Ecosystem: sbom.NPM, Name: "a", Version: "1.0.3", Hashes: []sbom.Hash{{Algorithm: "sha512", Value: "ab"}}}, launch("locked", own),
+		{Ref: "hidden", Ecosystem: sbom.NPM, Name: "a", Version: "1.0.4"}, launch("hidden", ""),
+	}}
+	got := map[string][]string{}
+	for _, s := range Subjects(inv) {
+		got[s.Ref] = s.Registries
+	}
+	want := map[string][]string{"plain": nil, "one": {own}, "floating": {own}, "both": {own, ""}, "locked": {own, ""}, "hidden": {sbom.Redacted}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}

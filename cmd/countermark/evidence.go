@@ -152,7 +152,7 @@ func (p *program) pool(config *npm.Config, offline bool) (http.RoundTripper, err
 // npmSource is npm's registry, or, offline, one that can never be reached.
 func (p *program) npmSource(ev *evidence, config *npm.Config, flags evidenceFlags, pol policy.Located, transport http.RoundTripper) provenance.Source {
 	if ev.offline {
-		return provenance.Offline{Registry: config.ConfiguredRegistry}
+		return provenance.Offline{Registry: npm.Registrar{Config: config, Trusted: pol.Registries}.ConfiguredRegistry}
 	}
 	client := &npm.Client{Config: config, Transport: transport, Version: p.version, Internal: pol.Internal, Registries: pol.Registries, Cache: p.openCache(flags)}
 	ev.npm = client

@@ -129,7 +129,7 @@ func (c *Client) question(s provenance.Subject) (*question, *failure) {
 	}
 	q := &question{name: s.Name, version: s.Version, internal: c.Internal != nil && c.Internal(s.Name)}
 	var err error
-	q.registry, err = c.Config.Registry(s.Name)
+	q.registry, err = Registrar{c.Config, c.Registries}.registry(s)
 	switch {
 	case err != nil:
 		refused := registryError(err)

@@ -211,7 +211,7 @@ type keysFile struct {
 
 		AnswerID string     `json:"keyid"`
 		Expires  *time.Time `json:"expires"`
-		Key     string     `json:"key"`
+		Key      string     `json:"key"`
 	} `json:"keys"`
 }
 
