@@ -70,6 +70,10 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 	if err != nil {
 		return nil, err
 	}
+	certificates, err := clientCertificates(config, ev.offline)
+	if err != nil {
+		return nil, err
+	}
 	index, err := p.pypiSource(flags.pypiIndex, ev.offline, pol, transport)
 	if err != nil {
 		return nil, err
@@ -78,7 +82,7 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 	if err != nil {
 		return nil, err
 	}
-	npmSource := provenance.Chain(local, p.npmSource(ev, config, flags, pol, transport))
+	npmSource := provenance.Chain(local, p.npmSource(ev, config, flags, pol, transport, certificates))
 	if flags.tarballs {
 		if ev.npm == nil {
 			return nil, usageError("leave it out, or offline out of the policy", "--fetch-tarballs asks registries, and the policy says offline")
@@ -149,12 +153,21 @@ func (p *program) pool(config *npm.Config, offline bool) (http.RoundTripper, err
 	return config.Transport(os.ReadFile)
 }
 
+// clientCertificates are those that the user's npm configuration names for
+// registries; offline none is needed.
+func clientCertificates(config *npm.Config, offline bool) (*npm.Certificates, error) {
+	if offline {
+		return nil, nil //nolint:nilnil // nobody is asked, so nobody gets one
+	}
+	return config.Certificates(os.ReadFile)
+}
+
 // npmSource is npm's registry, or, offline, one that can never be reached.
-func (p *program) npmSource(ev *evidence, config *npm.Config, flags evidenceFlags, pol policy.Located, transport http.RoundTripper) provenance.Source {
+func (p *program) npmSource(ev *evidence, config *npm.Config, flags evidenceFlags, pol policy.Located, transport http.RoundTripper, certificates *npm.Certificates) provenance.Source {
 	if ev.offline {
 		return provenance.Offline{Registry: npm.Registrar{Config: config, Trusted: pol.Registries}.ConfiguredRegistry}
 	}
-	client := &npm.Client{Config: config, Transport: transport, Version: p.version, Internal: pol.Internal, Registries: pol.Registries, Cache: p.openCache(flags)}
+	client := &npm.Client{Config: config, Transport: transport, Certificates: certificates, Version: p.version, Internal: pol.Internal, Registries: pol.Registries, Cache: p.openCache(flags)}
 	ev.npm = client
 	if p.client != nil {
 		p.client(client)

@@ -2,6 +2,7 @@ package npm
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -28,6 +29,9 @@ type Client struct {
 	// os.ReadFile, whose error then is the answer to every question: a command
 	// that has to tell it apart calls Config.Transport itself.
 	Transport http.RoundTripper
+	// Certificates are the client certificates that registries of the user's get;
+	// nil stands for none. Another Transport than an *http.Transport sends none.
+	Certificates *Certificates
 	// Version is the program's, for the User-Agent header.
 	Version string
 	// Internal reports whether a package is internal; nil stands for none. Its
@@ -55,7 +59,8 @@ type Client struct {
 	// Requests go straight to the transport: the standard client would hand
 	// credentials on to subdomains, and the last URL to whom it redirects to.
 	transport http.RoundTripper
-	broken    error         // why there is none
+	broken    error // why there is none
+	certified map[*tls.Certificate]http.RoundTripper
 	own       []*url.URL    // registries that may be asked for internal packages
 	large     chan struct{} // holds a token for each large answer that may be read
 
@@ -92,6 +97,7 @@ func (c *Client) start() {
 	if c.transport == nil {
 		c.transport, c.broken = c.Config.Transport(os.ReadFile)
 	}
+	c.certified = certifiedPools(c.Certificates, c.transport)
 }
 
 // Attestations asks the subject's registry. The error is that of the context.

@@ -39,6 +39,7 @@ type Config struct {
 	registries map[string]registry // by key: "registry", "@scope:registry"
 	scope      string              // the configured scope, whose registry npm also uses for what has none
 	nerf       map[string]string   // credentials by key: "//host/path/:_authToken"
+	tls        map[string]setting  // client certificates by key: "//host/path/:certfile"
 	network    map[string]setting  // proxies, authorities
 	folded     map[string]string   // environment by lower-case name, for the proxy variables
 	home       string
@@ -97,6 +98,7 @@ var credentialNames = map[string]bool{"_authToken": true, "_auth": true, "_passw
 // networkKeys say how the network is reached. Only the user may set them.
 var networkKeys = map[string]bool{
 	"proxy": true, "https-proxy": true, "noproxy": true, "ca": true, "cafile": true, "strict-ssl": true,
+	"cert": true, "key": true,
 }
 
 // NewConfig merges the sources: global file, user's file, project's file,
@@ -104,7 +106,7 @@ var networkKeys = map[string]bool{
 // *ConfigError.
 func NewConfig(s Sources) (*Config, error) {
 	b := &configBuilder{
-		c:       &Config{registries: map[string]registry{}, nerf: map[string]string{}, network: map[string]setting{}, home: s.Home},
+		c:       &Config{registries: map[string]registry{}, nerf: map[string]string{}, tls: map[string]setting{}, network: map[string]setting{}, home: s.Home},
 		env:     readEnviron(s.Environ),
 		known:   map[string]bool{},
 		trusted: map[string]bool{publicURL().String(): true},
@@ -143,6 +145,7 @@ func NewConfig(s Sources) (*Config, error) {
 	if err := b.merge(merged); err != nil {
 		return nil, err
 	}
+	b.loneCertificates()
 	b.c.trusted = slices.Sorted(maps.Keys(b.trusted))
 	return b.c, nil
 }
@@ -245,7 +248,7 @@ func (b *configBuilder) own(layer settings, key, value, path string, line int, a
 // is not followed; "" where it is, or has nothing to do with it.
 func unsupported(key, name string, nerf bool, value string) string {
 	switch {
-	case nerf && !credentialNames[name] && name != "email" && name != "always-auth":
+	case nerf && !credentialNames[name] && !certificateNames[name] && name != "email" && name != "always-auth":
 		return "is not supported yet, and is ignored"
 	case key == "strict-ssl" && isFalse(value):
 		return "is not followed: TLS certificates are always verified; name the registry's authority with cafile"
@@ -253,7 +256,7 @@ func unsupported(key, name string, nerf bool, value string) string {
 		return "is bound to no registry, so it is never sent (npm refuses it too); write //host/:" + key
 	}
 	switch key {
-	case "cert", "key", "local-address", "maxsockets", "fetch-retries", "fetch-retry-factor",
+	case "local-address", "maxsockets", "fetch-retries", "fetch-retry-factor",
 		"fetch-retry-mintimeout", "fetch-retry-maxtimeout", "fetch-timeout", "offline", "replace-registry-host":
 		return "is not supported yet, and is ignored"
 	}
@@ -313,8 +316,10 @@ func (b *configBuilder) parse(key string, s setting) (*url.URL, error) {
 func (b *configBuilder) merge(merged settings) error {
 	for _, key := range slices.Sorted(maps.Keys(merged)) {
 		s := merged[key]
-		_, _, _, nerf := nerfKey(key)
+		_, _, name, nerf := nerfKey(key)
 		switch {
+		case nerf && certificateNames[name]:
+			b.c.tls[key] = s
 		case nerf:
 			b.c.nerf[key] = s.value()
 		case networkKeys[key]:
@@ -445,34 +450,41 @@ func (c Credentials) GoString() string { return c.String() }
 // LogValue hides the value.
 func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// Credentials returns those of the most specific //host/path/ key for the URL,
-// the way npm looks: segment by segment up to the host, with and without the
-// slash. In one place a token beats _auth, and that beats username and password.
-func (c *Config) Credentials(u *url.URL) Credentials {
+// holder returns the most specific //host/path/ key for the URL that has
+// credentials, the way npm looks: segment by segment up to the host, with and
+// without the slash; "" where none has.
+func (c *Config) holder(u *url.URL) string {
 	for key := "//" + hostOf(u) + u.EscapedPath(); len(key) > len("//"); {
-		token, auth := c.nerf[key+":_authToken"], c.nerf[key+":_auth"]
-		name, password := c.nerf[key+":username"], c.nerf[key+":_password"]
-		switch {
-		case token != "":
-			return Credentials{"Bearer " + token}
-		case auth != "":
-			return Credentials{"Basic " + auth}
-		case name != "" && password != "":
-			plain, err := decodeBase64(password)
-			if err != nil {
-				return Credentials{}
-			}
-			return Credentials{"Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+plain))}
-		case c.nerf[key+":certfile"] != "" && c.nerf[key+":keyfile"] != "":
-			// npm stops here and sends the certificate, which is not supported:
-			// a less specific token is not meant for this path.
-			return Credentials{}
+		if c.nerf[key+":_authToken"] != "" || c.nerf[key+":_auth"] != "" ||
+			c.nerf[key+":username"] != "" && c.nerf[key+":_password"] != "" || c.certified(key) {
+			return key
 		}
 		shorter, ok := strings.CutSuffix(key, "/")
 		if !ok {
 			shorter = key[:strings.LastIndexByte(key, '/')+1]
 		}
 		key = shorter
+	}
+	return ""
+}
+
+// Credentials returns those of the URL's [Config.holder]. In one place a token
+// beats _auth, and that beats username and password. Where a client certificate
+// alone stands there, there are none: a less specific token is not meant for this
+// path.
+func (c *Config) Credentials(u *url.URL) Credentials {
+	key := c.holder(u)
+	token, auth, name := c.nerf[key+":_authToken"], c.nerf[key+":_auth"], c.nerf[key+":username"]
+	switch {
+	case key == "":
+	case token != "":
+		return Credentials{"Bearer " + token}
+	case auth != "":
+		return Credentials{"Basic " + auth}
+	case name != "" && c.nerf[key+":_password"] != "":
+		if plain, err := decodeBase64(c.nerf[key+":_password"]); err == nil {
+			return Credentials{"Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+plain))}
+		}
 	}
 	return Credentials{}
 }

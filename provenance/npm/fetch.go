@@ -236,9 +236,9 @@ func (c *Client) try(ctx context.Context, u *url.URL, doc document, internal boo
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(max(c.Timeout, 0), doc.timeout, DefaultTimeout))
 	defer cancel()
 
-	authorization := c.Config.Credentials(u).Authorization()
+	authorization, pool := c.Config.Credentials(u).Authorization(), c.pool(u)
 	for range maxRedirects + 1 {
-		res, fail := c.send(ctx, u, authorization, doc)
+		res, fail := c.send(ctx, pool, u, authorization, doc)
 		if fail != nil {
 			return answer{}, fail
 		}
@@ -252,14 +252,14 @@ func (c *Client) try(ctx context.Context, u *url.URL, doc document, internal boo
 		}
 		// Once they are off, credentials stay off, even if the way leads back.
 		if next.Scheme != u.Scheme || hostOf(next) != hostOf(u) {
-			authorization = ""
+			authorization, pool = "", c.transport
 		}
 		u = next
 	}
 	return answer{}, &failure{reason: fmt.Sprintf("%s redirects more than %d times", sbom.RedactURL(u.String()), maxRedirects), hint: hintLater}
 }
 
-func (c *Client) send(ctx context.Context, u *url.URL, authorization string, doc document) (*http.Response, *failure) {
+func (c *Client) send(ctx context.Context, pool http.RoundTripper, u *url.URL, authorization string, doc document) (*http.Response, *failure) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, &failure{reason: sbom.RedactURL(u.String()) + " cannot be asked", hint: "check the registry's URL"}
@@ -276,7 +276,7 @@ func (c *Client) send(ctx context.Context, u *url.URL, authorization string, doc
 	if authorization != "" {
 		req.Header.Set("Authorization", authorization)
 	}
-	res, err := c.transport.RoundTrip(req)
+	res, err := pool.RoundTrip(req)
 	if err != nil {
 		return nil, connectionFailure(u, err)
 	}

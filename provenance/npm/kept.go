@@ -14,7 +14,7 @@ import (
 // kept is what the cache has for a URL. An answer to credentials is never in it:
 // it is meant for who has them.
 func (c *Client) kept(u *url.URL) (cache.Entry, bool) {
-	if c.Cache == nil || c.Config.Credentials(u).Authorization() != "" {
+	if c.Cache == nil || c.secret(u) {
 		return cache.Entry{}, false
 	}
 	return c.Cache.Get(u.String())
@@ -23,7 +23,7 @@ func (c *Client) kept(u *url.URL) (cache.Entry, bool) {
 // keep puts a complete answer into the cache. What cannot be kept is asked for
 // again the next time.
 func (c *Client) keep(u *url.URL, a answer) {
-	if c.Cache == nil || a.status != http.StatusOK || c.Config.Credentials(u).Authorization() != "" {
+	if c.Cache == nil || a.status != http.StatusOK || c.secret(u) {
 		return
 	}
 	_ = c.Cache.Put(u.String(), cache.Entry{ETag: a.etag, Body: a.body})
