@@ -66,7 +66,7 @@ func (p *program) imageSource(config *npm.Config, offline bool) (provenance.Sour
 	if offline {
 		return provenance.Offline{}, nil
 	}
-	client := &oci.Client{Transport: p.transport, Version: p.version, Credentials: sync.OnceValues(p.dockerCredentials)}
+	client := &oci.Client{Transport: p.transport, Version: p.version, Credentials: sync.OnceValues(p.containerCredentials)}
 	if client.Transport == nil {
 		pool, err := config.Transport(os.ReadFile)
 		if err != nil {
@@ -80,31 +80,50 @@ func (p *program) imageSource(config *npm.Config, offline bool) (provenance.Sour
 
 const maxDockerConfigSize = 1 << 20 // bytes; real ones hold a few lines
 
-// dockerCredentials are those of the user's own Docker configuration. No project
-// can name another file: the environment is the user's.
-func (p *program) dockerCredentials() (*oci.Credentials, error) {
-	dir := p.env("DOCKER_CONFIG")
-	if dir == "" {
-		home, err := p.home()
+// containerConfigs are the files in which podman and Docker keep credentials, in
+// the order in which podman reads them (containers-auth.json(5)): that of
+// REGISTRY_AUTH_FILE alone where it is set.
+func (p *program) containerConfigs() []string {
+	if named := p.env("REGISTRY_AUTH_FILE"); named != "" {
+		return []string{named}
+	}
+	home, err := p.home()
+	if err != nil {
+		home = "" // a machine without a home has no configuration either
+	}
+	var out []string
+	add := func(variable, below string, rest ...string) {
+		dir := p.env(variable)
+		if dir == "" && home != "" && below != "" {
+			dir = filepath.Join(home, below)
+		}
+		if dir != "" {
+			out = append(out, filepath.Join(append([]string{dir}, rest...)...))
+		}
+	}
+	add("XDG_RUNTIME_DIR", "", "containers", "auth.json")
+	add("XDG_CONFIG_HOME", ".config", "containers", "auth.json")
+	add("DOCKER_CONFIG", ".docker", "config.json")
+	return out
+}
+
+// containerCredentials are those of the user's own configuration of podman and
+// Docker. No project can name another file: the environment is the user's.
+func (p *program) containerCredentials() (*oci.Credentials, error) {
+	all := &oci.Credentials{}
+	for _, name := range p.containerConfigs() {
+		data, err := readNamed(name, maxDockerConfigSize)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
-			home = "" // a machine without a home has no configuration either
+			return nil, fmt.Errorf("%s: cannot be read: %w", name, err)
 		}
-		if home == "" {
-			return &oci.Credentials{}, nil
+		found, err := oci.ParseDockerConfig(data)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		dir = filepath.Join(home, ".docker")
+		all.Add(found)
 	}
-	name := filepath.Join(dir, "config.json")
-	data, err := readNamed(name, maxDockerConfigSize)
-	if errors.Is(err, fs.ErrNotExist) {
-		return &oci.Credentials{}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: cannot be read: %w", name, err)
-	}
-	found, err := oci.ParseDockerConfig(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return found, nil
+	return all, nil
 }

@@ -21,9 +21,10 @@ import (
 type imageWorld struct {
 	*world
 
-	images *ocitest.Registry
-	host   string
-	digest string
+	images  *ocitest.Registry
+	host    string
+	digest  string
+	environ []string
 }
 
 const imageRepository = "acme/server"
@@ -74,7 +75,7 @@ func (w *imageWorld) runWith(root string, code int, args ...string) (stdout, std
 	w.t.Helper()
 	var out, errs bytes.Buffer
 	p := &program{
-		stdin: strings.NewReader(""), stdout: &out, stderr: &errs,
+		stdin: strings.NewReader(""), stdout: &out, stderr: &errs, environ: w.environ,
 		home: func() (string, error) { return w.dir, nil }, here: func() (string, error) { return w.dir, nil },
 		now: func() time.Time { return provenancetest.Now }, transport: http.DefaultTransport, version: "test",
 	}
@@ -154,6 +155,41 @@ func TestCheckImage(t *testing.T) {
 			if strings.Contains(out, "s3cret") || strings.Contains(out, "bWU6") {
 				t.Error("a password stands in the verdict")
 			}
+		})
+	}
+}
+
+// TestContainerCredentials: podman's files are read before Docker's, in its order,
+// and one that is named stands alone.
+func TestContainerCredentials(t *testing.T) {
+	const right, wrong = "bWU6czNjcmV0", "bWU6d3Jvbmc="
+	for _, c := range []struct {
+		name    string
+		files   map[string]string // credentials by file
+		environ []string
+		code    int
+	}{
+		{"Docker's", map[string]string{".docker/config.json": right}, nil, exitPass},
+		{"podman's", map[string]string{".config/containers/auth.json": right}, nil, exitPass},
+		{"podman's before Docker's", map[string]string{".config/containers/auth.json": right, ".docker/config.json": wrong}, nil, exitPass},
+		{"of the session before the lasting ones", map[string]string{"run/containers/auth.json": right, ".config/containers/auth.json": wrong}, []string{"XDG_RUNTIME_DIR=@/run"}, exitPass},
+		{"of another folder", map[string]string{"xdg/containers/auth.json": right, ".config/containers/auth.json": wrong}, []string{"XDG_CONFIG_HOME=@/xdg"}, exitPass},
+		{"the named one alone", map[string]string{"named.json": right, ".config/containers/auth.json": wrong}, []string{"REGISTRY_AUTH_FILE=@/named.json"}, exitPass},
+		{"no other beside the named one", map[string]string{".docker/config.json": right}, []string{"REGISTRY_AUTH_FILE=@/named.json"}, exitUnknown},
+		{"the first that knows the registry counts", map[string]string{".config/containers/auth.json": wrong, ".docker/config.json": right}, nil, exitUnknown},
+		{"none", nil, nil, exitUnknown},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newImageWorld(t)
+			w.attest(w.digest, "https://github.com/acme/server")
+			w.images.User, w.images.Password = "me", "s3cret"
+			for name, auth := range c.files {
+				w.write(name, fmt.Appendf(nil, `{"auths":{%q:{"auth":%q}}}`, w.host, auth))
+			}
+			for _, kv := range c.environ {
+				w.environ = append(w.environ, strings.Replace(kv, "@", w.dir, 1))
+			}
+			w.run(c.code, "verify", w.purl(), "--source-uri", "https://github.com/acme/server")
 		})
 	}
 }

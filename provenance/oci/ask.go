@@ -232,7 +232,7 @@ func (q *question) explain(err error) failure {
 		return q.explainStatus(answer.StatusCode)
 	}
 	if c, ok := errors.AsType[*credentialsError](err); ok {
-		return failure{c.Error(), "correct Docker's configuration, or log in anew"}
+		return failure{c.Error(), "correct the configuration of Docker or podman, or log in anew"}
 	}
 	for _, known := range explained {
 		if errors.Is(err, known.err) {
@@ -279,7 +279,7 @@ var explained = []struct {
 	{errdef.ErrTooManyPages, fmt.Sprintf("lists more than %d pages of attestations", maxPages), hintPush},
 }
 
-const hintLogin = "log in with docker login; what is in a credential helper (credsStore, credHelpers) is not asked for, because helpers are not run"
+const hintLogin = "log in with docker login or podman login; what is in a credential helper (credsStore, credHelpers) is not asked for, because helpers are not run"
 
 func (q *question) explainStatus(status int) failure {
 	answered := fmt.Sprintf("%s answered %d %s", q.ref.Registry, status, http.StatusText(status))
