@@ -656,9 +656,7 @@ func TestUserKeys(t *testing.T) {
 		if err == nil {
 			u, _ := c.Registry("a")
 			got = c.Credentials(u).Authorization()
-			for range c.Warnings() {
-				got += "warning"
-			}
+			got += strings.Repeat("warning", len(c.Warnings()))
 			transport, err := c.Transport(func(string) ([]byte, error) { return nil, fs.ErrNotExist })
 			if err != nil {
 				got += "transport"
