@@ -49,6 +49,15 @@ type Chooser interface {
 	Holds(path string, data []byte) bool
 }
 
+// Guesser is a Reader that recognises some files by so little of their path that
+// most of them are something else. What of those cannot be read is left out, where
+// any other file would be a problem.
+type Guesser interface {
+	Reader
+	// Guesses reports whether Recognize says no more than that a file may be one.
+	Guesses(path string) bool
+}
+
 // File is a recognised file. Its bytes have been read once, within MaxFileSize.
 type File struct {
 	Path string // in the inventory: relative to the scanned PATH, with a prefix where there are several
@@ -149,17 +158,25 @@ func collect(ctx context.Context, t Tree, opts Options, b *Builder, files [][]*F
 // named takes the one file that the user named: whatever its name, its content
 // decides in the end.
 func (c *collector) named(name string) {
+	if c.taken(name) {
+		return
+	}
 	data, err := readFile(c.FS, name)
 	if reader, ok := c.forced(); ok {
 		c.take(reader, name, c.Kind, data, err)
 		return
 	}
-	if reader, kind := c.recognize(name); kind != "" && (err != nil || c.holds(reader, name, data)) {
-		c.take(reader, name, kind, data, err)
+	by := c.recognize(name)
+	if err != nil {
+		c.broken(name, append(by, match{kind: "unknown"})[0].kind, unreadable(err))
 		return
 	}
-	if err != nil {
-		c.broken(name, "unknown", unreadable(err))
+	for _, m := range by {
+		if c.holds(m.reader, name, data) {
+			c.take(m.reader, name, m.kind, data, nil)
+		}
+	}
+	if c.taken(name) {
 		return
 	}
 	for i, r := range c.Readers {
@@ -179,14 +196,12 @@ func (c *collector) listed(names []string) {
 		if c.Exclude != nil && c.Exclude(c.Prefix+name) {
 			continue
 		}
-		if reader, ok := c.forced(); ok {
+		if reader, ok := c.forced(); ok && !c.taken(name) {
 			data, err := readFile(c.FS, name)
 			c.take(reader, name, c.Kind, data, err)
 			continue
 		}
-		if reader, kind := c.recognize(name); kind != "" {
-			c.choose(reader, name, kind)
-		}
+		c.choose(name, c.recognize(name))
 	}
 }
 
@@ -232,19 +247,48 @@ func (c *collector) visit(name string, d fs.DirEntry, err error) error {
 	case d.Type()&fs.ModeSymlink != 0 && c.leaves(name):
 		return nil
 	}
-	if reader, kind := c.recognize(name); kind != "" {
-		c.choose(reader, name, kind)
-	}
+	c.choose(name, c.recognize(name))
 	return nil
 }
 
-// choose reads a file that a reader knows by its name, and takes it unless it
-// turns out to be another program's.
-func (c *collector) choose(reader int, name, kind string) {
-	data, err := readFile(c.FS, name)
-	if err != nil || c.holds(reader, name, data) {
-		c.take(reader, name, kind, data, err)
+// match is a reader that knows a file by its name.
+type match struct {
+	reader int
+	kind   string
+}
+
+// choose reads a file that readers know by its name, and gives it to each of them
+// unless it turns out to be another program's. The input has the kind that the
+// first one says.
+func (c *collector) choose(name string, by []match) {
+	if len(by) == 0 || c.taken(name) {
+		return
 	}
+	data, err := readFile(c.FS, name)
+	for _, m := range by {
+		if err != nil && c.guesses(m.reader, name) {
+			continue
+		}
+		if err != nil || c.holds(m.reader, name, data) {
+			c.take(m.reader, name, m.kind, data, err)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// taken reports whether the file was read before: by two PATHs, one of them in
+// the other.
+func (c *collector) taken(name string) bool {
+	taken := c.b.inputs[c.Prefix+name] != nil
+	c.found = c.found || taken
+	return taken
+}
+
+func (c *collector) guesses(reader int, name string) bool {
+	guesser, ok := c.Readers[reader].(Guesser)
+	return ok && guesser.Guesses(path.Join(c.Folder, name))
 }
 
 func (c *collector) holds(reader int, name string, data []byte) bool {
@@ -282,7 +326,7 @@ func (c *collector) leaves(name string) bool {
 		return false
 	}
 	for _, inside := range insideClients {
-		if _, kind := c.recognize(path.Join(name, inside)); kind != "" {
+		if len(c.recognize(path.Join(name, inside))) > 0 {
 			c.broken(name, "folder", unreadable(err))
 			return true
 		}
@@ -354,35 +398,34 @@ func (c *collector) behind(name, real string, through []string) error {
 }
 
 func (c *collector) takeBehind(name, own string) {
-	reader, kind := c.recognize(name)
-	if kind == "" {
-		return
-	}
-	_, seen := c.recognize(own)
+	by := c.recognize(name)
 	walked := !slices.ContainsFunc(strings.Split(own, "/"), func(s string) bool { return hidden[s] }) &&
 		(c.Exclude == nil || !c.Exclude(c.Prefix+own))
-	if seen == kind && walked {
-		return
+	if walked {
+		seen := c.recognize(own)
+		by = slices.DeleteFunc(by, func(m match) bool { return slices.Contains(seen, m) })
 	}
-	c.choose(reader, name, kind)
+	c.choose(name, by)
 }
 
-func (c *collector) recognize(name string) (reader int, kind string) {
-	for _, name := range []string{path.Join(c.Folder, name), name} {
-		for i, r := range c.Readers {
-			if kind := r.Recognize(name); kind != "" {
-				return i, kind
-			}
+// recognize returns the readers that know a file by its name, each once. Inside of
+// the folder that the tree is, it may have another meaning than alone.
+func (c *collector) recognize(name string) []match {
+	var out []match
+	for i, r := range c.Readers {
+		kind := r.Recognize(path.Join(c.Folder, name))
+		if kind == "" {
+			kind = r.Recognize(name)
+		}
+		if kind != "" {
+			out = append(out, match{i, kind})
 		}
 	}
-	return 0, ""
+	return out
 }
 
 func (c *collector) take(reader int, name, kind string, data []byte, err error) {
 	c.found = true
-	if c.b.inputs[c.Prefix+name] != nil {
-		return // two PATHs, one of them in the other
-	}
 	if err != nil {
 		c.broken(name, kind, unreadable(err))
 		return
