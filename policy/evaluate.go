@@ -32,7 +32,7 @@ type evaluation struct {
 	servers    []*sbom.Component
 	components map[string]*sbom.Component
 	results    map[string]*provenance.Result
-	launchers  map[string][]*sbom.Component // ref → the servers that launch it, by file and line
+	launchers  map[string][]*sbom.Component // ref → the servers that launch it, by file and line, then the scripts
 	requests   map[string][]request         // ref → what is asked of the registry for it, where that is not one version
 	expect     func(provenance.Subject) provenance.Expectation
 	official   map[string]catalog.Entry // ref → what it looks like without being it
@@ -134,10 +134,16 @@ func newEvaluation(p *Policy, f Facts) *evaluation {
 		}
 	}
 	slices.SortStableFunc(e.servers, func(a, b *sbom.Component) int {
+		if a.Server.Script != b.Server.Script {
+			return map[bool]int{false: -1, true: 1}[a.Server.Script]
+		}
 		return cmp.Or(cmp.Compare(a.Server.File, b.Server.File), cmp.Compare(a.Server.Line, b.Server.Line), cmp.Compare(a.Ref, b.Ref))
 	})
 	for _, s := range e.servers {
 		for _, l := range s.Server.Launches {
+			if s.Server.Script && l.Pin == sbom.PinLockfile {
+				continue // it is the lockfile's, which is the place to look
+			}
 			if known := e.launchers[l.Ref]; l.Ref != "" && (len(known) == 0 || known[len(known)-1] != s) {
 				e.launchers[l.Ref] = append(known, s)
 			}
@@ -213,6 +219,8 @@ func (e *evaluation) severity(rule *Rule, h hit) Severity {
 	case h.component != nil:
 		t = target{ecosystem: h.component.Ecosystem, name: nameOf(h.component), development: h.component.Development}
 		origins = originsOf(h.component)
+	case h.server != nil && h.server.Server.Script:
+		origins = []sbom.Origin{sbom.OriginScript}
 	case h.server != nil:
 		origins = []sbom.Origin{sbom.OriginMCP}
 	}
@@ -238,7 +246,7 @@ func (e *evaluation) severityFor(rule *Rule, t target, what Case) Severity {
 // dependency.
 func originsOf(c *sbom.Component) []sbom.Origin {
 	var out []sbom.Origin
-	for _, o := range []sbom.Origin{sbom.OriginMCP, sbom.OriginDirect, sbom.OriginTransitive} {
+	for _, o := range []sbom.Origin{sbom.OriginMCP, sbom.OriginScript, sbom.OriginDirect, sbom.OriginTransitive} {
 		if c.Origin.Has(o) {
 			out = append(out, o)
 		}
@@ -282,7 +290,9 @@ func (e *evaluation) finding(rule *Rule, h hit) Finding {
 		server = h.server.Ref
 	}
 	if len(servers) > 0 {
-		f.Server = servers[0].Server.Name
+		if !servers[0].Server.Script {
+			f.Server = servers[0].Server.Name
+		}
 		f.Ref = cmp.Or(f.Ref, servers[0].Ref)
 	}
 	f.Location = place(h, servers)
@@ -337,6 +347,9 @@ func (e *evaluation) except(f *Finding, servers []*sbom.Component) *Excepted {
 	names := make([]string, len(servers))
 	for i, s := range servers {
 		names[i] = s.Server.Name
+		if s.Server.Script {
+			names[i] = "script:" + s.Server.Name
+		}
 	}
 	var covering *Excepted
 	for i := range e.policy.exceptions {
@@ -518,7 +531,13 @@ func timestamp(t time.Time) string {
 }
 
 func (e *evaluation) summary(v *Verdict) Summary {
-	s := Summary{Components: len(v.Components), Servers: len(e.servers), Provenance: map[string]int{}}
+	scripts := 0
+	for _, s := range e.servers {
+		if s.Server.Script {
+			scripts++
+		}
+	}
+	s := Summary{Components: len(v.Components), Servers: len(e.servers) - scripts, Scripts: scripts, Provenance: map[string]int{}}
 	for i := range v.Components {
 		if p := v.Components[i].Provenance; p != nil {
 			s.Provenance[p.State]++

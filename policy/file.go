@@ -538,7 +538,7 @@ type selector struct {
 }
 
 var selectorOrigins = map[string]sbom.Origin{
-	"mcp": sbom.OriginMCP, "direct": sbom.OriginDirect, "transitive": sbom.OriginTransitive,
+	"mcp": sbom.OriginMCP, "script": sbom.OriginScript, "direct": sbom.OriginDirect, "transitive": sbom.OriginTransitive,
 }
 
 const (
@@ -568,7 +568,7 @@ func (r *fileReader) selector(into *selector) func(ast.Node) error {
 			return err
 		}
 		if into.everything() {
-			return r.wrong(n, `name mcp, direct, transitive, production, development or a package pattern, or remove "for"`, `"for" selects nothing`)
+			return r.wrong(n, `name mcp, script, direct, transitive, production, development or a package pattern, or remove "for"`, `"for" selects nothing`)
 		}
 		return nil
 	}
@@ -585,7 +585,7 @@ func (s *selector) add(word string) error {
 	}
 	// A bare word is more often a slip than a package.
 	if !strings.ContainsAny(word, ":@/*") {
-		words := []string{"mcp", "direct", "transitive", production, development}
+		words := []string{"mcp", "script", "direct", "transitive", production, development}
 		return &hinted{
 			message: fmt.Sprintf(`"for" knows no %q; expected %s or a package pattern`, word, strings.Join(words, ", ")),
 			hint:    cmp.Or(suggest(word, words, ""), fmt.Sprintf("write npm:%s if it is a package", word)),

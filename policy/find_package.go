@@ -269,7 +269,7 @@ func findImpersonation(e *evaluation, _ *Rule, report func(hit)) {
 // for, unless it is proven to come from that entry's source, or from one that
 // the policy names for this very package.
 func (e *evaluation) resembles(c *sbom.Component) (catalog.Entry, bool) {
-	entries := e.facts.Catalog.Lookalikes(c.Ecosystem, nameOf(c), c.Origin.Has(sbom.OriginMCP))
+	entries := e.facts.Catalog.Lookalikes(c.Ecosystem, nameOf(c), c.Origin.Has(sbom.OriginMCP) || c.Origin.Has(sbom.OriginScript))
 	if len(entries) == 0 {
 		return catalog.Entry{}, false
 	}
@@ -427,7 +427,7 @@ func (e *evaluation) findOwnCommands(report func(hit)) {
 			}
 			report(hit{
 				component: e.components[l.Ref], server: s, detail: l.Spec, expected: l.Spec, actual: "the command of " + c.Name,
-				message: fmt.Sprintf("server %s asks for %s, but %s provides a command of that name, which runs in its place", named(s.Server.Name), named(l.Spec), named(c.Name)),
+				message: fmt.Sprintf("%s asks for %s, but %s provides a command of that name, which runs in its place", launcher(s.Server), named(l.Spec), named(c.Name)),
 				fix:     "rename the command in bin of package.json, or start it from there by its path",
 			})
 		}
@@ -477,7 +477,7 @@ func findRegistry(e *evaluation, _ *Rule, report func(hit)) {
 			}
 			report(hit{
 				server: s, at: riskPlace(s, r), detail: r.Where + " " + r.URL, expected: trusted.String(), actual: r.URL,
-				message: fmt.Sprintf("server %s fetches what it runs from a registry of its own choice, named in %s", named(s.Server.Name), r.Where),
+				message: fmt.Sprintf("%s fetches what it runs from a registry of its own choice, named in %s", launcher(s.Server), r.Where),
 				fix:     "remove the registry from the launch, or add it to registries in " + FileName + " if you trust it",
 			})
 		}

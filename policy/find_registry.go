@@ -183,7 +183,7 @@ func (e *evaluation) minimumAge(rule *Rule, c *sbom.Component) time.Duration {
 		switch {
 		case set.minimum > 0 && set.selector.matches(t):
 			minimum = set.minimum
-		case t.origin == sbom.OriginMCP:
+		case t.origin == sbom.OriginMCP, t.origin == sbom.OriginScript:
 			minimum = minimumAgeOfServers
 		case e.policy.Profile == Strict:
 			minimum = minimumAgeWhenStrict

@@ -45,7 +45,7 @@ func findFloating(e *evaluation, _ *Rule, report func(hit)) {
 			c := e.components[l.Ref]
 			report(hit{
 				component: c, server: s, detail: l.Spec, actual: l.Spec, fix: pinFix(l, c),
-				message: fmt.Sprintf("server %s starts %s, %s", named(s.Server.Name), launched(l, c), floatReason[l.Pin]),
+				message: fmt.Sprintf("%s starts %s, %s", launcher(s.Server), launched(l, c), floatReason[l.Pin]),
 			})
 		}
 	}
@@ -58,6 +58,14 @@ func findFloating(e *evaluation, _ *Rule, report func(hit)) {
 			})
 		}
 	}
+}
+
+// launcher is what launches in a message: a server, or a script.
+func launcher(s *sbom.Server) string {
+	if s.Script {
+		return "script " + named(s.Name)
+	}
+	return "server " + named(s.Name)
 }
 
 func launched(l sbom.Launch, c *sbom.Component) string {
@@ -119,7 +127,7 @@ func findOpaque(e *evaluation, _ *Rule, report func(hit)) {
 				continue
 			}
 			h := hit{server: s, actual: l.Spec, detail: fmt.Sprint(l.Kind, " ", l.Spec)}
-			h.message = fmt.Sprintf("server %s %s", named(s.Server.Name), what)
+			h.message = fmt.Sprintf("%s %s", launcher(s.Server), what)
 			if i == 0 && s.Server.Reason != "" {
 				h.message += ": " + s.Server.Reason
 			}
@@ -152,7 +160,7 @@ func findUnsupported(e *evaluation, rule *Rule, report func(hit)) {
 			}
 			report(hit{
 				server: s, detail: fmt.Sprint(l.Kind, " ", l.Spec), actual: l.Spec,
-				message: fmt.Sprintf("server %s starts %s, for which no provenance can exist", named(s.Server.Name), unprovable(l.Kind)),
+				message: fmt.Sprintf("%s starts %s, for which no provenance can exist", launcher(s.Server), unprovable(l.Kind)),
 			})
 		}
 	}
@@ -199,7 +207,7 @@ func findPrivileged(e *evaluation, _ *Rule, report func(hit)) {
 			}
 			report(hit{
 				server: s, at: riskPlace(s, r), detail: r.Where + " " + r.What, actual: r.What,
-				message: fmt.Sprintf("server %s %s, by %s", named(s.Server.Name), r.What, r.Where),
+				message: fmt.Sprintf("%s %s, by %s", launcher(s.Server), r.What, r.Where),
 			})
 		}
 	}
@@ -217,7 +225,7 @@ func findAutoApprove(e *evaluation, _ *Rule, report func(hit)) {
 		h := hit{server: s, detail: strings.Join(tools, "\x00"), actual: strings.Join(tools, ", ")}
 		switch {
 		case slices.Contains(tools, "*"):
-			h.message = fmt.Sprintf("every tool of server %s runs without asking", named(s.Server.Name))
+			h.message = fmt.Sprintf("every tool of %s runs without asking", launcher(s.Server))
 			h.fix = "remove the approval of everything, and approve only tools that read and cannot leak"
 		default:
 			shown := make([]string, 0, maxTools)
@@ -227,7 +235,7 @@ func findAutoApprove(e *evaluation, _ *Rule, report func(hit)) {
 			if more := len(tools) - len(shown); more > 0 {
 				shown = append(shown, fmt.Sprintf("and %d more", more))
 			}
-			h.message = fmt.Sprintf("tools of server %s run without asking: %s", named(s.Server.Name), strings.Join(shown, ", "))
+			h.message = fmt.Sprintf("tools of %s run without asking: %s", launcher(s.Server), strings.Join(shown, ", "))
 		}
 		report(h)
 	}
@@ -241,7 +249,7 @@ func (e *evaluation) findRisks(code sbom.RiskCode, what string, report func(hit)
 			}
 			report(hit{
 				server: s, at: riskPlace(s, r), detail: r.Where,
-				message: fmt.Sprintf("server %s %s in %s", named(s.Server.Name), what, r.Where),
+				message: fmt.Sprintf("%s %s in %s", launcher(s.Server), what, r.Where),
 			})
 		}
 	}

@@ -39,8 +39,8 @@ var (
 	ow = Level{Off, Warn}
 )
 
-// Levels are a rule's severities by who asks for the package. Servers are judged
-// by MCP, files by Direct.
+// Levels are a rule's severities by who asks for the package. Servers, and what
+// scripts launch like servers, are judged by MCP, files by Direct.
 type Levels struct {
 	MCP, Direct, Transitive Level
 	Cases                   map[Case]Level // instead of the above, for particular findings
@@ -64,7 +64,7 @@ func (l Levels) of(origin sbom.Origin, c Case) Level {
 		return level
 	}
 	switch origin {
-	case sbom.OriginMCP:
+	case sbom.OriginMCP, sbom.OriginScript:
 		return l.MCP
 	case sbom.OriginTransitive:
 		return l.Transitive

@@ -109,6 +109,7 @@ type InputProblem struct {
 type Summary struct {
 	Components int            `json:"components"`
 	Servers    int            `json:"servers"`
+	Scripts    int            `json:"scripts,omitempty"` // launches by scripts of the project
 	Provenance map[string]int `json:"provenance"`
 	Findings   FindingCounts  `json:"findings"`
 	Excepted   int            `json:"excepted"`

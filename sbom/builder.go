@@ -40,6 +40,7 @@ type instance struct {
 
 	service  string // ref of the service that this instance stands for
 	launched []ID   // what the server of c launches
+	own      []ID   // of these, what a lockfile installs, for a script
 }
 
 // NewBuilder returns a builder that holds a root named "project".
@@ -132,9 +133,14 @@ func (b *Builder) Mention(id ID, at Occurrence) {
 func (b *Builder) Launches(server ID, launches []Launch, ids []ID) {
 	b.instances[server].c.Server.Launches = launches
 	b.instances[server].launched = ids
-	for _, id := range ids {
-		if id != NoID {
-			b.Link(server, id)
+	for i, id := range ids {
+		if id == NoID {
+			continue
+		}
+		b.Link(server, id)
+		// A script that runs what the lockfile has adds nothing to it.
+		if launches[i].Pin == PinLockfile && b.instances[server].c.Server.Script {
+			b.instances[server].own = append(b.instances[server].own, id)
 		}
 	}
 }
@@ -416,7 +422,7 @@ func (b *Builder) connect(inv *Inventory, ref []string) {
 		}
 		inv.Edges[from] = append(inv.Edges[from], to)
 		if c := byRef[to]; c != nil && c.Source != FromProject && c.Type != FileType && c.Server == nil {
-			c.Origin |= origin(byRef[from])
+			c.Origin |= b.origin(e, byRef[from])
 		}
 	}
 	for from, to := range inv.Edges {
@@ -440,10 +446,16 @@ func (b *Builder) connect(inv *Inventory, ref []string) {
 	}
 }
 
-func origin(asker *Component) Origin {
+// origin says by which edge something is asked for. A script belongs to the
+// project, so that what it runs of the lockfile is a direct dependency.
+func (b *Builder) origin(e [2]ID, asker *Component) Origin {
 	switch {
 	case asker == nil:
 		return 0
+	case slices.Contains(b.instances[e[0]].own, e[1]):
+		return OriginDirect
+	case asker.Server != nil && asker.Server.Script:
+		return OriginScript
 	case asker.Server != nil:
 		return OriginMCP
 	case asker.Source == FromProject:

@@ -258,7 +258,22 @@ func newProperties(c *Component) *[]cdx.Property {
 			add(name, "true")
 		}
 	}
-	if s := c.Server; s != nil {
+	switch s := c.Server; {
+	case s != nil && s.Script:
+		add("countermark:script:file-kind", s.Client)
+		add("countermark:script:name", s.Name)
+		add("countermark:script:launcher", s.Launcher)
+		add("countermark:script:kind", string(s.Kind))
+		add("countermark:script:spec", s.Spec)
+		add("countermark:script:pin", string(s.Pin))
+		add("countermark:script:reason", s.Reason)
+		for _, name := range s.Env {
+			add("countermark:script:env", name)
+		}
+		for _, name := range s.Credentials {
+			add("countermark:script:credential", name)
+		}
+	case s != nil:
 		add("countermark:mcp:client", s.Client)
 		add("countermark:mcp:server", s.Name)
 		add("countermark:mcp:transport", s.Transport)

@@ -148,17 +148,20 @@ const (
 	OriginMCP        Origin = 1 << iota // an MCP server launches it
 	OriginDirect                        // the root, a workspace member or a nested project depends on it
 	OriginTransitive                    // another package depends on it
+	OriginScript                        // a script of the project launches it
 )
 
 // Has reports whether o holds all of x.
 func (o Origin) Has(x Origin) bool { return o&x == x && x != 0 }
 
-// String returns the strictest of the set: "mcp", "direct", "transitive", or ""
+// String returns the strictest of the set: "mcp", "script", "direct", "transitive", or ""
 // for what nobody asks for (the project's own parts, extraneous packages).
 func (o Origin) String() string {
 	switch {
 	case o.Has(OriginMCP):
 		return "mcp"
+	case o.Has(OriginScript):
+		return "script"
 	case o.Has(OriginDirect):
 		return "direct"
 	case o.Has(OriginTransitive):

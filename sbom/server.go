@@ -1,11 +1,13 @@
 package sbom
 
-// Server is what an MCP client's configuration says of one server. It holds no
-// argument, no header value and no environment value.
+// Server is what an MCP client's configuration says of one server, or what a
+// script of the project launches in the same way. It holds no argument, no header
+// value and no environment value.
 type Server struct {
-	File        string // path of the configuration
-	Name        string // as configured
-	Client      string // "claude-desktop", "claude-code", "cursor", "vscode", …
+	File        string // path of the configuration, or of the script
+	Name        string // as configured; of a script what it is called in its file
+	Script      bool   // it is no server, but a launch by a script
+	Client      string // "claude-desktop", "claude-code", "cursor", "vscode", …; of a script the kind of its file: "dockerfile", …
 	Transport   string // "stdio", "http", "sse", "ws"
 	Launcher    string // "npx", "npm exec", "docker run", …; empty for remotes
 	Kind        Kind   // of the outermost launch

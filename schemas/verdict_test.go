@@ -315,7 +315,7 @@ func fullVerdict() policy.Verdict {
 		Trust:         policy.TrustFacts{TrustedRoot: fact, NPMKeys: fact, OtherKeys: []policy.TrustFact{fact}, Catalog: fact, Advisories: fact},
 		Inputs: []policy.InputFacts{{Path: "package-lock.json", Kind: "package-lock.json", SHA256: sum, Components: 1,
 			Problems: []policy.InputProblem{{Code: "invalid", Line: 1, Column: 2, Message: "truncated", Hint: "write it again"}}}},
-		Summary: policy.Summary{Components: 1, Servers: 1, Provenance: map[string]int{"mismatch": 1},
+		Summary: policy.Summary{Components: 1, Servers: 1, Scripts: 1, Provenance: map[string]int{"mismatch": 1},
 			Findings: policy.FindingCounts{Error: 1, Warn: 2, Info: 3}, Excepted: 1},
 		NotEvaluated: []policy.NotEvaluated{{Rule: "release-age", Reason: "offline"}},
 		Components: []policy.ComponentVerdict{{Ref: "pkg:npm/a@1.0.0", PURL: "pkg:npm/a@1.0.0", Scope: "required", Origin: "direct",

@@ -128,7 +128,7 @@ func (p *program) readProject(ctx context.Context, args []string, sources source
 	}
 	trees = append(trees, users...)
 	inv, found, err := sbom.Scan(ctx, trees, sbom.Options{
-		Readers: []sbom.Reader{node.Reader{}, mcp.Reader{}},
+		Readers: []sbom.Reader{node.Reader{}, mcp.Reader{}, mcp.Scripts{}},
 		Exclude: pol.Excludes,
 	})
 	if err != nil {

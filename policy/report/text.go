@@ -328,7 +328,7 @@ func (t *text) proven() {
 	if len(proven) == 0 {
 		return
 	}
-	origins := []string{sbom.OriginMCP.String(), sbom.OriginDirect.String(), sbom.OriginTransitive.String()}
+	origins := []string{sbom.OriginMCP.String(), sbom.OriginScript.String(), sbom.OriginDirect.String(), sbom.OriginTransitive.String()}
 	slices.SortStableFunc(proven, func(a, b policy.ComponentVerdict) int {
 		return rankOf(origins, a.Origin) - rankOf(origins, b.Origin)
 	})
@@ -392,7 +392,11 @@ func (t *text) summary() {
 	}
 	t.row("project", name(project))
 	t.row("policy", t.policyFacts())
-	t.row("components", clean(fmt.Sprintf("%d, and %s", s.Components, count(s.Servers, "MCP server"))))
+	found := fmt.Sprintf("%d, and %s", s.Components, count(s.Servers, "MCP server"))
+	if s.Scripts > 0 {
+		found += fmt.Sprintf("; scripts launch %d", s.Scripts)
+	}
+	t.row("components", clean(found))
 	t.row("provenance", t.states())
 	t.row("findings", clean(fmt.Sprintf("%s, %s, %s, %d excepted",
 		count(s.Findings.Error, "error"), count(s.Findings.Warn, "warning"), count(s.Findings.Info, "info"), s.Excepted)))

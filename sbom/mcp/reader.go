@@ -263,16 +263,20 @@ func wide(data []byte) bool {
 func (r *run) add(file sbom.ID, read *sbom.File, e entry) {
 	f := e.doc.file // another one where the configuration names it
 	server, subjects := e.analyze(f, r)
-	ref := r.unique(fmt.Sprintf("mcp:%s#%s", read.Path, server.Name))
+	r.place(file, fmt.Sprintf("mcp:%s#%s", read.Path, server.Name), server, subjects)
+}
+
+// place adds a server with what it launches.
+func (r *run) place(file sbom.ID, ref string, server *sbom.Server, subjects []subject) {
 	id := r.builder.Add(sbom.Component{
-		Ref: ref, Type: sbom.Application, Name: server.Name, Server: server,
-	}, sbom.Use{}, sbom.Occurrence{Path: f.Path, Line: server.Line, Column: server.Column})
+		Ref: r.unique(ref), Type: sbom.Application, Name: server.Name, Server: server,
+	}, sbom.Use{}, sbom.Occurrence{Path: server.File, Line: server.Line, Column: server.Column})
 	r.builder.Link(file, id)
 
 	launches := make([]sbom.Launch, len(subjects))
 	ids := make([]sbom.ID, len(subjects))
 	for i, s := range subjects {
-		at := sbom.Occurrence{Path: f.Path, Line: s.at.line, Column: s.at.column}
+		at := sbom.Occurrence{Path: server.File, Line: s.at.line, Column: s.at.column}
 		launches[i], ids[i] = s.launch, sbom.NoID
 		switch {
 		case s.locked != nil:

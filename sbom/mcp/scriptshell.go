@@ -1,0 +1,300 @@
+package mcp
+
+import (
+	"bytes"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"countermark/sbom"
+
+	"mvdan.cc/sh/v3/syntax"
+)
+
+// scriptText is a piece of script as it stands in its file.
+type scriptText struct {
+	name  string // what the script is called
+	body  string
+	line  int // of the first byte of body
+	given []given
+	where where
+}
+
+// expression is what GitHub and GitLab put into a script before any shell sees it.
+// It is written as a variable, which it is to whoever reads the file.
+var expression = lazy(`(?s)\$\{\{.*?\}\}|\$\[\[.*?\]\]`)
+
+const expressionVariable = "${EXPRESSION}"
+
+// mentions reports whether a text holds the name of a launcher that fetches.
+func mentions(body string) bool {
+	return slices.ContainsFunc(registryLaunchers, func(l string) bool { return strings.Contains(body, l) }) ||
+		strings.Contains(body, "go run") || strings.Contains(body, "dotnet")
+}
+
+// shell finds the simple commands of a shell script, wherever in it they stand. It
+// returns where the shell is behind it.
+func (f *finder) shell(t scriptText) where {
+	if len(t.body) > maxScriptFile {
+		f.bad(t.line, "the script is too long", "split it")
+		return t.where
+	}
+	t.body = expression.ReplaceAllString(t.body, expressionVariable)
+	file := parseShell(t.body)
+	if file == nil {
+		if mentions(t.body) {
+			f.bad(t.line, "the script cannot be parsed, so what it launches is not known in full", "mend its syntax, or exclude the file in the policy")
+			f.plain(t, nil)
+		}
+		return where{folder: t.where.folder, away: t.where.away || strings.Contains(t.body, "cd ")}
+	}
+	w := &shellWalk{finder: f, text: t, where: t.where, given: slices.Clip(t.given)}
+	syntax.Walk(file, w.visit)
+	return w.where
+}
+
+// parseShell reads a script as one of the shells, the commonest first.
+func parseShell(body string) *syntax.File {
+	for _, variant := range []syntax.LangVariant{syntax.LangBash, syntax.LangPOSIX, syntax.LangZsh} {
+		if file, err := syntax.NewParser(syntax.Variant(variant)).Parse(strings.NewReader(body), ""); err == nil {
+			return file
+		}
+	}
+	return nil
+}
+
+// shellWalk goes through a script in the order in which it stands.
+type shellWalk struct {
+	finder *finder
+	text   scriptText
+	where  where
+	given  []given
+	nodes  []syntax.Node
+	saved  []shellState // at the subshells that are open
+}
+
+type shellState struct {
+	where where
+	given []given
+}
+
+func (w *shellWalk) visit(n syntax.Node) bool {
+	if n == nil {
+		last := w.nodes[len(w.nodes)-1]
+		w.nodes = w.nodes[:len(w.nodes)-1]
+		if isSubshell(last) {
+			state := w.saved[len(w.saved)-1]
+			w.saved = w.saved[:len(w.saved)-1]
+			w.where, w.given = state.where, state.given
+		}
+		return true
+	}
+	w.nodes = append(w.nodes, n)
+	if isSubshell(n) {
+		w.saved = append(w.saved, shellState{w.where, slices.Clip(w.given)})
+	}
+	switch n := n.(type) {
+	case *syntax.CallExpr:
+		w.call(n)
+	case *syntax.DeclClause:
+		w.given = append(slices.Clip(w.given), w.assigned(n.Args, w.at(n), false)...)
+	}
+	return true
+}
+
+func isSubshell(n syntax.Node) bool {
+	switch n.(type) {
+	case *syntax.Subshell, *syntax.CmdSubst, *syntax.ProcSubst:
+		return true
+	default:
+		return false
+	}
+}
+
+func (w *shellWalk) at(n syntax.Node) place {
+	line := int(n.Pos().Line()) //nolint:gosec // lines of a bounded text
+	return w.finder.at(w.text.line + line - 1)
+}
+
+func (w *shellWalk) assigned(assigns []*syntax.Assign, at place, own bool) []given {
+	sh := shellString{text: w.text.body, at: at}
+	var out []given
+	for _, a := range assigns {
+		if a.Name != nil && a.Value != nil {
+			out = append(out, given{name: a.Name.Value, value: sh.render(a.Value), at: place{line: at.line, column: at.column}, own: own})
+		}
+	}
+	return out
+}
+
+func (w *shellWalk) call(n *syntax.CallExpr) {
+	at := w.at(n)
+	if len(n.Args) == 0 {
+		w.given = append(slices.Clip(w.given), w.assigned(n.Assigns, at, false)...)
+		return
+	}
+	sh := shellString{text: w.text.body, at: at}
+	words := make([]word, len(n.Args))
+	for i, a := range n.Args {
+		words[i] = sh.word(a)
+		words[i].at.where = fmt.Sprintf("argument %d", i)
+		words[i].at.line = w.at(a).line
+	}
+	words[0].at.where = "the command"
+	switch words[0].text {
+	case "cd", "pushd":
+		to := slices.DeleteFunc(slices.Clone(words[1:]), func(a word) bool { return slices.Contains(set("-L -P --"), a.text) })
+		if len(to) == 1 {
+			w.where = w.where.cd(w.finder, to[0])
+			return
+		}
+		w.where.away = true
+		return
+	case "popd":
+		w.where.away = true
+		return
+	}
+	w.finder.command(step{name: w.text.name, words: words, where: w.where, given: append(slices.Clip(w.given), w.assigned(n.Assigns, at, true)...)})
+}
+
+// inert are programs that print, look up or install their arguments, and never run
+// them.
+var inert = set(`echo printf : true false which whence type hash grep egrep fgrep rg rm cp mv ln mkdir rmdir ls touch chmod chown
+	cat sed awk test [ read return exit alias unalias unset trap export local declare apt apt-get apk yum dnf microdnf zypper pacman
+	brew port choco scoop winget pip pip3 gem rem set title log git gh`)
+
+// command adds a simple command, and those that stand as text in its arguments:
+// concurrently "npx a" "npx b".
+func (f *finder) command(s step) {
+	head := program(s.words[0].text)
+	if slices.Contains(inert, head) || len(s.words) == 2 && slices.Contains(set("--version -v -V --help -h version help"), s.words[1].text) {
+		return
+	}
+	_, isProxy := proxies[head]
+	for i, a := range s.words {
+		first, _, several := strings.Cut(strings.TrimSpace(a.text), " ")
+		if i == 0 || !several || !slices.Contains(registryLaunchers, program(first)) || slices.Contains(shells, head) || isProxy {
+			continue
+		}
+		if file := parseShell(a.text); file != nil && !slices.Contains(registryLaunchers, head) {
+			f.shell(scriptText{name: s.name, body: a.text, line: a.at.line, given: s.given, where: s.where})
+		}
+	}
+	if slices.Contains(shells, head) {
+		for i, a := range s.words {
+			if i > 0 && strings.HasPrefix(s.words[i-1].text, "-") && !strings.HasPrefix(s.words[i-1].text, "--") && strings.HasSuffix(s.words[i-1].text, "c") {
+				f.shell(scriptText{name: s.name, body: a.text, line: a.at.line, given: s.given, where: s.where})
+				return
+			}
+		}
+	}
+	f.add(s)
+}
+
+// plain finds commands in a text of which no grammar is at hand: line by line, cut
+// at operators. joined is what a line ends in that goes on in the next.
+func (f *finder) plain(t scriptText, joined *string) {
+	body := expression.ReplaceAllString(t.body, expressionVariable)
+	at, line := t.where, t.line
+	for raw := range strings.Lines(body) {
+		number := line
+		line++
+		raw = strings.TrimSpace(raw)
+		if joined != nil {
+			raw = strings.TrimSuffix(raw, *joined)
+		}
+		if raw == "" || raw[0] == '#' || strings.HasPrefix(raw, "::") {
+			continue
+		}
+		words := apart(fieldsOf(word{text: strings.ReplaceAll(raw, ";", " ; "), at: f.at(number)}))
+		for len(words) > 0 {
+			end := slices.IndexFunc(words, func(w word) bool { return operator(w.text) })
+			rest := []word(nil)
+			if end >= 0 {
+				words, rest = words[:end], words[end+1:]
+			}
+			if len(words) > 0 && slices.Contains(set("cd chdir pushd set-location"), program(words[0].text)) {
+				at = at.cd(f, words[len(words)-1])
+			} else if len(words) > 0 {
+				f.command(step{name: t.name, words: words, where: at, given: t.given})
+			}
+			words = rest
+		}
+	}
+}
+
+// script runs a text by the shell of that name.
+func (f *finder) script(shell string, t scriptText) where {
+	program := program(strings.Fields(shell + " sh")[0])
+	switch {
+	case slices.Contains(shells, program) && program != "fish":
+		return f.shell(t)
+	case program == "pwsh" || program == "powershell":
+		f.plain(t, new("`"))
+	case program == "cmd":
+		f.plain(t, new("^"))
+	case program == "fish":
+		f.plain(t, new(`\`))
+	}
+	return t.where // code of another language
+}
+
+var shebang = lazy(`^(\xef\xbb\xbf)?#!\s*\S*/(?:env\s+(?:-S\s+)?(?:\S+=\S*\s+)*)?(sh|bash|dash|ash|zsh|ksh)\b`)
+
+// shellFile is a shell script. Hooks may have no first line that names the shell.
+func (f *finder) shellFile() {
+	first, _, _ := bytes.Cut(f.data, []byte("\n"))
+	if bytes.HasPrefix(first, []byte("#!")) && !shebang.compiled().Match(f.data) {
+		return // of another language
+	}
+	if wide(f.data) {
+		f.bad(1, "the script is no plain text", "save it as UTF-8, or exclude it in the policy")
+		return
+	}
+	if !mentions(string(f.data)) {
+		return
+	}
+	f.shell(scriptText{body: string(bytes.TrimPrefix(f.data, byteOrderMark)), line: 1})
+}
+
+// packageScripts are those of package.json.
+func (f *finder) packageScripts() {
+	if !mentions(string(unescaped(f.data))) {
+		return
+	}
+	d, problem := parse(jsonNotation, f.data)
+	if problem != nil {
+		f.troubled = true // the reader of package.json says why
+	}
+	if d == nil || object(&d.root) == nil {
+		return
+	}
+	scripts := member(quietFields(object(&d.root)), "scripts")
+	if scripts == nil || object(scripts.value) == nil {
+		return
+	}
+	for _, s := range d.fields(object(scripts.value)) {
+		if !isText(s.value) {
+			continue
+		}
+		line, _ := d.position(s.value.StartOffset)
+		f.oneLine(scriptText{name: s.name, body: text(s.value), line: line}, line)
+	}
+}
+
+// oneLine is a script whose lines are not those of the file.
+func (f *finder) oneLine(t scriptText, line int) {
+	from := len(f.steps)
+	f.shell(t)
+	for i := from; i < len(f.steps); i++ {
+		for j := range f.steps[i].words {
+			f.steps[i].words[j].at.line = line
+		}
+	}
+}
+
+// beside reads a file around the one at hand.
+func (f *finder) beside(name string) ([]byte, error) {
+	return (&sbom.File{FS: f.file.FS, Name: path.Join(path.Dir(f.name), "x")}).Sibling(name)
+}
