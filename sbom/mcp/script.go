@@ -48,6 +48,14 @@ var scriptFiles = sync.OnceValue(func() []scriptFile {
 		{kind: "shell-script", find: (*finder).shellFile,
 			names: []string{"*.sh", "*.bash", "*.zsh", "*.ksh"},
 			guess: []string{".husky/*", ".githooks/*", "bin/*", "script/*", "scripts/*", "tools/*", "hack/*", "ci/*", ".ci/*"}},
+		{kind: "github-actions", names: []string{".github/workflows/*.yml", ".github/workflows/*.yaml", ".gitea/workflows/*.yml", ".gitea/workflows/*.yaml", ".forgejo/workflows/*.yml", ".forgejo/workflows/*.yaml"}, find: (*finder).workflow},
+		{kind: "github-actions", names: []string{"action.yml", "action.yaml"}, find: (*finder).action},
+		{kind: "gitlab-ci", names: []string{".gitlab-ci.yml", ".gitlab-ci.yaml"}, find: (*finder).pipeline},
+		{kind: "dev-container", find: (*finder).devContainer,
+			names: []string{".devcontainer/devcontainer.json", ".devcontainer/*/devcontainer.json", ".devcontainer.json", "devcontainer-feature.json"}},
+		{kind: "dockerfile", find: (*finder).dockerfile,
+			names: []string{"Dockerfile", "Dockerfile.*", "*.Dockerfile", "Containerfile", "Containerfile.*", "*.Containerfile"}},
+		{kind: "makefile", names: []string{"Makefile", "GNUmakefile", "*.mk"}, find: (*finder).makefile},
 	}
 })
 
@@ -150,7 +158,7 @@ func (r *run) readScripts(file *sbom.File) {
 			}
 		}
 	}
-	f := &finder{row: row, name: file.Name, data: file.Data, file: file, run: r, problem: file.Problem}
+	f := &finder{row: row, name: file.Name, data: file.Data, file: file, run: r, problem: file.Problem, known: func(name string) bool { return Scripts{}.Recognize(name) != "" }}
 	launches := f.launches(r)
 	if len(launches) == 0 && !f.troubled {
 		return
@@ -180,6 +188,7 @@ type finder struct {
 	troubled bool // something could not be read
 	steps    []step
 	includes int
+	known    func(name string) bool // whether a file is read for its own sake; nil as well
 }
 
 // step is one simple command of a script, or an image that a file names.
@@ -189,6 +198,7 @@ type step struct {
 	image string  // the keyword of an image, in words[0]
 	given []given // variables that hold for it
 	where where
+	file  string // that holds it, where it is an included one
 }
 
 // given is a variable with a value.
@@ -280,7 +290,7 @@ func (f *finder) launch(r *run, s step) (found, bool) {
 		Env: look.env, Credentials: look.credentials(), Risks: look.sortedRisks(),
 	}
 	if f.file != nil {
-		server.File = f.file.Path
+		server.File = cmp.Or(s.file, f.file.Path)
 	}
 	slices.Sort(server.Env)
 	server.Env = slices.Compact(server.Env)

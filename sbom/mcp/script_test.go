@@ -82,3 +82,177 @@ func TestShellScripts(t *testing.T) {
 		checkLaunches(t, "run.sh", tc.script, tc.want...)
 	}
 }
+func TestDockerfiles(t *testing.T) {
+	checkLaunches(t, "Dockerfile", `# syntax=docker/dockerfile:1
+ARG V=22
+FROM --platform=linux/amd64 node:${V} AS build
+ENV A=1
+RUN --mount=type=bind,from=example/tool:1,target=/x \
+    # a comment
+    npm ci && \
+
+    npx a@1.0.0
+RUN ["npx", "b"]
+RUN <<EOF
+set -e
+uvx c
+EOF
+RUN cat <<EOT > f
+npx not-run
+EOT
+FROM build
+COPY --from=build /a /b
+COPY --from=example/copied:2 /a /b
+ONBUILD RUN npx d
+ENTRYPOINT ["npx"]
+CMD ["e"]
+FROM scratch
+HEALTHCHECK --interval=5s CMD npx f
+ENTRYPOINT npx g
+CMD npx never
+FROM ${UNKNOWN}
+`, "3 FROM: FROM oci node:22 tag", "5 RUN: RUN --from oci example/tool:1 tag", "9 RUN: npx npm a@1.0.0 exact", "10 RUN: npx npm b unversioned",
+		"13 RUN: uvx pypi c unversioned", "20 COPY: COPY --from oci example/copied:2 tag", "21 RUN: npx npm d unversioned", "22 ENTRYPOINT: npx npm e unversioned",
+		"25 HEALTHCHECK: npx npm f unversioned", "26 ENTRYPOINT: npx npm g unversioned", "28 FROM: FROM unknown  unknown")
+	checkLaunches(t, "win.Dockerfile", "# escape=`\nFROM a:1\nSHELL [\"powershell\", \"-Command\"]\nRUN Write-Host x; `\n  npx b\n",
+		"2 FROM: FROM oci a:1 tag", "5 RUN: npx npm b unversioned")
+}
+
+func TestDevContainersAndMakefiles(t *testing.T) {
+	checkLaunches(t, ".devcontainer/devcontainer.json", `{ // c
+  "image": "mcr.example/base:1",
+  "features": {"ghcr.example/f/node:1": {}, "./local": {}},
+  "postCreateCommand": {"a": "npm ci && npx a", "b": ["npx", "b"]},
+  "postStartCommand": "uvx c",
+}`, "2 image: image oci mcr.example/base:1 tag", "3 features: features oci ghcr.example/f/node:1 tag",
+		"4 postCreateCommand/a: npx npm a unversioned", "4 postCreateCommand/b: npx npm b unversioned", "5 postStartCommand: uvx pypi c unversioned")
+	checkLaunches(t, "Makefile", "V := 1\nlint: deps\n\t@npx a@$(V) \\\n\t  $(FILES)\n\tfor i in x; do npx b $$i; done\n\nbuild:\n\tgo build ./...\n",
+		"3 lint: npx unknown  unknown", "5 lint: npx npm b unversioned")
+}
+
+// TestScriptFolders holds that a launch finds the lockfile of the folder that it
+// runs in, and of no other.
+func TestScriptFolders(t *testing.T) {
+	lock := `{"name": "w", "version": "1.0.0", "lockfileVersion": 3, "packages": {"": {"name": "w", "version": "1.0.0", "dependencies": {"tool": "1.2.3"}},
+"node_modules/tool": {"version": "1.2.3", "bin": {"tool": "x.js"}}}}`
+	got, _ := launchesIn(t, map[string]string{
+		"web/package-lock.json": lock, "web/package.json": `{"name": "w", "version": "1.0.0", "dependencies": {"tool": "1.2.3"}}`,
+		"run.sh":                  "(cd web && npx tool)\nnpx tool\ncd \"$DIR\"\nnpx tool\n",
+		".github/workflows/a.yml": "jobs: {a: {defaults: {run: {working-directory: web}}, steps: [{run: npx tool}, {run: npx tool, working-directory: .}]}}",
+		"web/Dockerfile":          "FROM a:1\nRUN npx tool\nRUN npm ci\nRUN npx tool\n",
+	})
+	want := []string{"1 a/step 1: npx npm tool lockfile", "1 a/step 2: npx npm tool unversioned",
+		"1 npx: npx npm tool lockfile", "2 npx: npx npm tool unversioned", "4 npx: npx npm tool unversioned",
+		"1 FROM: FROM oci a:1 tag", "2 RUN: npx npm tool unversioned", "4 RUN: npx npm tool lockfile"}
+	if !slices.Equal(got, want) {
+		t.Errorf("\n got  %q\n want %q", got, want)
+	}
+}
+
+// TestBrokenScripts holds that what cannot be read is named with its line, and
+// only where it may launch something.
+func TestBrokenScripts(t *testing.T) {
+	for name, data := range map[string]string{
+		"a.sh":                    "echo\nif npx a; then\n",
+		".github/workflows/a.yml": "jobs:\n  a: [\n",
+		".gitlab-ci.yml":          "a:\n  script: 'npx a\n",
+		".devcontainer.json":      `{"postCreateCommand": "npx a", `,
+		"Dockerfile":              "FROM a:1\nRUN if npx a; then\n",
+		"b.sh":                    strings.Repeat("npx a\n", maxLaunches+1),
+		"c.sh":                    strings.Repeat("npm x\n", maxSteps+2),
+	} {
+		_, inv := launchesIn(t, map[string]string{name: data})
+		if len(inv.Inputs) != 1 || !inv.Incomplete() {
+			t.Errorf("%s: nobody hears that it is broken: %+v", name, inv.Inputs)
+		}
+	}
+	for name, data := range map[string]string{"a.sh": "if x; then\n", "bin/tool": "#!/usr/bin/python\nnpx a\n", "scripts/README": "npx a", "Makefile": "\tnpm ci\n"} {
+		if _, inv := launchesIn(t, map[string]string{name: data}); len(inv.Inputs) != 0 {
+			t.Errorf("%s: it launches nothing, and is an input: %+v", name, inv.Inputs[0])
+		}
+	}
+}
+
+// TestScriptSecrets holds that no value of a script leaves it.
+func TestScriptSecrets(t *testing.T) {
+	const secret = "hush-hush-9f8e7d6c5b4a"
+	_, inv := launchesIn(t, map[string]string{
+		"a.sh":                    "export KEY=" + secret + "\nTOKEN=" + secret + " npx a --token " + secret + " https://u:" + secret + "@h.example/" + "\ndocker run -e K=" + secret + " x:1 npx b " + secret + "\n",
+		".github/workflows/a.yml": "env: {A: " + secret + "}\njobs: {a: {env: {B: " + secret + "}, steps: [{name: s, env: {C: " + secret + "}, run: 'npx a " + secret + "'}]}}",
+		"Dockerfile":              "FROM a:1\nENV A=" + secret + "\nRUN A=" + secret + " npx b\n",
+		"package.json":            `{"scripts": {"a": "npx a --key ` + secret + `"}}`,
+	})
+	for _, c := range inv.Components {
+		if text := fmt.Sprintf("%+v %+v", *c, c.Server); strings.Contains(text, secret) {
+			t.Errorf("%s holds a secret: %s", c.Ref, text)
+		}
+	}
+	for _, in := range inv.Inputs {
+		if strings.Contains(fmt.Sprintf("%+v", in.Problems), secret) {
+			t.Errorf("%s: a problem quotes a secret", in.Path)
+		}
+	}
+}
+
+func TestWorkflows(t *testing.T) {
+	checkLaunches(t, ".github/workflows/ci.yml", `on: push
+env: {NPM_CONFIG_LOGLEVEL: warn}
+jobs:
+  build:
+    runs-on: ubuntu-latest
+    container: node:22
+    services:
+      db: {image: "postgres@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}
+    steps:
+      - uses: actions/checkout@v4
+      - uses: docker://example/lint:1
+      - name: Lint
+        run: |
+          npm ci
+          npx eslint@9.1.0 .
+      - run: npx a@${{ matrix.v }}
+      - {id: x, run: "print('npx no')", shell: python}
+  win:
+    runs-on: [self-hosted, windows-latest]
+    steps:
+      - run: |
+          $x = 1; npx b `+"`"+`
+            --c
+          if ($x) { uvx d }
+      - {shell: cmd, run: "cd web && call npx e@1.0.0 & rem npx f"}
+`, "6 build: container oci node:22 tag", "8 build/db: services oci postgres@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa digest",
+		"11 build/step 2: uses oci example/lint:1 tag", "15 build/Lint: npx npm eslint@9.1.0 exact", "16 build/step 4: npx unknown  unknown",
+		"22 win/step 1: npx npm b unversioned", "24 win/step 1: uvx pypi d unversioned", "25 win/step 2: npx npm e@1.0.0 exact")
+	checkLaunches(t, "tools/action.yml", "runs:\n  using: composite\n  steps:\n    - {shell: bash, run: pipx run a}\n",
+		"4 runs/step 1: pipx run pypi a unversioned")
+	checkLaunches(t, "action.yml", "runs:\n  using: docker\n  image: docker://example/a:1\n", "3 runs: uses oci example/a:1 tag")
+}
+
+func TestPipelines(t *testing.T) {
+	got, _ := launchesIn(t, map[string]string{
+		".gitlab-ci.yml": `spec:
+  inputs: {v: {default: "1"}}
+---
+include:
+  - local: /ci/more.yml
+  - https://ci.example/x.yml
+default:
+  image: {name: "node:22", entrypoint: [""]}
+.base: &base
+  before_script: [npm ci]
+build:
+  <<: *base
+  services: [docker:dind]
+  script:
+    - npx a@$[[ inputs.v ]]
+    - - cd web
+      - |
+        npx b
+  after_script: uvx c==1
+`, "ci/more.yml": "test:\n  script: npx d\n"})
+	want := []string{"8 default: image oci node:22 tag", "13 build: services oci docker:dind tag", "15 build: npx unknown  unknown",
+		"18 build: npx npm b unversioned", "19 build: uvx pypi c==1 exact", "2 test: npx npm d unversioned"}
+	if !slices.Equal(got, want) {
+		t.Errorf("\n got  %q\n want %q", got, want)
+	}
+}

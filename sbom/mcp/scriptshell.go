@@ -33,6 +33,9 @@ func mentions(body string) bool {
 		strings.Contains(body, "go run") || strings.Contains(body, "dotnet")
 }
 
+// mentioned reports whether a word can be or hold a launcher that fetches.
+func mentioned(w word) bool { return mentions(w.text) || program(w.text) == "go" }
+
 // shell finds the simple commands of a shell script, wherever in it they stand. It
 // returns where the shell is behind it.
 func (f *finder) shell(t scriptText) where {
@@ -40,7 +43,7 @@ func (f *finder) shell(t scriptText) where {
 		f.bad(t.line, "the script is too long", "split it")
 		return t.where
 	}
-	t.body = expression.ReplaceAllString(t.body, expressionVariable)
+	t.body = expression.ReplaceAllString(t.body, "$"+expressionVariable)
 	file := parseShell(t.body)
 	if file == nil {
 		if mentions(t.body) {
@@ -168,7 +171,7 @@ var inert = set(`echo printf : true false which whence type hash grep egrep fgre
 // concurrently "npx a" "npx b".
 func (f *finder) command(s step) {
 	head := program(s.words[0].text)
-	if slices.Contains(inert, head) || len(s.words) == 2 && slices.Contains(set("--version -v -V --help -h version help"), s.words[1].text) {
+	if !slices.ContainsFunc(s.words, mentioned) || slices.Contains(inert, head) || len(s.words) == 2 && slices.Contains(set("--version -v -V --help -h version help"), s.words[1].text) {
 		return
 	}
 	_, isProxy := proxies[head]
@@ -195,7 +198,7 @@ func (f *finder) command(s step) {
 // plain finds commands in a text of which no grammar is at hand: line by line, cut
 // at operators. joined is what a line ends in that goes on in the next.
 func (f *finder) plain(t scriptText, joined *string) {
-	body := expression.ReplaceAllString(t.body, expressionVariable)
+	body := expression.ReplaceAllString(t.body, "$"+expressionVariable)
 	at, line := t.where, t.line
 	for raw := range strings.Lines(body) {
 		number := line
