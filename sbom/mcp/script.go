@@ -29,7 +29,7 @@ var (
 // Limits of one file with scripts.
 const (
 	maxScriptFile = 4 << 20 // bytes
-	maxSteps      = 20_000  // simple commands and images
+	maxSteps      = 5_000   // simple commands that may launch something, and images
 	maxLaunches   = 2_000   // of which fetch what they run
 	maxIncludes   = 100     // files that a pipeline of GitLab includes
 )
