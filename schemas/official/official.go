@@ -1,6 +1,7 @@
-// Package official compiles the official JSON Schemas of the formats that
-// countermark writes but does not own, for tests: in flows a version, out flows a
-// schema that validates decoded JSON (see [jsonschema.UnmarshalJSON]).
+// Package official has the official schemas of the formats that countermark writes
+// but does not own, for tests: in flows a version, out flows a JSON Schema that
+// validates decoded JSON (see [jsonschema.UnmarshalJSON]), or the answer of
+// xmllint, which knows XML Schema.
 //
 // The program must not import it: the schemas are a megabyte of data that only
 // tests need. Where they come from is said in the ORIGIN.md beside them. Nothing
@@ -21,7 +22,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-//go:embed cyclonedx/*.json sarif/*.json
+//go:embed cyclonedx/*.json cyclonedx/*.xsd sarif/*.json
 var files embed.FS
 
 // cycloneDX compiles each version when it is first asked for, and once.
@@ -65,6 +66,9 @@ func compile(name string) (*jsonschema.Schema, error) {
 		return nil, err
 	}
 	for _, e := range entries {
+		if path.Ext(e.Name()) != ".json" {
+			continue
+		}
 		doc, err := load(path.Join(path.Dir(name), e.Name()))
 		if err != nil {
 			return nil, err
