@@ -15,6 +15,7 @@ import (
 	"github.com/github/go-spdx/v2/spdxexp"
 	"github.com/google/uuid"
 
+	"countermark/sbom/bom"
 	"countermark/sbom/visible"
 )
 
@@ -25,6 +26,15 @@ type Document struct {
 	Format      string    // "json" or "xml"; "" is "json"
 	Timestamp   time.Time // metadata.timestamp; absent where zero
 	ToolVersion string    // of countermark
+	Authors     []Contact // who had the document made: metadata.authors
+	Supplier    *Contact  // who supplies what it describes: metadata.supplier
+}
+
+// Contact is a person or an organisation.
+type Contact struct {
+	Name  string
+	Email string // empty where none was given
+	URL   string // of an organisation; empty where none was given
 }
 
 // DefaultSpecVersion is the newest CycloneDX version that common readers know.
@@ -62,41 +72,36 @@ func WriteCycloneDX(w io.Writer, inv *Inventory, doc Document) error {
 	if !ok {
 		return fmt.Errorf("cyclonedx %s is not supported: expected 1.4, 1.5, 1.6 or 1.7", doc.SpecVersion)
 	}
-	format, escape := cdx.BOMFileFormatJSON, visible.JSON
-	switch cmp.Or(doc.Format, "json") {
+	format, escape := cmp.Or(doc.Format, "json"), visible.JSON
+	switch format {
 	case "json":
 	case "xml":
-		format, escape = cdx.BOMFileFormatXML, visible.XML
+		escape = visible.XML
 	default:
 		return fmt.Errorf("format %q is not supported: expected json or xml", doc.Format)
 	}
-	bom := newBOM(inv, doc)
-	if version < cdx.SpecVersion1_6 {
-		withoutAcknowledgement(bom)
-	}
-	bom.SerialNumber = noSerial
-	var buf bytes.Buffer
-	enc := cdx.NewBOMEncoder(&buf, format)
-	enc.SetPretty(true)
-	enc.SetEscapeHTML(false)
-	if err := enc.EncodeVersion(bom, version); err != nil {
+	document := newBOM(inv, doc)
+	leaveOut(document, version)
+	document.SerialNumber = noSerial
+	text, err := bom.Encode(document, version.String(), format)
+	if err != nil {
 		return fmt.Errorf("encode cyclonedx: %w", err)
 	}
-	serial := "urn:uuid:" + uuid.NewSHA1(serialSpace, buf.Bytes()).String()
+	serial := "urn:uuid:" + uuid.NewSHA1(serialSpace, text).String()
 	// The serial number stands before everything that the inventory says.
-	content := bytes.Replace(buf.Bytes(), []byte(noSerial), []byte(serial), 1)
-	_, err := w.Write(escape(content))
+	_, err = w.Write(escape(bytes.Replace(text, []byte(noSerial), []byte(serial), 1)))
 	return err
 }
 
 func newBOM(inv *Inventory, doc Document) *cdx.BOM {
-	bom := cdx.NewBOM()
+	out := cdx.NewBOM()
+	out.Dependencies, out.Compositions = newDependencies(inv), newCompositions(inv)
 	digests := map[string]string{}
 	for _, in := range inv.Inputs {
 		digests[in.Path] = in.SHA256
 	}
 	root := newComponent(inv.Root, digests)
-	bom.Metadata = &cdx.Metadata{
+	out.Metadata = &cdx.Metadata{
 		Component: &root,
 		Tools: &cdx.ToolsChoice{Components: &[]cdx.Component{{
 			Type: cdx.ComponentTypeApplication, Name: "countermark", Version: cmp.Or(doc.ToolVersion, "unknown"),
@@ -104,23 +109,49 @@ func newBOM(inv *Inventory, doc Document) *cdx.BOM {
 		Lifecycles: &[]cdx.Lifecycle{{Phase: cdx.LifecyclePhasePreBuild}},
 	}
 	if !doc.Timestamp.IsZero() {
-		bom.Metadata.Timestamp = doc.Timestamp.UTC().Format(time.RFC3339)
+		out.Metadata.Timestamp = doc.Timestamp.UTC().Format(time.RFC3339)
 	}
-	components := make([]cdx.Component, 0, len(inv.Components))
-	for _, c := range inv.Components {
-		components = append(components, newComponent(c, digests))
+	for _, a := range doc.Authors {
+		out.Metadata.Authors = appendTo(out.Metadata.Authors, cdx.OrganizationalContact{Name: a.Name, Email: a.Email})
 	}
-	bom.Components = &components
+	out.Metadata.Supplier = newSupplier(doc.Supplier)
+	if len(inv.Components) > 0 {
+		components := make([]cdx.Component, 0, len(inv.Components))
+		for _, c := range inv.Components {
+			components = append(components, newComponent(c, digests))
+		}
+		out.Components = &components
+	}
 	if len(inv.Services) > 0 {
 		services := make([]cdx.Service, 0, len(inv.Services))
 		for _, s := range inv.Services {
 			services = append(services, newService(s))
 		}
-		bom.Services = &services
+		out.Services = &services
 	}
-	bom.Dependencies = newDependencies(inv)
-	bom.Compositions = newCompositions(inv)
-	return bom
+	return out
+}
+
+func newSupplier(s *Contact) *cdx.OrganizationalEntity {
+	if s == nil {
+		return nil
+	}
+	out := &cdx.OrganizationalEntity{Name: s.Name}
+	if iri(s.URL) {
+		out.URL = &[]string{s.URL}
+	}
+	if s.Email != "" {
+		out.Contact = &[]cdx.OrganizationalContact{{Email: s.Email}}
+	}
+	return out
+}
+
+func appendTo[T any](list *[]T, v T) *[]T {
+	if list == nil {
+		return &[]T{v}
+	}
+	out := append(*list, v)
+	return &out
 }
 
 func newComponent(c *Component, digests map[string]string) cdx.Component {
@@ -229,13 +260,30 @@ func newLicenses(text string) *cdx.Licenses {
 	return &cdx.Licenses{{License: &cdx.License{Name: text, Acknowledgement: declared}}}
 }
 
-// withoutAcknowledgement takes out what CycloneDX has since 1.6 and the library
-// leaves in older documents.
-func withoutAcknowledgement(bom *cdx.BOM) {
-	for _, c := range append([]cdx.Component{*bom.Metadata.Component}, *bom.Components...) {
-		if c.Licenses == nil {
-			continue
+// leaveOut takes out what a version does not have yet: in which line something
+// occurs and how a licence is known came with 1.6, where it occurs, the phase of a
+// lifecycle and tools as components with 1.5.
+func leaveOut(document *cdx.BOM, version cdx.SpecVersion) {
+	if version < cdx.SpecVersion1_6 {
+		older(document.Metadata.Component, version)
+		if document.Components != nil {
+			for i := range *document.Components {
+				older(&(*document.Components)[i], version)
+			}
 		}
+	}
+	if version < cdx.SpecVersion1_5 {
+		document.Metadata.Lifecycles = nil
+		tools := []cdx.Tool{}
+		for _, t := range *document.Metadata.Tools.Components {
+			tools = append(tools, cdx.Tool{Name: t.Name, Version: t.Version})
+		}
+		document.Metadata.Tools = &cdx.ToolsChoice{Tools: &tools}
+	}
+}
+
+func older(c *cdx.Component, version cdx.SpecVersion) {
+	if c.Licenses != nil {
 		for i := range *c.Licenses {
 			l := &(*c.Licenses)[i]
 			l.Acknowledgement = nil
@@ -243,6 +291,19 @@ func withoutAcknowledgement(bom *cdx.BOM) {
 				l.License.Acknowledgement = ""
 			}
 		}
+	}
+	switch {
+	case c.Evidence == nil:
+	case version < cdx.SpecVersion1_5:
+		c.Evidence = nil
+	default:
+		var out []cdx.EvidenceOccurrence
+		for _, o := range *c.Evidence.Occurrences { // sorted by location
+			if len(out) == 0 || out[len(out)-1].Location != o.Location {
+				out = append(out, cdx.EvidenceOccurrence{Location: o.Location})
+			}
+		}
+		c.Evidence.Occurrences = &out
 	}
 }
 
@@ -324,13 +385,18 @@ func newService(s *Service) cdx.Service {
 // newDependencies writes an entry for whatever has edges, and for whatever is
 // known to have none: a missing entry says that nobody knows.
 func newDependencies(inv *Inventory) *[]cdx.Dependency {
-	out := []cdx.Dependency{}
+	var out []cdx.Dependency
 	for _, c := range everything(inv) {
-		edges := slices.Clone(inv.Edges[c.Ref])
-		if len(edges) == 0 && c.Coverage != CompleteCoverage {
-			continue
+		edges := inv.Edges[c.Ref]
+		switch {
+		case len(edges) > 0:
+			out = append(out, cdx.Dependency{Ref: c.Ref, Dependencies: &edges})
+		case inv.aggregate(c) == cdx.CompositionAggregateComplete:
+			out = append(out, cdx.Dependency{Ref: c.Ref})
 		}
-		out = append(out, cdx.Dependency{Ref: c.Ref, Dependencies: &edges})
+	}
+	if out == nil {
+		return nil
 	}
 	return &out
 }
@@ -340,13 +406,7 @@ func newDependencies(inv *Inventory) *[]cdx.Dependency {
 func newCompositions(inv *Inventory) *[]cdx.Composition {
 	refs := map[cdx.CompositionAggregate][]cdx.BOMReference{}
 	for _, c := range everything(inv) {
-		aggregate := cdx.CompositionAggregateUnknown
-		switch {
-		case c == inv.Root && inv.Incomplete(), c.Coverage == IncompleteCoverage:
-			aggregate = cdx.CompositionAggregateIncomplete
-		case c.Coverage == CompleteCoverage:
-			aggregate = cdx.CompositionAggregateComplete
-		}
+		aggregate := inv.aggregate(c)
 		refs[aggregate] = append(refs[aggregate], cdx.BOMReference(c.Ref))
 	}
 	for _, s := range inv.Services {
@@ -361,6 +421,18 @@ func newCompositions(inv *Inventory) *[]cdx.Composition {
 		}
 	}
 	return &out
+}
+
+// aggregate says how much of what c depends on is known.
+func (inv *Inventory) aggregate(c *Component) cdx.CompositionAggregate {
+	switch {
+	case c == inv.Root && inv.Incomplete(), c.Coverage == IncompleteCoverage:
+		return cdx.CompositionAggregateIncomplete
+	case c.Coverage == CompleteCoverage:
+		return cdx.CompositionAggregateComplete
+	default:
+		return cdx.CompositionAggregateUnknown
+	}
 }
 
 func everything(inv *Inventory) []*Component {

@@ -1,0 +1,274 @@
+package bom_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"countermark/sbom/bom"
+	"countermark/schemas/official"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+const (
+	head    = `{"bomFormat":"CycloneDX","specVersion":"1.6"`
+	xmlHead = `<bom xmlns="http://cyclonedx.org/schema/bom/1.6" version="1">`
+)
+
+func TestReadRefuses(t *testing.T) {
+	deep := strings.Repeat(`{"components":[`, 200)
+	for _, test := range []struct {
+		name, in, want string
+		line           int
+	}{
+		{"empty", "", "neither JSON nor XML", 0},
+		{"text", "hello", "neither JSON nor XML", 0},
+		{"truncated", head + ",\n\"components\":[", "ends in the middle", 2},
+		{"no JSON", "{\n\"bomFormat\": CycloneDX}", "no valid JSON", 2},
+		{"duplicate key", head + ",\n\"version\":1,\n\"version\":2}", `the key "version" stands twice`, 3},
+		{"another case", head + ",\n\"Components\":[]}", `the key "Components" differs`, 2},
+		{"duplicate ref", head + ",\"components\":[\n{\"type\":\"library\",\"bom-ref\":\"a\",\"name\":\"a\"},\n{\"type\":\"library\",\"bom-ref\":\"a\",\"name\":\"b\"}]}", `the bom-ref "a" is already that of line 2`, 3},
+		{"deep", head + `,"components":[` + deep, "deeper than 256 levels", 1},
+		{"more than one document", head + "}\n{}", "no valid JSON", 2},
+		{"another format", `{"bomFormat":"Other","specVersion":"1.6"}`, `bomFormat is "Other"`, 1},
+		{"no version", `{"bomFormat":"CycloneDX"}`, `CycloneDX "" is not read`, 0},
+		{"too new", `{"bomFormat":"CycloneDX","specVersion":"2.0"}`, `CycloneDX "2.0" is not read`, 0},
+		{"wrong type", head + ",\n\"components\":{}}", "no valid CycloneDX: components is a object", 2},
+		{"licence without a name", head + `,"components":[{"type":"library","name":"a","licenses":[{"license":{}}]}]}`, "license must have either id or name", 0},
+		{"SPDX", `{"spdxVersion":"SPDX-2.3","SPDXID":"SPDXRef-DOCUMENT"}`, "an SPDX document (spdx-json)", 0},
+		{"SPDX 3", `{"@context":"https://spdx.org/rdf/3.0.1/spdx-context.jsonld","@graph":[]}`, "an SPDX document (spdx-json)", 0},
+		{"SPDX text", "SPDXVersion: SPDX-2.3\n", "an SPDX document (spdx-tag-value)", 0},
+		{"SPDX XML", `<rdf:RDF xmlns:spdx="http://spdx.org/rdf/terms#">`, "an SPDX document (spdx-xml)", 0},
+		{"large", strings.Repeat(" ", bom.MaxSize+1), "larger than 67108864 bytes", 0},
+
+		{"XML truncated", xmlHead + "\n<components>", "no valid XML", 2},
+		{"XML of another namespace", "<bom xmlns=\"urn:x\"></bom>", `expected <bom> of http://cyclonedx.org/schema/bom/1.x`, 1},
+		{"XML too new", `<bom xmlns="http://cyclonedx.org/schema/bom/2.0"></bom>`, `CycloneDX "2.0" is not read`, 0},
+		{"XML entities", "<!DOCTYPE bom [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;&a;\">]>\n" + xmlHead + "<components><component type=\"library\"><name>&b;</name></component></components></bom>", "document type declaration", 1},
+		{"XML external entity", "<?xml version=\"1.0\"?>\n<!DOCTYPE bom SYSTEM \"file:///etc/passwd\">" + xmlHead + "</bom>", "document type declaration", 2},
+		{"XML undefined entity", xmlHead + "<components>\n<component type=\"library\"><name>&b;</name></component></components></bom>", "no valid XML: invalid character entity &b;", 2},
+		{"XML duplicate attribute", xmlHead + "<components>\n<component type=\"library\" type=\"file\"><name>a</name></component></components></bom>", `the attribute "type" stands twice`, 2},
+		{"XML duplicate ref", xmlHead + "<components>\n<component type=\"library\" bom-ref=\"a\"><name>a</name></component>\n<component type=\"library\" bom-ref=\"a\"><name>b</name></component></components></bom>", `the bom-ref "a" is already that of line 2`, 3},
+		{"XML deep", xmlHead + strings.Repeat("<components>", 300), "deeper than 256 levels", 1},
+		{"XML twice", xmlHead + "</bom>\n" + xmlHead + "</bom>", "something follows the document", 2},
+		{"XML in another encoding", "<?xml version=\"1.0\" encoding=\"UTF-16\"?>" + xmlHead + "</bom>", "encoding", 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := bom.Read([]byte(test.in))
+			e, ok := errors.AsType[*bom.Error](err)
+			if !ok {
+				t.Fatalf("%v is no *bom.Error", err)
+			}
+			if e.Line != test.line || !strings.Contains(e.Message, test.want) || e.Hint == "" {
+				t.Errorf("line %d: %s (%s), want %q in line %d", e.Line, e.Message, e.Hint, test.want, test.line)
+			}
+		})
+	}
+}
+
+func TestReadRefusesTooManyValues(t *testing.T) {
+	text := head + `,"components":[` + strings.Repeat("1,", bom.MaxValues) + "1]}"
+	if _, err := bom.Read([]byte(text)); err == nil || !strings.Contains(err.Error(), "more than 4000000 values") {
+		t.Error(err)
+	}
+}
+
+// What is not read is named, and nothing else is.
+func TestUnread(t *testing.T) {
+	for _, test := range []struct{ name, in, want string }{
+		{"JSON", head + `,"components":[{"type":"library","name":"a","x":{"y":[1,2]},"pedigree":{"notes":"n"}},` + "\n" + `{"type":"library","name":"b","x":{"y":[3]}}],"unknown":true}`,
+			"components[].x.y[] is left out 3 times; unknown is left out"},
+		{"JSON signature", head + `,"signature":{"algorithm":"ES256","value":"AA"}}`, "signature.algorithm is left out; signature.value is left out"},
+		{"JSON says nothing", head + `,"components":[{"type":"library","name":"a","version":"","isExternal":false}]}`, ""},
+		{"JSON mark", "\xef\xbb\xbf" + head + "}", ""},
+		{"XML", xmlHead + `<components><component type="library"><name>a</name><x>1</x></component></components></bom>`, "bom/components/component/x is left out"},
+		{"XML of another namespace", xmlHead + `<components><component type="library"><name>a</name><v:name xmlns:v="urn:v" v:a="1">evil</v:name></component></components></bom>`,
+			"bom/components/component/{urn:v}name is left out; bom/components/component/{urn:v}name/@{urn:v}a is left out"},
+		{"XML two names", xmlHead + `<components><component type="library"><name>a</name><name>b</name></component></components></bom>`, "bom/components/component/name is left out"},
+		{"XML prefix", `<b:bom xmlns:b="http://cyclonedx.org/schema/bom/1.6" version="1"><b:components><b:component type="library"><b:name>a</b:name></b:component></b:components></b:bom>`, ""},
+	} {
+		d, err := bom.Read([]byte(test.in))
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+			continue
+		}
+		var got []string
+		for _, l := range d.Unread {
+			got = append(got, l.String())
+		}
+		if strings.Join(got, "; ") != test.want {
+			t.Errorf("%s: %s", test.name, strings.Join(got, "; "))
+		}
+		if d.BOM.Components != nil && (*d.BOM.Components)[0].Name == "evil" {
+			t.Error("a foreign name was taken")
+		}
+	}
+}
+
+// full is a document with what the versions and formats do not share.
+const full = `{"bomFormat":"CycloneDX","specVersion":"1.7","serialNumber":"urn:uuid:3e671687-395b-41f5-a30f-a58921a69b79","version":3,
+"metadata":{"timestamp":"2026-01-02T03:04:05Z","lifecycles":[{"phase":"build"}],"authors":[{"name":"A","email":"a@acme.example"}],
+ "tools":{"components":[{"type":"application","name":"t","version":"1"}]},"manufacturer":{"name":"M"},
+ "component":{"type":"application","bom-ref":"root","name":"app","version":"1","isExternal":false}},
+"components":[
+ {"type":"library","bom-ref":"a","group":"@s","name":"a","version":"1.0.0","purl":"pkg:npm/%40s/a@1.0.0","scope":"excluded","tags":["x"],
+  "hashes":[{"alg":"SHA-512","content":"cf83e1357eefb8bdf1542850d66d8007d620e4050b5715dc83f4a921d36ce9ce47d0d13c5d85f2b0ff8318d2877eec2f63b931bd47417a81a538327af927da3e"},
+            {"alg":"Streebog-256","content":"3f539a213e97c802cc229d474c6aa32a825a360b2a933a949fd925208d9ce1bb"}],
+  "licenses":[{"expression":"MIT OR Apache-2.0","acknowledgement":"declared"},{"license":{"id":"ISC"}}],
+  "externalReferences":[{"type":"security-contact","url":"mailto:s@acme.example"},{"type":"rfc-9116","url":"https://acme.example/security.txt"}],
+  "evidence":{"identity":[{"field":"purl","confidence":0.5,"concludedValue":"v"}],"occurrences":[{"bom-ref":"o","location":"f","line":7,"offset":2,"symbol":"s<&>\"","additionalContext":"ctx x=\"1\" y"}]},
+  "components":[{"type":"cryptographic-asset","bom-ref":"n","name":"n","cryptoProperties":{"assetType":"algorithm"}}]}],
+"services":[{"bom-ref":"s","name":"s","endpoints":["https://api.example/"],"trustZone":"z","tags":["x"],"data":[{"flow":"inbound","classification":"PII"}]}],
+"dependencies":[{"ref":"root","dependsOn":["a"]},{"ref":"a","dependsOn":["root"]}],
+"compositions":[{"aggregate":"complete","dependencies":["root"]}],
+"vulnerabilities":[{"bom-ref":"v","id":"CVE-1","ratings":[{"score":0,"method":"CVSSv4"}],"affects":[{"ref":"a"}]}]}`
+
+func TestWriteIsValidInEveryVersionAndFormat(t *testing.T) {
+	d, err := bom.Read([]byte(full))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Unread) > 0 {
+		t.Errorf("not read: %v", d.Unread)
+	}
+	for _, version := range []string{"1.4", "1.5", "1.6", "1.7"} {
+		for _, format := range []string{"json", "xml"} {
+			text, _, err := d.Write(version, format)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if format == "xml" {
+				if err := official.CycloneDXXML(context.Background(), t.TempDir(), version, text); err != nil && !errors.Is(err, official.ErrNoValidator) {
+					t.Errorf("%s\n%s", err, text)
+				}
+			} else {
+				valid(t, version, text)
+			}
+			again, err := bom.Read(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(again.Unread) > 0 || again.Version != version || again.Format != format {
+				t.Errorf("%s %s: %+v", version, format, again)
+			}
+			second, losses, err := again.Write("", "")
+			if err != nil || len(losses) > 0 || !bytes.Equal(text, second) {
+				t.Errorf("%s %s: a second pass gives other bytes: %v %v %s", version, format, losses, err, cmp.Diff(string(text), string(second)))
+			}
+		}
+	}
+	if _, _, err := d.Write("1.1", ""); err == nil {
+		t.Error("1.1 was written")
+	}
+	if _, _, err := d.Write("", "yaml"); err == nil {
+		t.Error("yaml was written")
+	}
+}
+
+func valid(t *testing.T, version string, text []byte) {
+	t.Helper()
+	schema, err := official.CycloneDX(version)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := schema.Validate(v); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWriteNamesWhatAVersionCannotHold(t *testing.T) {
+	d, err := bom.Read([]byte(full))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		version, format string
+		want            []string
+	}{
+		{"1.7", "json", nil},
+		{"1.7", "xml", []string{"components[].components[].cryptoProperties.assetType is left out", "services[].trustZone is left out"}},
+		{"1.6", "json", []string{
+			"components[].components[].type is changed", "components[].hashes[].alg is left out", "components[].hashes[].content is left out", "components[].licenses[].acknowledgement is left out",
+			"components[].licenses[].expression is left out", "vulnerabilities[].ratings[].score is left out",
+		}},
+	} {
+		_, losses, err := d.Write(test.version, test.format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, l := range losses {
+			got = append(got, l.String())
+		}
+		if d := cmp.Diff(test.want, got); d != "" {
+			t.Errorf("%s %s: -want +got: %s", test.version, test.format, d)
+		}
+	}
+	_, losses, err := d.Write("1.4", "json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"components[].evidence.occurrences[].location is left out", "metadata.lifecycles[].phase is left out", "components[].externalReferences[].type is changed", "components[].tags[] is left out", "components[].components[].type is changed"} {
+		if !strings.Contains(fmt.Sprint(losses), want) {
+			t.Errorf("%q is not among %v", want, losses)
+		}
+	}
+}
+
+func FuzzReadJSON(f *testing.F) {
+	f.Add([]byte(full))
+	f.Add([]byte(head + `,"components":[{"type":"library","name":"a","x":[1,{"y":2}]}]}`))
+	fuzz(f)
+}
+
+func FuzzReadXML(f *testing.F) {
+	d, err := bom.Read([]byte(full))
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, version := range bom.Versions() {
+		text, _, err := d.Write(version, "xml")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Add([]byte(xmlHead + `<components><component type="library"><name>a</name><v:name xmlns:v="urn:v">evil</v:name></component></components></bom>`))
+	fuzz(f)
+}
+
+// What can be read can be written and read again, and then stays the same.
+func fuzz(f *testing.F) {
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d, err := bom.Read(data)
+		if err != nil {
+			if e, ok := errors.AsType[*bom.Error](err); !ok || e.Hint == "" {
+				t.Fatalf("%v", err)
+			}
+			return
+		}
+		for _, format := range []string{"json", "xml"} {
+			text, _, err := d.Write("", format)
+			if err != nil {
+				return // a name that XML does not have, a value that no version has
+			}
+			again, err := bom.Read(text)
+			if err != nil {
+				t.Fatalf("what was written cannot be read: %v\n%s", err, text)
+			}
+			second, losses, err := again.Write("", "")
+			if err != nil || len(losses) > 0 || !bytes.Equal(text, second) {
+				t.Fatalf("%v %v %s", err, losses, cmp.Diff(string(text), string(second)))
+			}
+		}
+	})
+}

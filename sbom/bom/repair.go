@@ -1,0 +1,158 @@
+package bom
+
+import (
+	"reflect"
+
+	cdx "github.com/CycloneDX/cyclonedx-go"
+)
+
+// repair takes out of a document what the library would write in a way that the
+// schema of the version does not allow. It is found by validating the
+// specification's own examples in every version and format; what goes is named like
+// every other loss.
+func repair(bom *cdx.BOM, version cdx.SpecVersion, format string) {
+	r := repairer{version: version, xml: format == "xml"}
+	r.walk(reflect.ValueOf(bom).Elem())
+	if r.xml {
+		// References in these are texts in XML; the library has them as attributes.
+		bom.Declarations, bom.Citations = nil, nil
+		if bom.Definitions != nil {
+			bom.Definitions.Patents = nil
+		}
+	}
+}
+
+type repairer struct {
+	version cdx.SpecVersion
+	xml     bool
+}
+
+// walk visits every value below v, which can be set.
+func (r repairer) walk(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			r.walk(v.Elem())
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			r.walk(v.Index(i))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Field(i); f.CanSet() && !f.IsZero() {
+				r.walk(f)
+			}
+		}
+	}
+	if !v.CanAddr() {
+		return
+	}
+	switch p := v.Addr().Interface().(type) {
+	case **cdx.JSFSignature:
+		*p = nil // it does not cover what is written
+	case *cdx.Component:
+		r.component(p)
+	case *cdx.Service:
+		if r.xml {
+			p.TrustZone = "" // the library puts it where the schema does not have it
+		}
+		if r.xml {
+			p.PatentAssertions = nil
+		}
+		if r.xml && r.version < cdx.SpecVersion1_5 {
+			p.Data = nil // classifications until 1.4, data flows since
+		}
+		if r.version < cdx.SpecVersion1_6 {
+			p.Tags = nil
+		}
+	case *cdx.Licenses:
+		r.licenses(p)
+	case *cdx.ExternalReference:
+		if since, ok := referenceTypes[p.Type]; ok && r.version < since {
+			p.Type = cdx.ERTypeOther
+		}
+	case *cdx.CryptoProtocolProperties:
+		if r.version < cdx.SpecVersion1_7 {
+			r.transforms(p)
+		}
+	}
+}
+
+func (r repairer) component(c *cdx.Component) {
+	if r.xml {
+		c.CryptoProperties = nil // its references, as those of declarations
+		c.PatentAssertions = nil // as these
+		c.VersionRange, c.IsExternal = "", nil
+	}
+	if r.xml && r.version < cdx.SpecVersion1_6 {
+		c.Data = nil
+	}
+	if c.Evidence == nil || c.Evidence.Identity == nil {
+		return
+	}
+	// One identity is an object until 1.5 and in JSON, a list in XML.
+	id := c.Evidence.Identity
+	switch {
+	case r.xml && id.Identity != nil:
+		c.Evidence.Identity = &cdx.EvidenceIdentityChoice{Identities: &[]cdx.EvidenceIdentity{*id.Identity}}
+	case !r.xml && r.version < cdx.SpecVersion1_6 && id.Identities != nil && len(*id.Identities) > 0:
+		c.Evidence.Identity = &cdx.EvidenceIdentityChoice{Identity: &(*id.Identities)[0]}
+	}
+}
+
+// referenceTypes are those that the library leaves in versions older than the one
+// that they came with.
+var referenceTypes = map[cdx.ExternalReferenceType]cdx.SpecVersion{
+	"security-contact": cdx.SpecVersion1_5, "poam": cdx.SpecVersion1_5,
+	"source-distribution": cdx.SpecVersion1_6, "electronic-signature": cdx.SpecVersion1_6,
+	"digital-signature": cdx.SpecVersion1_6, "rfc-9116": cdx.SpecVersion1_6,
+}
+
+// transforms takes out IKEv2 transforms in the form that came with 1.7.
+func (r repairer) transforms(p *cdx.CryptoProtocolProperties) {
+	t := p.IKEv2TransformTypes
+	if t == nil {
+		return
+	}
+	v := reflect.ValueOf(t).Elem()
+	for i := range v.NumField() {
+		list := v.Field(i)
+		if list.Kind() != reflect.Pointer || list.IsNil() || list.Elem().Kind() != reflect.Slice {
+			continue
+		}
+		for j := range list.Elem().Len() {
+			ref := reflect.Indirect(list.Elem().Index(j)).FieldByName("BOMRef")
+			if ref.IsValid() && ref.String() == "" {
+				p.IKEv2TransformTypes = nil
+				return
+			}
+		}
+	}
+}
+
+// licenses keeps to what older versions have: one expression, or licences. Among
+// others an expression becomes the name of a licence, so that its text stays.
+func (r repairer) licenses(all *cdx.Licenses) {
+	for i := range *all {
+		l := &(*all)[i]
+		if r.version < cdx.SpecVersion1_7 {
+			l.ExpressionDetails, l.Licensing, l.Properties = nil, nil, nil
+		}
+		if r.version < cdx.SpecVersion1_6 {
+			l.Acknowledgement = nil
+		}
+		if r.version < cdx.SpecVersion1_5 {
+			l.BOMRef = ""
+		}
+		if r.version < cdx.SpecVersion1_7 && len(*all) > 1 && l.Expression != "" {
+			*l = cdx.LicenseChoice{License: &cdx.License{Name: l.Expression, BOMRef: l.BOMRef}}
+		}
+		if l.License != nil && r.version < cdx.SpecVersion1_6 {
+			l.License.Acknowledgement = ""
+		}
+		if l.License != nil && r.version < cdx.SpecVersion1_5 {
+			l.License.BOMRef = ""
+		}
+	}
+}
