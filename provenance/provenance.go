@@ -52,7 +52,7 @@ type Subject struct {
 	Version   string
 	Digests   []Digest // of the distribution, as somebody other than the attestations says; may be empty
 	// DigestFrom names who said so: "lockfile", "configuration", "tarball", "file",
-	// "argument".
+	// "argument", "registry".
 	DigestFrom string
 	// Resolved is from where a lockfile has it fetched, redacted; empty where
 	// nobody says.

@@ -73,6 +73,9 @@ func packageSubject(c *sbom.Component) Subject {
 	}
 	if len(s.Digests) > 0 {
 		s.DigestFrom = "lockfile"
+		if c.Answered {
+			s.DigestFrom = "registry"
+		}
 	}
 	if c.Source == sbom.FromRegistry {
 		s.Resolved = c.Resolved

@@ -145,6 +145,38 @@ func (b *Builder) Launches(server ID, launches []Launch, ids []ID) {
 	}
 }
 
+// Launched is a server with the instances of what it launches, parallel to its
+// Launches.
+type Launched struct {
+	Server *Server
+	IDs    []ID
+}
+
+// Launched returns the servers that were added, in that order.
+func (b *Builder) Launched() []Launched {
+	var out []Launched
+	for _, in := range b.instances {
+		if in.c.Server != nil {
+			out = append(out, Launched{in.c.Server, slices.Clone(in.launched)})
+		}
+	}
+	return out
+}
+
+// Note adds facts to an instance, and how much is known of what it depends on.
+func (b *Builder) Note(id ID, coverage Coverage, facts ...Property) {
+	c := &b.instances[id].c
+	c.Coverage = coverage
+	c.Properties = append(slices.Clip(c.Properties), facts...)
+}
+
+// Problem records something that is wrong with a file that was read.
+func (b *Builder) Problem(file string, p Problem) {
+	if in := b.inputs[file]; in != nil {
+		in.Problems = append(in.Problems, p)
+	}
+}
+
 // NoID is the instance of what has no component.
 const NoID ID = -1
 
@@ -342,7 +374,7 @@ func contradict(x, y *Component) bool {
 func (b *Builder) merge(g *group) *Component {
 	c := b.instances[g.ids[0]].c
 	c.Ref, c.Conflict = g.ref, g.conflict
-	c.Bundled, c.Development = true, true
+	c.Bundled, c.Development, c.Answered = true, true, true
 	optional := true
 	for _, id := range g.ids {
 		in := &b.instances[id]
@@ -350,6 +382,7 @@ func (b *Builder) merge(g *group) *Component {
 		c.Properties = append(c.Properties, in.c.Properties...)
 		c.Bundled = c.Bundled && in.c.Source == FromParent
 		c.Development = c.Development && in.use.Development
+		c.Answered = c.Answered && in.c.Answered
 		optional = optional && in.use.Optional
 		c.Private = c.Private || in.c.Private
 		c.Hashes = union(c.Hashes, in.c.Hashes)

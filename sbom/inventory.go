@@ -121,6 +121,7 @@ type Component struct {
 	Development bool   // every instance is development-only
 	Private     bool   // marked as never to be published
 	Extraneous  bool   // installed, but nothing reachable from the root asks for it
+	Answered    bool   `json:",omitempty"` // no file has it: a registry answered so when it was asked what a launch would fetch
 
 	// Conflict is the ref of the component of the same purl that differs from
 	// this one in integrity or source; empty where there is none.
@@ -232,6 +233,7 @@ const (
 	Invalid     ProblemCode = "invalid"     // it is not what its name promises, or a limit was reached
 	Unsupported ProblemCode = "unsupported" // recognised, but not read by this version
 	NoLockfile  ProblemCode = "no-lockfile" // a manifest with dependencies that no lockfile pins
+	Unresolved  ProblemCode = "unresolved"  // a registry was asked what a launch would fetch, and did not answer
 	Warning     ProblemCode = "warning"     // odd, but read in full
 )
 

@@ -101,6 +101,10 @@ type Tree struct {
 type Options struct {
 	Readers []Reader
 	Exclude func(path string) bool // paths that are not entered
+
+	// Resolve adds what the launches that the readers found would fetch today; nil
+	// adds nothing. An error ends the scan.
+	Resolve func(ctx context.Context, b *Builder) error
 }
 
 // Scan reads the trees into one inventory. It returns an error only where there
@@ -120,6 +124,11 @@ func Scan(ctx context.Context, trees []Tree, opts Options) (inv *Inventory, foun
 	for i, r := range opts.Readers {
 		sort.SliceStable(files[i], func(x, y int) bool { return files[i][x].Path < files[i][y].Path })
 		if err := r.Read(ctx, files[i], b); err != nil {
+			return nil, nil, err
+		}
+	}
+	if opts.Resolve != nil {
+		if err := opts.Resolve(ctx, b); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -26,12 +26,13 @@ type Server struct {
 
 // Launch is one thing that a server would run or speak to.
 type Launch struct {
-	Ref     string // of the component or service; filled by the builder
-	Kind    Kind
-	Spec    string // as written, redacted
-	Pin     Pin
-	Request string // what the spec asks of a registry: "", "latest", "^1.2.0", "1.2.3"
-	Nested  bool
+	Ref      string // of the component or service; filled by the builder
+	Kind     Kind
+	Launcher string `json:",omitempty"` // "npx", "docker run", …; empty where none is named
+	Spec     string // as written, redacted
+	Pin      Pin
+	Request  string // what the spec asks of a registry: "", "latest", "^1.2.0", "1.2.3"
+	Nested   bool
 }
 
 // Kind is what a launch command runs.

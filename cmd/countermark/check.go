@@ -23,6 +23,7 @@ import (
 type checkFlags struct {
 	evidenceFlags
 	sourceFlags
+	resolveFlags
 
 	policy  string
 	format  string
@@ -58,6 +59,7 @@ over 1 over 3 over 4 over 0.`,
 	f.StringVar(&flags.policy, "policy", "", policyUsage)
 	flags.evidenceFlags.add(f)
 	flags.sourceFlags.add(f)
+	flags.resolveFlags.add(f)
 	f.StringVar(&flags.format, "format", "text", "text, json (the verdict) or sarif")
 	f.StringVar(&flags.verdict, "verdict", "", "write the verdict as JSON to `FILE`; - is standard output")
 	f.StringVar(&flags.sarif, "sarif", "", "write the findings as SARIF 2.1.0 to `FILE`; - is standard output")
@@ -81,7 +83,7 @@ func (p *program) check(ctx context.Context, flags checkFlags, args []string) er
 	case len(toStdout) == 1 && flags.format != "text":
 		return usageError("leave --format out", "--format %s and - cannot share standard output", flags.format)
 	}
-	if err := cmp.Or(flags.validate(), flags.distinctOutputs(), noEmptyPaths(paths)); err != nil {
+	if err := cmp.Or(flags.evidenceFlags.validate(), flags.resolveFlags.validate(flags.offline), flags.distinctOutputs(), noEmptyPaths(paths)); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, flags.timeout)
@@ -144,7 +146,11 @@ func (p *program) judge(ctx context.Context, flags checkFlags, args []string) (*
 	if err != nil {
 		return nil, nil, err
 	}
-	project, err := p.readProject(ctx, args, flags.sourceFlags, pol)
+	resolver, err := p.resolver(flags.resolveFlags, flags.evidenceFlags, pol, paths)
+	if err != nil {
+		return nil, nil, err
+	}
+	project, err := p.readProject(ctx, args, flags.sourceFlags, pol, resolver)
 	if err != nil {
 		return nil, nil, err
 	}

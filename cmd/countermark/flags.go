@@ -19,6 +19,13 @@ import (
 
 const policyUsage = "policy `FILE` (default: countermark.yaml in PATH's folder, or in the nearest parent up to the git root)"
 
+const (
+	registryUsage  = "npm registry `URL`, instead of the default one of .npmrc; as in npm, a scope's own registry stays"
+	noCacheUsage   = "neither keep registry answers nor use kept ones"
+	cacheDirUsage  = "folder `DIR` of what was fetched before (default: countermark in the user's cache folder)"
+	defaultTimeout = 5 * time.Minute
+)
+
 // evidenceFlags say what proofs are made of. They mean the same in every command
 // that has them.
 type evidenceFlags struct {
@@ -35,14 +42,22 @@ type evidenceFlags struct {
 
 func (f *evidenceFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.offline, "offline", false, "ask no registry")
-	flags.StringVar(&f.registry, "registry", "", "npm registry `URL`, instead of the default one of .npmrc; as in npm, a scope's own registry stays")
+	flags.StringVar(&f.registry, "registry", "", registryUsage)
 	flags.StringVar(&f.pypiIndex, "pypi-index", "", "index `URL` of Python packages, https://host/simple/ (default: UV_DEFAULT_INDEX, UV_INDEX_URL or PIP_INDEX_URL; without one none is asked)")
 	flags.StringArrayVar(&f.attestations, "attestations", nil, "local attestations in `PATH`: a bundle, JSONL, an npm answer, a provenance object of PEP 740, or a folder of these; may be given several times")
 	f.trust.add(flags)
-	flags.BoolVar(&f.noCache, "no-cache", false, "neither keep registry answers nor use kept ones")
+	flags.BoolVar(&f.noCache, "no-cache", false, noCacheUsage)
 	flags.BoolVar(&f.tarballs, "fetch-tarballs", false, "fetch the tarballs of npm packages too, and compare their bytes with every digest that is named")
 	flags.Var(&f.jobs, "jobs", fmt.Sprintf("verify `N` packages at once, 1 to %d (default: as many as the processors allow)", maxJobs))
-	flags.DurationVar(&f.timeout, "timeout", 5*time.Minute, "give up after this time")
+	flags.DurationVar(&f.timeout, "timeout", defaultTimeout, "give up after this time")
+}
+
+// addRegistry adds those flags alone that say how npm's registry is asked.
+func (f *evidenceFlags) addRegistry(flags *pflag.FlagSet) {
+	flags.StringVar(&f.registry, "registry", "", registryUsage)
+	flags.StringVar(&f.trust.cacheDir, "cache-dir", "", cacheDirUsage)
+	flags.BoolVar(&f.noCache, "no-cache", false, noCacheUsage)
+	flags.DurationVar(&f.timeout, "timeout", defaultTimeout, "give up after this time")
 }
 
 // evidence is where the user says that attestations are.

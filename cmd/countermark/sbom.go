@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"slices"
@@ -20,18 +21,23 @@ func (p *program) sbomCommand() *cobra.Command {
 	var policyFile, output, specVersion, format string
 	var timestamp, quiet, list bool
 	var sources sourceFlags
+	var resolve resolveFlags
+	var ask evidenceFlags
 	cmd := &cobra.Command{
 		Use:   "sbom [PATH…]",
 		Short: "write what is there as a CycloneDX SBOM",
 		Long: `Reads lockfiles and MCP client configurations below each PATH (a folder or a
 file; the current folder by default) and writes them as one CycloneDX document.
-The same input gives the same bytes on every machine. It reaches no network.
+The same input gives the same bytes on every machine. It reaches no network, but
+with --resolve: then the npm registry is asked what each MCP server's launch gets
+now, with everything that npx would install for it. That is written beside what
+is configured, with the time; without it the document says that it is unknown.
 
 With --list-clients it shows the MCP clients that are known instead, and which of
 their files are there, below each PATH and in the user's home.
 
 Exit codes: 0 written in full; 2 wrong usage; 3 written, but an input could not
-be read, which the document says too; 4 a PATH holds nothing that is read.`,
+be read or resolved, which the document says too; 4 a PATH holds nothing that is read.`,
 		Example: `  countermark sbom
   countermark sbom --output sbom.cdx.json path/to/project
   countermark sbom --user
@@ -50,7 +56,16 @@ be read, which the document says too; 4 a PATH holds nothing that is read.`,
 				return err
 			}
 			sources.user = sources.user || list && sources.home == ""
-			project, err := p.readProject(cmd.Context(), args, sources, pol)
+			if err := cmp.Or(ask.validate(), resolve.validate(false)); err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), ask.timeout)
+			defer cancel()
+			resolver, err := p.resolver(resolve, ask, pol, paths(args))
+			if err != nil {
+				return err
+			}
+			project, err := p.readProject(ctx, args, sources, pol, resolver)
 			if err != nil {
 				return err
 			}
@@ -79,6 +94,8 @@ be read, which the document says too; 4 a PATH holds nothing that is read.`,
 	flags.BoolVarP(&quiet, "quiet", "q", false, "do not show warnings")
 	flags.BoolVar(&list, "list-clients", false, "show the MCP clients that are known, and which of their files were found")
 	sources.add(flags)
+	resolve.add(flags)
+	ask.addRegistry(flags)
 	return cmd
 }
 
@@ -100,7 +117,7 @@ type project struct {
 	outside   []string // what the inventory puts before the names of files that are below no path
 }
 
-func (p *program) readProject(ctx context.Context, args []string, sources sourceFlags, pol policy.Located) (*project, error) {
+func (p *program) readProject(ctx context.Context, args []string, sources sourceFlags, pol policy.Located, resolve func(context.Context, *sbom.Builder) error) (*project, error) {
 	here, err := p.here()
 	if err != nil {
 		return nil, err
@@ -130,6 +147,7 @@ func (p *program) readProject(ctx context.Context, args []string, sources source
 	inv, found, err := sbom.Scan(ctx, trees, sbom.Options{
 		Readers: []sbom.Reader{node.Reader{}, mcp.Reader{}, mcp.Scripts{}},
 		Exclude: pol.Excludes,
+		Resolve: resolve,
 	})
 	if err != nil {
 		return nil, err

@@ -80,7 +80,7 @@ func (f *trustFlags) add(flags *pflag.FlagSet) {
 }
 
 func (f *trustFlags) addCache(flags *pflag.FlagSet) {
-	flags.StringVar(&f.cacheDir, "cache-dir", "", "folder `DIR` of what was fetched before (default: countermark in the user's cache folder)")
+	flags.StringVar(&f.cacheDir, "cache-dir", "", cacheDirUsage)
 }
 
 // validate refuses a named cache folder that can be none. One that is not there

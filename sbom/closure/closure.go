@@ -152,6 +152,7 @@ const (
 	ReasonUnreadable Reason = "the metadata of the version cannot be understood"
 	ReasonBundled    Reason = "arrives inside of the package's tarball"
 	ReasonShrinkwrap Reason = "is fixed by an npm-shrinkwrap.json inside of the package's tarball"
+	ReasonLauncher   Reason = "what comes with it is decided by another program than npm"
 	ReasonConflict   Reason = "npm refuses to install it: the peers conflict (ERESOLVE)"
 )
 

@@ -1,6 +1,7 @@
 package closure
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -102,4 +103,12 @@ func cleanVersion(text string) string {
 	text = strings.TrimLeft(strings.TrimSpace(text), "v= \t")
 	text, _, _ = strings.Cut(text, "+")
 	return text
+}
+
+// CheckVersion reports whether a text is a version that Options take.
+func CheckVersion(text string) error {
+	if parseVersion(text) == nil {
+		return errors.New("not a version")
+	}
+	return nil
 }

@@ -49,3 +49,26 @@ func (s Snapshot) Packument(_ context.Context, name string) (*Packument, error) 
 	}
 	return p, nil
 }
+
+// Record returns a source that hands every answer to write before it gives it. A
+// write that fails ends the resolution: half a snapshot would later say that
+// packages do not exist.
+func Record(source Source, write func(name string, p *Packument) error) Source {
+	return recorder{source, write}
+}
+
+type recorder struct {
+	Source
+	write func(name string, p *Packument) error
+}
+
+func (r recorder) Packument(ctx context.Context, name string) (*Packument, error) {
+	p, err := r.Source.Packument(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.write(name, p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}

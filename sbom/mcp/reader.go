@@ -278,6 +278,7 @@ func (r *run) place(file sbom.ID, ref string, server *sbom.Server, subjects []su
 	for i, s := range subjects {
 		at := sbom.Occurrence{Path: server.File, Line: s.at.line, Column: s.at.column}
 		launches[i], ids[i] = s.launch, sbom.NoID
+		launches[i].Launcher = s.launcher
 		switch {
 		case s.locked != nil:
 			ids[i] = *s.locked

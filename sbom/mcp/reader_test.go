@@ -148,7 +148,7 @@ func TestInventory(t *testing.T) {
 		File: file, Name: "files", Client: "vscode", Transport: "stdio", Launcher: "npx", Kind: sbom.KindNPM,
 		Spec: "mcp-remote@0.1.29", Pin: sbom.PinExact, Env: []string{"A", "B"}, Credentials: []string{"header Authorization"}, Line: 3, Column: 5,
 		Launches: []sbom.Launch{
-			{Ref: "pkg:npm/mcp-remote@0.1.29", Kind: sbom.KindNPM, Spec: "mcp-remote@0.1.29", Pin: sbom.PinExact, Request: "0.1.29"},
+			{Ref: "pkg:npm/mcp-remote@0.1.29", Kind: sbom.KindNPM, Launcher: "npx", Spec: "mcp-remote@0.1.29", Pin: sbom.PinExact, Request: "0.1.29"},
 			{Ref: "service:https://a.example/mcp", Kind: sbom.KindRemote, Spec: "https://a.example/mcp", Pin: sbom.PinNA, Nested: true},
 		},
 		Risks: nil,

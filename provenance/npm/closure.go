@@ -1,0 +1,88 @@
+package npm
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+
+	"countermark/provenance"
+	"countermark/sbom"
+	"countermark/sbom/closure"
+)
+
+// abbreviated is the media type of the smaller packument, which holds what an
+// installation needs. A registry that does not know it answers with the full one.
+const abbreviated = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8"
+
+var _ closure.Source = (*Client)(nil)
+
+// Packument asks the package's registry which versions there are and what they
+// depend on. It implements closure.Source: an error that wraps
+// closure.ErrNotFound means that the registry knows no such package, any other
+// that nobody knows.
+func (c *Client) Packument(ctx context.Context, name string) (*closure.Packument, error) {
+	c.once.Do(c.start)
+	q, fail := c.question(provenance.Subject{Ecosystem: sbom.NPM, Name: name})
+	if fail != nil {
+		return nil, &unanswered{fail}
+	}
+	u := q.packument()
+	// The full packument has the same URL, and an entry of its own in the cache.
+	entry := *u
+	entry.Fragment = "install-v1"
+	e, ok := c.kept(&entry)
+	old, err := closure.ReadPackument(bytes.NewReader(e.Body), name)
+	if !ok || err != nil {
+		old, e.ETag = nil, ""
+	}
+	p, fail := c.installable(ctx, q, u, &entry, e.ETag, old)
+	if fail != nil {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		return nil, &unanswered{fail}
+	}
+	if p == nil {
+		return nil, closure.ErrNotFound
+	}
+	return p, nil
+}
+
+// installable fetches the document; nil where the registry has none.
+func (c *Client) installable(ctx context.Context, q *question, u, entry *url.URL, etag string, old *closure.Packument) (*closure.Packument, *failure) {
+	var p *closure.Packument
+	var whole *copied
+	a, fail := c.get(ctx, u, document{
+		max: maxPackumentBytes, etag: etag, accept: abbreviated,
+		take: func(r io.Reader) (_ []byte, err error) {
+			whole = &copied{r: r, keep: c.Cache != nil}
+			p, err = closure.ReadPackument(whole, q.name)
+			return nil, err
+		},
+	}, q.internal)
+	switch {
+	case fail != nil:
+		return nil, fail
+	case a.status == http.StatusNotModified:
+		return old, nil
+	case a.status == http.StatusNotFound, a.status == http.StatusGone:
+		return nil, nil //nolint:nilnil // no such package is an answer
+	case a.status != http.StatusOK || p == nil:
+		return nil, statusFailure(u, a.status)
+	}
+	if a.etag != "" && whole.keep {
+		a.body = whole.data
+		c.keep(entry, a)
+	}
+	return p, nil
+}
+
+// unanswered is why a registry has no answer.
+type unanswered struct{ *failure }
+
+func (e *unanswered) Error() string { return e.reason }
+
+// Hint says what to do about it.
+func (e *unanswered) Hint() string { return e.hint }
