@@ -95,6 +95,7 @@ type Tree struct {
 	Closed []string // folders in which Files could not be looked for, since they are too large
 	Kind   string   // of File or Files, whatever their names; "" to tell by name and content
 	Folder string   // name of the folder that the tree is, by which some files are known (.vscode/mcp.json)
+	Dir    string   // where the tree is on this machine, for who writes beside what was read; empty where nobody can
 }
 
 // Options steer a scan. The zero value searches everything.

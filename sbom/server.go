@@ -19,6 +19,7 @@ type Server struct {
 	AutoApprove []string // names of tools that run without asking, as configured
 	Reason      string   // why Kind is unknown or shell-script; empty otherwise
 	Launches    []Launch // the outermost first, then what is nested in it
+	Command     string   // SHA-256 in hex of how its client starts it, credentials left out; empty where no client does
 	Risks       []Risk   // in file order
 	Line        int      // of the server's name in File
 	Column      int
@@ -33,6 +34,8 @@ type Launch struct {
 	Pin      Pin
 	Request  string // what the spec asks of a registry: "", "latest", "^1.2.0", "1.2.3"
 	Nested   bool
+	Line     int // of the text in Server.File that holds the spec; 0 where nobody knows
+	Column   int // from 1, in bytes
 }
 
 // Kind is what a launch command runs.

@@ -3,6 +3,7 @@
 //
 //   - verdict.schema.json: the verdict that check writes with --verdict
 //   - policy.schema.json: the policy file, countermark.yaml
+//   - mcp-lock.schema.json: the lock of MCP servers, mcp.lock.json
 //
 // Nothing flows in; out flow the files' bytes, by [FS]. The types that they
 // describe live where they are used, and tests hold both together. The schemas of

@@ -380,6 +380,7 @@ func (a *analyzed) configured(fields []field, look *scan) []subject {
 	a.flags(fields)
 	words, hasCommand := a.commandLine(fields)
 	urls := a.urls(fields)
+	a.server.Command = a.fingerprint(fields, words, urls)
 	a.folder(fields, look)
 	a.environment(fields, look)
 	a.headers(fields, look)
@@ -473,6 +474,7 @@ func (a *analyzed) commandOnly() []subject {
 	look := &scan{file: a.file, builder: a.run.builder, manifests: a.run.manifests, listed: a.run.listed}
 	look.words(fieldsOf(line))
 	out := look.settle(look.command([]word{line}, 0))
+	a.server.Command = a.fingerprint(nil, []word{line}, nil)
 	a.server.Transport, a.server.Env, a.server.Risks = "stdio", look.env, look.sortedRisks()
 	a.server.Credentials = look.credentials()
 	return out

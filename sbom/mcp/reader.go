@@ -279,6 +279,7 @@ func (r *run) place(file sbom.ID, ref string, server *sbom.Server, subjects []su
 		at := sbom.Occurrence{Path: server.File, Line: s.at.line, Column: s.at.column}
 		launches[i], ids[i] = s.launch, sbom.NoID
 		launches[i].Launcher = s.launcher
+		launches[i].Line, launches[i].Column = at.Line, at.Column
 		switch {
 		case s.locked != nil:
 			ids[i] = *s.locked

@@ -148,8 +148,8 @@ func TestInventory(t *testing.T) {
 		File: file, Name: "files", Client: "vscode", Transport: "stdio", Launcher: "npx", Kind: sbom.KindNPM,
 		Spec: "mcp-remote@0.1.29", Pin: sbom.PinExact, Env: []string{"A", "B"}, Credentials: []string{"header Authorization"}, Line: 3, Column: 5,
 		Launches: []sbom.Launch{
-			{Ref: "pkg:npm/mcp-remote@0.1.29", Kind: sbom.KindNPM, Launcher: "npx", Spec: "mcp-remote@0.1.29", Pin: sbom.PinExact, Request: "0.1.29"},
-			{Ref: "service:https://a.example/mcp", Kind: sbom.KindRemote, Spec: "https://a.example/mcp", Pin: sbom.PinNA, Nested: true},
+			{Ref: "pkg:npm/mcp-remote@0.1.29", Kind: sbom.KindNPM, Launcher: "npx", Spec: "mcp-remote@0.1.29", Pin: sbom.PinExact, Request: "0.1.29", Line: 5, Column: 22},
+			{Ref: "service:https://a.example/mcp", Kind: sbom.KindRemote, Spec: "https://a.example/mcp", Pin: sbom.PinNA, Nested: true, Line: 5, Column: 43},
 		},
 		Risks: nil,
 	}
@@ -157,6 +157,10 @@ func TestInventory(t *testing.T) {
 	if server == nil {
 		t.Fatal("the server is missing")
 	}
+	if len(server.Server.Command) != 64 {
+		t.Errorf("the command has no digest: %q", server.Server.Command)
+	}
+	wantServer.Command = server.Server.Command // see TestFingerprint
 	if diff := cmp.Diff(wantServer, server.Server); diff != "" {
 		t.Errorf("server: -want +got:\n%s", diff)
 	}
