@@ -13,6 +13,7 @@ import (
 	"countermark/policy/catalog"
 	"countermark/provenance"
 	"countermark/sbom"
+	"countermark/sbom/mcp/lock"
 )
 
 // The exit codes that a verdict can have; the others belong to the command.
@@ -36,6 +37,7 @@ type evaluation struct {
 	requests   map[string][]request         // ref → what is asked of the registry for it, where that is not one version
 	expect     func(provenance.Subject) provenance.Expectation
 	official   map[string]catalog.Entry // ref → what it looks like without being it
+	drift      *lock.Comparison         // with the locks; nil while nobody asked
 	used       []bool                   // parallel to policy.exceptions
 }
 

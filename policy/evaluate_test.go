@@ -414,6 +414,7 @@ func TestRules(t *testing.T) {
 	}...)
 
 	cases = append(cases, registryCases()...)
+	cases = append(cases, lockCases()...)
 
 	covered := map[string]bool{"exception-expired": true, "exception-unused": true}
 	for _, c := range cases {
@@ -586,8 +587,8 @@ func TestAnswerPrecedence(t *testing.T) {
 		{"custom rule at info", "rules: {x-a: {severity: info, assert: 'true', message: m}}", func() Facts { return facts(nil) }, Pass, 0},
 		{"custom rule that is off", "rules: {x-a: {severity: off, assert: 'true', message: m}}", func() Facts { return facts(nil) }, Pass, 0},
 		{"custom rule beside a failure", "rules: {x-a: {assert: 'true', message: m}}", failing, Fail, 1},
-		{"rule of later, asked for", "rules: {launch-drift: {severity: error}}", func() Facts { return facts(nil) }, Unknown, 3},
-		{"rule of later, as information", "rules: {launch-drift: {severity: info}}", func() Facts { return facts(nil) }, Pass, 0},
+		{"rule of later, asked for", "rules: {capability-added: {severity: error}}", func() Facts { return facts(nil) }, Unknown, 3},
+		{"rule of later, as information", "rules: {capability-added: {severity: info}}", func() Facts { return facts(nil) }, Pass, 0},
 		{"rule without facts, asked for", "rules: {release-age: {minimum: 14d}}", unavailable, Unknown, 3},
 		{"rule without facts, as information", "rules: {release-age: {severity: info}}", unavailable, Pass, 0},
 		{"rule without facts, of nothing", "rules: {release-age: {minimum: 14d}}", func() Facts { return facts(nil) }, Pass, 0},

@@ -7,6 +7,7 @@ import (
 	"countermark/policy/catalog"
 	"countermark/provenance"
 	"countermark/sbom"
+	"countermark/sbom/mcp/lock"
 )
 
 // Facts are everything that a verdict rests on beside the policy.
@@ -15,6 +16,7 @@ type Facts struct {
 	Provenance []provenance.Result // by Subject.Ref; a package without one counts as not checked
 	Catalog    *catalog.Catalog    // nil: rules that need it are listed as not evaluated
 	Advisories *advisory.DB        // nil: rules that need it are listed as not evaluated
+	Locks      []*lock.Lock        // what the configurations launched when somebody locked them; none: drift is not evaluated
 
 	// ConfigIssues are what a package manager's configuration inside the project
 	// says that it must not say.

@@ -55,6 +55,7 @@ const (
 	CaseDownload Case = "downloaded script" // fetched and run at once
 	CaseAltered  Case = "altered launch"    // an option or variable makes the launcher run something else
 	CaseEngine   Case = "engine socket"     // the container engine's socket is handed in
+	CaseRemoved  Case = "removed server"    // what is in the lock is configured no more
 )
 
 func everywhere(l Level) Levels { return Levels{MCP: l, Direct: l, Transitive: l} }
@@ -124,7 +125,6 @@ func ruleNames() []string {
 
 const (
 	needsCode     = "the code inside packages is not inspected by this version"
-	needsLock     = "the lock of MCP servers is not read by this version"
 	needsAccounts = "neither the policy nor the catalogue can say yet which account should publish a package"
 )
 
@@ -296,7 +296,8 @@ var rules = []Rule{
 		Fix:     "stay on the version before until the project explains it",
 	},
 	{
-		Name: "launch-drift", Target: Servers, Levels: everywhere(ee), pending: needsLock,
+		Name: "launch-drift", Target: Servers, find: findDrift, missing: withoutLock, partly: withoutSomeLock,
+		Levels:  Levels{MCP: ee, Direct: ee, Transitive: ee, Cases: map[Case]Level{CaseRemoved: ii}},
 		Summary: "a server would launch something else than the lock says",
 		Help:    "A configuration that changed after it was approved runs what nobody approved.",
 		Fix:     "review the change, then write the lock again",

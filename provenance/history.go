@@ -41,7 +41,7 @@ func (r remembering) Attestations(ctx context.Context, s Subject) (Set, error) {
 	if err != nil {
 		return Set{Availability: Unreachable, Registry: set.Registry, Reason: "the archive cannot be asked: " + oneLine(err), Hint: "repair the archive, or leave it out"}, ctx.Err()
 	}
-	set.Remembered = seen
+	set.Remembered = slices.Concat(set.Remembered, seen)
 	return set, nil
 }
 
@@ -140,4 +140,12 @@ func major(version string) string {
 func prerelease(version string) bool {
 	version, _, _ = strings.Cut(version, "+")
 	return strings.Contains(version, "-")
+}
+
+// ConfiguredRegistry returns what the source says.
+func (r remembering) ConfiguredRegistry(s Subject) (string, error) {
+	if x, ok := r.Source.(Registrar); ok {
+		return x.ConfiguredRegistry(s)
+	}
+	return "", nil
 }

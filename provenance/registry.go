@@ -32,6 +32,7 @@ type RegistryFacts struct {
 	SignatureKeys  []string  // the ids that the signatures name
 	Published      time.Time // zero where it does not say when
 	Publisher      Publisher
+	Digests        []Digest // that it names for the subject's bytes
 	// Previous is the release that came out last before the subject; nil where
 	// there is none.
 	Previous *Release
@@ -68,7 +69,7 @@ func (v *verdict) judgeRegistry(s Subject, set Set, ring *keyring) {
 		v.Registry = &RegistryFacts{Registry: set.Registry, UnknownPackage: true}
 	case m != nil:
 		v.Registry = &RegistryFacts{
-			Registry: set.Registry, Published: m.Published, Publisher: Publisher{clip(m.Publisher.Name), clip(m.Publisher.Trusted)},
+			Registry: set.Registry, Published: m.Published, Digests: m.Digests, Publisher: Publisher{clip(m.Publisher.Name), clip(m.Publisher.Trusted)},
 		}
 	default:
 		return

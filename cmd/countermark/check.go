@@ -150,7 +150,7 @@ func (p *program) judge(ctx context.Context, flags checkFlags, args []string) (*
 	if err != nil {
 		return nil, nil, err
 	}
-	project, err := p.readProject(ctx, args, flags.sourceFlags, pol, resolver)
+	project, err := p.readLocked(ctx, args, flags.sourceFlags, pol, sbom.Options{Readers: readers(), Resolve: resolver})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -174,7 +174,7 @@ func (p *program) judge(ctx context.Context, flags checkFlags, args []string) (*
 		return nil, nil, err
 	}
 	verdict := policy.Evaluate(pol.Policy, policy.Facts{
-		Inventory: project.inventory, Provenance: results, Catalog: known, Advisories: advisories,
+		Inventory: project.inventory, Provenance: results, Catalog: known, Advisories: advisories, Locks: project.locks,
 		ConfigIssues: ev.issues, Registries: ev.trusted, ProjectRegistries: ev.projects.registries, Now: now, Offline: ev.offline, Commit: policy.Commit(paths[0]),
 		Tool:  policy.Tool{Name: report.Program, Version: p.version},
 		Trust: trustFacts(ev.material, known, advisories),

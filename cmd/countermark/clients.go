@@ -82,14 +82,15 @@ func (p *program) userTrees(f sourceFlags) (trees []sbom.Tree, closeAll func(), 
 			return nil, closeAll, &sbom.PathError{Path: f.home, Err: bare(err)}
 		}
 		closeAll = func() { _ = root.Close() } // it was only read from
-		return clientTrees("~/", root.FS(), mcp.InHome), closeAll, nil
+		return clientTrees("~/", f.home, root.FS(), mcp.InHome), closeAll, nil
 	case f.user:
 		home, err := p.home()
 		if err != nil {
 			return nil, closeAll, usageError("name it with --home", "the home of this user is not known: %v", err)
 		}
-		trees = clientTrees("~/", os.DirFS(home), mcp.InHome)
-		trees = append(trees, clientTrees("/", os.DirFS(machineRoot(home)), mcp.OnMachine)...)
+		trees = clientTrees("~/", home, os.DirFS(home), mcp.InHome)
+		machine := machineRoot(home)
+		trees = append(trees, clientTrees("/", machine, os.DirFS(machine), mcp.OnMachine)...)
 		for _, m := range mcp.Moved(p.env) {
 			trees = append(trees, moved(m)...)
 		}
@@ -105,12 +106,12 @@ func machineRoot(home string) string {
 }
 
 // clientTrees is the one tree of the files that were found, if there are any.
-func clientTrees(prefix string, fsys fs.FS, find func(fs.FS) (files, unsearched []string)) []sbom.Tree {
+func clientTrees(prefix, dir string, fsys fs.FS, find func(fs.FS) (files, unsearched []string)) []sbom.Tree {
 	files, unsearched := find(fsys)
 	if len(files)+len(unsearched) == 0 {
 		return nil
 	}
-	return []sbom.Tree{{FS: fsys, Prefix: prefix, Files: append([]string{}, files...), Closed: unsearched}}
+	return []sbom.Tree{{FS: fsys, Prefix: prefix, Dir: dir, Files: append([]string{}, files...), Closed: unsearched}}
 }
 
 // moved is the tree of a file that an environment variable names, which is called
@@ -125,7 +126,7 @@ func moved(m mcp.MovedFile) []sbom.Tree {
 	if m.Rest == "" {
 		dir, name = filepath.Dir(m.Path), filepath.Base(m.Path)
 	}
-	return []sbom.Tree{{FS: os.DirFS(dir), Prefix: prefix, Files: []string{name}, Kind: m.Client}}
+	return []sbom.Tree{{FS: os.DirFS(dir), Prefix: prefix, Dir: dir, Files: []string{name}, Kind: m.Client}}
 }
 
 // apart refuses a project whose folders are called like those of the user: in the

@@ -29,6 +29,7 @@ type evidence struct {
 	verifier *provenance.Verifier
 	source   provenance.Source
 	npm      *npm.Client // nil where no registry is asked
+	images   provenance.Source
 	offline  bool
 	trusted  []string // registries that the user vouches for
 	issues   []policy.ConfigIssue
@@ -82,6 +83,7 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 	if err != nil {
 		return nil, err
 	}
+	ev.images = imageSource
 	npmSource := provenance.Chain(local, p.npmSource(ev, config, flags, pol, transport, certificates))
 	if flags.tarballs {
 		if ev.npm == nil {
@@ -89,11 +91,11 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 		}
 		npmSource = npm.Tarballs{Client: ev.npm, Source: npmSource}
 	}
-	ev.source = provenance.Sources{
+	ev.source = provenance.Remember(provenance.Sources{
 		sbom.NPM:  npmSource,
 		sbom.PyPI: provenance.Chain(local, index),
 		sbom.OCI:  provenance.Chain(local, imageSource),
-	}
+	}, policy.Attested{Locks: pr.locks})
 	return ev, nil
 }
 

@@ -243,7 +243,7 @@ repository that you expect, and answers pass or fail.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(fmt.Sprintf("run `%s --help` for its flags", cmd.CommandPath()), "%v", err)
 	})
-	root.AddCommand(p.checkCommand(), p.sbomCommand(), p.verifyCommand(), p.policyCommand(), p.catalogCommand(), p.trustCommand())
+	root.AddCommand(p.checkCommand(), p.sbomCommand(), p.verifyCommand(), p.lockCommand(), p.policyCommand(), p.catalogCommand(), p.trustCommand())
 	root.SetHelpCommand(&cobra.Command{
 		Use: "help [COMMAND]", Short: "show the help of a command",
 		RunE: func(help *cobra.Command, args []string) error {

@@ -12,6 +12,7 @@ import (
 	"countermark/policy"
 	"countermark/sbom"
 	"countermark/sbom/mcp"
+	"countermark/sbom/mcp/lock"
 	"countermark/sbom/node"
 
 	"github.com/spf13/cobra"
@@ -115,9 +116,30 @@ type project struct {
 	prefixes  []string // for each path, what the inventory puts before the names below it
 	found     []bool   // for each path, whether it holds anything that we read
 	outside   []string // what the inventory puts before the names of files that are below no path
+	dirs      []folder // where what is called so in the inventory is on this machine
+
+	locks []*lock.Lock // only where they were asked for
+	named []string     // locks of which only some configurations were read, by path
 }
 
+// folder is one on this machine, and what the inventory puts before the names below
+// it.
+type folder struct{ prefix, dir string }
+
+// launchReaders read the servers of a project, and the lockfiles that they join.
+func launchReaders() []sbom.Reader { return []sbom.Reader{node.Reader{}, mcp.Reader{}} }
+
+// readers read everything that a project's files can tell.
+func readers() []sbom.Reader { return append(launchReaders(), mcp.Scripts{}) }
+
+// readProject reads what is below the paths.
 func (p *program) readProject(ctx context.Context, args []string, sources sourceFlags, pol policy.Located, resolve func(context.Context, *sbom.Builder) error) (*project, error) {
+	return p.readSources(ctx, args, sources, pol, sbom.Options{Readers: readers(), Resolve: resolve}, nil)
+}
+
+// readSources is readProject with the readers that read, and with trees beside
+// those of the paths.
+func (p *program) readSources(ctx context.Context, args []string, sources sourceFlags, pol policy.Located, options sbom.Options, besides func([]sbom.Tree) []sbom.Tree) (*project, error) {
 	here, err := p.here()
 	if err != nil {
 		return nil, err
@@ -144,16 +166,18 @@ func (p *program) readProject(ctx context.Context, args []string, sources source
 		trees[0].Files = []string{} // the home is not a project
 	}
 	trees = append(trees, users...)
-	inv, found, err := sbom.Scan(ctx, trees, sbom.Options{
-		Readers: []sbom.Reader{node.Reader{}, mcp.Reader{}, mcp.Scripts{}},
-		Exclude: pol.Excludes,
-		Resolve: resolve,
-	})
+	all := trees
+	if besides != nil {
+		all = slices.Concat(trees, besides(trees))
+	}
+	options.Exclude = pol.Excludes
+	inv, found, err := sbom.Scan(ctx, all, options)
 	if err != nil {
 		return nil, err
 	}
 	pr := &project{inventory: inv, paths: paths, found: found[:n]}
 	for i, t := range trees {
+		pr.dirs = append(pr.dirs, folder{t.Prefix, t.Dir})
 		if i < n {
 			pr.prefixes = append(pr.prefixes, t.Prefix)
 			continue

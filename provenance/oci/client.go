@@ -111,6 +111,16 @@ func (c *Client) question(s provenance.Subject) (*question, error) {
 // of its package URL
 // (https://github.com/package-url/purl-spec/blob/main/types-doc/oci-definition.md).
 func Reference(s provenance.Subject) (registry.Reference, error) {
+	ref, err := repositoryOf(s)
+	if err != nil {
+		return registry.Reference{}, err
+	}
+	ref.Reference = s.Version
+	return ref, ref.ValidateReferenceAsDigest()
+}
+
+// repositoryOf returns where an image is, without saying which.
+func repositoryOf(s provenance.Subject) (registry.Reference, error) {
 	purl, err := packageurl.FromString(s.PURL)
 	if err != nil || purl.Type != packageurl.TypeOCI {
 		return registry.Reference{}, errors.New("its package URL is no image's")
@@ -126,8 +136,7 @@ func Reference(s provenance.Subject) (registry.Reference, error) {
 	if last := ref.Repository[strings.LastIndexByte(ref.Repository, '/')+1:]; last != purl.Name {
 		return registry.Reference{}, errors.New("the repository_url of its package URL is another image's")
 	}
-	ref.Reference = s.Version
-	return ref, ref.ValidateReferenceAsDigest()
+	return ref, nil
 }
 
 // isLoopback reports whether a registry is on this machine, where Docker, too,

@@ -68,7 +68,9 @@ func TestFingerprintHoldsNoCredential(t *testing.T) {
 			t.Errorf("%s: the digest tells two credentials apart", name)
 		}
 	}
-	token := func(n string) string { return `{"command":"npx","args":["a@1.0.0","ghp_` + strings.Repeat(n, 36) + `"]}` }
+	token := func(n string) string {
+		return `{"command":"npx","args":["a@1.0.0","ghp_` + strings.Repeat(n, 36) + `"]}`
+	}
 	if commandOf(t, token("1a")[:60]+`"]}`) != commandOf(t, token("2b")[:60]+`"]}`) {
 		t.Error("a token that stands alone is told apart by the digest")
 	}

@@ -1,0 +1,357 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"countermark/policy"
+	"countermark/policy/catalog"
+	"countermark/sbom"
+	"countermark/sbom/mcp/lock"
+
+	"github.com/spf13/cobra"
+)
+
+// lockFlags are those of lock alone.
+type lockFlags struct {
+	evidenceFlags
+	sourceFlags
+
+	policy    string
+	check     bool
+	approveAs string
+	servers   []string
+	quiet     bool
+}
+
+func (p *program) lockCommand() *cobra.Command {
+	var flags lockFlags
+	cmd := &cobra.Command{
+		Use:   "lock [PATH…]",
+		Short: "keep what MCP configurations would launch, and find what has changed",
+		Long: `Writes mcp.lock.json beside the MCP client configurations below each PATH: what
+every server would launch, the version or digest that this selects today, the
+source that the policy or the catalogue expects, whether it is attested, and who
+approved it. The same facts give the same bytes.
+
+With --check nothing is written: it says what differs from the lock. Does a server
+name something else, has a tag another digest, is something not attested any more,
+is there a server that nobody locked? The same is found by check, as the rule
+launch-drift, as far as configurations, attestations and exact versions tell it;
+what a floating version or tag selects is asked for here only.
+
+A lock only makes answers stricter. It vouches for no source, and an approval in it
+is for people to read: whoever can change a configuration can change the lock in
+the same commit. Have changes of mcp.lock.json reviewed. It holds no argument and no
+value of a header or variable, only a digest over what is no credential of them.
+
+Exit codes: 0 written in full, or no drift; 1 something drifted; 2 wrong usage, or
+an invalid file that steers us; 3 unknown: an input or lock is unreadable, or what a
+server launches could not be found out; 4 a PATH holds nothing that is read.`,
+		Example: `  countermark lock --approve-as "Ann Example"
+  countermark lock --approve-as "Ann Example" --server github
+  countermark lock --check
+  countermark lock --check --user`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.lock(cmd.Context(), flags, args)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&flags.policy, "policy", "", policyUsage)
+	f.BoolVar(&flags.check, "check", false, "write nothing, and say what differs from the lock")
+	f.StringVar(&flags.approveAs, "approve-as", "", "record that `NAME` approves the servers")
+	f.StringArrayVar(&flags.servers, "server", nil, "approve only the server `NAME`, or FILE#NAME; may be given several times")
+	f.BoolVarP(&flags.quiet, "quiet", "q", false, "show only what is wrong")
+	flags.evidenceFlags.add(f)
+	flags.sourceFlags.add(f)
+	return cmd
+}
+
+// maxApprover is how long the name of who approves may be, in bytes.
+const maxApprover = 200
+
+func (f *lockFlags) validate() error {
+	control := strings.ContainsFunc(f.approveAs, func(r rune) bool { return !unicode.IsPrint(r) })
+	switch {
+	case f.check && f.approveAs != "":
+		return usageError("leave one of them out", "--check writes nothing, so nothing can be approved with it")
+	case len(f.servers) > 0 && f.approveAs == "":
+		return usageError("say who approves them with --approve-as", "--server chooses what is approved")
+	case control || len(f.approveAs) > maxApprover || f.approveAs != strings.TrimSpace(f.approveAs):
+		return usageError("give a name", "--approve-as is no name of at most %d printable bytes", maxApprover)
+	}
+	return f.evidenceFlags.validate()
+}
+
+func (p *program) lock(ctx context.Context, flags lockFlags, args []string) error {
+	if err := errors.Join(flags.validate(), noEmptyPaths(paths(args))); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, flags.timeout)
+	defer cancel()
+	pol, err := policy.Locate(flags.policy, paths(args))
+	if err != nil {
+		return err
+	}
+	project, err := p.readLocked(ctx, args, flags.sourceFlags, pol, sbom.Options{Readers: launchReaders()})
+	if err != nil {
+		return err
+	}
+	known, err := catalog.Embedded()
+	if err != nil {
+		return err
+	}
+	ev, err := p.openEvidence(ctx, flags.evidenceFlags, pol, project)
+	if err != nil {
+		return err
+	}
+	s := &selection{inventory: project.inventory, evidence: ev, jobs: flags.workers(), expect: policy.Expect(pol.Policy, known), watch: p.watch(0, flags.quiet)}
+	if err := s.find(ctx); err != nil {
+		return err
+	}
+	today := lock.Make(project.inventory, s.known)
+	if flags.check {
+		err = p.checkLocks(project, s, today)
+	} else {
+		err = p.writeLocks(flags, project, s, today)
+	}
+	// What was wrong with the inputs is said in any case; drift counts before it.
+	inputs := p.reportInputs(project, flags.quiet)
+	if e, ok := errors.AsType[*exitError](inputs); ok && e.code == exitNothing && err == nil {
+		return inputs
+	}
+	return worse(err, inputs)
+}
+
+// worse returns the error whose exit code wins: usage over fail over unknown over
+// nothing over pass.
+func worse(a, b error) error {
+	rank := func(err error) int {
+		e, ok := errors.AsType[*exitError](err)
+		if !ok {
+			return 0
+		}
+		return slices.Index([]int{exitNothing, exitUnknown, exitFail, exitUsage}, e.code) + 1
+	}
+	switch {
+	case a == nil:
+		return b
+	case b == nil || rank(a) >= rank(b):
+		return a
+	default:
+		return b
+	}
+}
+
+// checkLocks says what differs from the locks.
+func (p *program) checkLocks(project *project, s *selection, today []*lock.Lock) error {
+	c := lock.Compare(project.locks, today, project.inventory)
+	out := p.plainOut()
+	drifted := false
+	for _, file := range c.Unlocked {
+		drifted = true
+		out.Printf("%s: no %s is about it\n  fix  look at its servers, then run: countermark lock --approve-as NAME\n", file, lock.FileName)
+	}
+	for _, d := range c.Drifts {
+		if project.partly(d) {
+			continue
+		}
+		drifted = drifted || d.Change != lock.ServerRemoved
+		p.showDrift(out, d)
+	}
+	for _, g := range c.Gaps {
+		what := sentence(g.Subject) + ": the lock has its " + g.What + ", which could not be found out today"
+		p.message(&exitError{message: where(g.Server) + what, hints: []string{s.hint(g.Server, g.Subject)}})
+	}
+	servers := count(len(configuredServers(project.inventory)), "server")
+	switch {
+	case drifted:
+		return worse(out.Err(), done(exitFail))
+	case len(c.Gaps) > 0:
+		return worse(out.Err(), done(exitUnknown))
+	default:
+		out.Printf("%s as locked\n", servers)
+		return out.Err()
+	}
+}
+
+// partly reports whether a drift is only that the configuration was not among the
+// files that the user named.
+func (pr *project) partly(d lock.Drift) bool {
+	return d.Change == lock.ServerRemoved && slices.Contains(pr.named, d.Lock.Path) &&
+		!slices.ContainsFunc(pr.inventory.Inputs, func(in *sbom.Input) bool { return in.Path == d.File })
+}
+
+func (p *program) showDrift(out interface{ Printf(string, ...any) }, d lock.Drift) {
+	at := where(d.Server)
+	if d.Server == nil {
+		at = place(d.Lock.Path, d.Lock.Line(path.Base(d.File), d.Name), 0)
+	}
+	out.Printf("%s%s\n", at, policy.DriftMessage(d))
+	if d.Was != "" {
+		out.Printf("  was  %s\n", d.Was)
+	}
+	if d.Is != "" {
+		out.Printf("  is   %s\n", d.Is)
+	}
+	out.Printf("  fix  %s\n", policy.DriftFix(d.Change))
+}
+
+// where is the beginning of a message about a server.
+func where(c *sbom.Component) string {
+	if c == nil {
+		return ""
+	}
+	return place(c.Server.File, c.Server.Line, c.Server.Column)
+}
+
+func sentence(subject string) string { return strings.TrimSpace(subject) }
+
+func configuredServers(inv *sbom.Inventory) []*sbom.Component {
+	return slices.DeleteFunc(slices.Clone(inv.Components), func(c *sbom.Component) bool { return c.Server == nil })
+}
+
+// writeLocks writes every lock that differs from what is there.
+func (p *program) writeLocks(flags lockFlags, project *project, s *selection, today []*lock.Lock) error {
+	at, _, err := p.instant()
+	if err != nil {
+		return err
+	}
+	today = project.carried(today)
+	for _, now := range today {
+		for _, name := range project.carry(now) {
+			p.warn("review it, then approve it again (--approve-as NAME)", "%s: server %s has changed, so that its approval ended", now.Path, name)
+		}
+	}
+	if err := flags.approve(today, at); err != nil {
+		return err
+	}
+	out := p.plainOut()
+	for _, now := range today {
+		if err := p.writeLock(out, project, now); err != nil {
+			return err
+		}
+	}
+	if err := out.Err(); err != nil {
+		return err
+	}
+	return p.incomplete(project, s, today)
+}
+
+// carried adds to the locks of today those that were read and of which nothing is
+// configured any more.
+func (pr *project) carried(today []*lock.Lock) []*lock.Lock {
+	for _, was := range pr.locks {
+		if !slices.ContainsFunc(today, func(l *lock.Lock) bool { return l.Path == was.Path }) {
+			today = append(today, &lock.Lock{Version: lock.FormatVersion, Path: was.Path, Configurations: map[string]lock.Configuration{}})
+		}
+	}
+	slices.SortFunc(today, func(a, b *lock.Lock) int { return strings.Compare(a.Path, b.Path) })
+	return today
+}
+
+// carry takes over from the lock that was read what today's does not know: of
+// configurations that were not read, or not in full, too. It returns the servers
+// whose approval ended.
+func (pr *project) carry(now *lock.Lock) []string {
+	i := slices.IndexFunc(pr.locks, func(was *lock.Lock) bool { return was.Path == now.Path })
+	if i < 0 {
+		return nil
+	}
+	unread := func(configuration string) bool {
+		file := now.Folder() + configuration
+		j := slices.IndexFunc(pr.inventory.Inputs, func(in *sbom.Input) bool { return in.Path == file })
+		if j < 0 {
+			return slices.Contains(pr.named, now.Path)
+		}
+		return pr.inventory.Inputs[j].Broken()
+	}
+	return now.Carry(pr.locks[i], unread)
+}
+
+// approve records who approves, and refuses to approve what is not there.
+func (f *lockFlags) approve(today []*lock.Lock, at time.Time) error {
+	if f.approveAs == "" {
+		return nil
+	}
+	a := lock.Approval{By: f.approveAs, At: at.UTC().Format(time.RFC3339)}
+	used := make([]bool, len(f.servers))
+	for _, l := range today {
+		l.Approve(a, func(configuration, server string, s *lock.Server) bool {
+			chosen := len(f.servers) == 0 && s.Approved == nil // who looked at it before stays named
+			for i, name := range f.servers {
+				if name == server || name == l.Folder()+configuration+"#"+server {
+					chosen, used[i] = true, true
+				}
+			}
+			return chosen
+		})
+	}
+	if i := slices.Index(used, false); i >= 0 {
+		return usageError("run `countermark sbom --list-clients` to see what is found", "--server %s: no such server is configured", f.servers[i])
+	}
+	return nil
+}
+
+func (p *program) writeLock(out interface{ Printf(string, ...any) }, project *project, now *lock.Lock) error {
+	if slices.ContainsFunc(project.inventory.Inputs, func(in *sbom.Input) bool { return in.Path == now.Path && in.Broken() }) {
+		return nil // reportInputs says why; what nobody can read is not overwritten
+	}
+	var buf bytes.Buffer
+	if err := now.Write(&buf); err != nil {
+		return err
+	}
+	name, err := project.onDisk(now.Path)
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, c := range now.Configurations {
+		n += len(c.Servers)
+	}
+	if have, err := os.ReadFile(name); err == nil && bytes.Equal(have, buf.Bytes()) {
+		out.Printf("%s: %s, nothing has changed\n", now.Path, count(n, "server"))
+		return nil
+	}
+	if err := p.output(name, func(w io.Writer) error { _, err := w.Write(buf.Bytes()); return err }); err != nil {
+		return err
+	}
+	out.Printf("%s: %s, written\n", now.Path, count(n, "server"))
+	return nil
+}
+
+// incomplete says what the locks do not hold.
+func (p *program) incomplete(project *project, s *selection, today []*lock.Lock) error {
+	missing := false
+	for _, c := range configuredServers(project.inventory) {
+		server := lock.Find(today, c.Ref)
+		if server == nil {
+			continue
+		}
+		for i := range server.Launches {
+			what := server.Launches[i].Missing()
+			if len(what) == 0 {
+				continue
+			}
+			missing = true
+			subject := server.Launches[i].Spec
+			p.message(&exitError{
+				message: fmt.Sprintf("%sserver %s: the lock does not say the %s of %s", where(c), c.Server.Name, strings.Join(what, " and "), subject),
+				hints:   []string{s.hint(c, subject)},
+			})
+		}
+	}
+	if missing {
+		return done(exitUnknown)
+	}
+	return nil
+}

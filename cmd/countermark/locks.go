@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"countermark/policy"
+	"countermark/sbom"
+	"countermark/sbom/mcp/lock"
+)
+
+// readLocked reads what is below the paths, and the locks beside it.
+func (p *program) readLocked(ctx context.Context, args []string, sources sourceFlags, pol policy.Located, options sbom.Options) (*project, error) {
+	locks := &lock.Reader{}
+	var named []string
+	besides := func(trees []sbom.Tree) []sbom.Tree {
+		more, some := lockTrees(trees)
+		named = some
+		return more
+	}
+	options.Readers = slices.Insert(options.Readers, 0, sbom.Reader(locks))
+	pr, err := p.readSources(ctx, args, sources, pol, options, besides)
+	if err != nil {
+		return nil, err
+	}
+	pr.locks, pr.named = locks.Locks, named
+	for i, name := range pr.paths {
+		if filepath.Base(name) == lock.FileName {
+			pr.found[i] = false // a lock alone configures nothing
+		}
+	}
+	return pr, nil
+}
+
+// lockTrees are the locks beside files that are named one by one, where nothing
+// else is looked for. some are those, by path, beside a file that the user named.
+func lockTrees(trees []sbom.Tree) (more []sbom.Tree, some []string) {
+	for _, t := range trees {
+		files := t.Files
+		if t.File != "" {
+			files = []string{t.File}
+		}
+		var names []string
+		for _, file := range files {
+			name := path.Join(path.Dir(file), lock.FileName)
+			if _, err := fs.Lstat(t.FS, name); err != nil || slices.Contains(names, name) || name == file {
+				continue
+			}
+			names = append(names, name)
+			if t.File != "" {
+				some = append(some, t.Prefix+name)
+			}
+		}
+		if len(names) > 0 {
+			more = append(more, sbom.Tree{FS: t.FS, Prefix: t.Prefix, Dir: t.Dir, Files: names})
+		}
+	}
+	return more, some
+}
+
+// onDisk returns where a file of the inventory is on this machine.
+func (pr *project) onDisk(name string) (string, error) {
+	best := folder{prefix: "\x00"}
+	for _, f := range pr.dirs {
+		if strings.HasPrefix(name, f.prefix) && (best.prefix == "\x00" || len(f.prefix) > len(best.prefix)) {
+			best = f
+		}
+	}
+	rest := strings.TrimPrefix(name, best.prefix)
+	if best.dir == "" || !fs.ValidPath(rest) {
+		return "", fmt.Errorf("%s: nobody knows where it is", name)
+	}
+	return filepath.Join(best.dir, filepath.FromSlash(rest)), nil
+}
