@@ -409,16 +409,18 @@ func (e *evaluation) notEvaluated() (list []NotEvaluated, asked bool) {
 		if reason == "" || !e.applies(rule, set) {
 			continue
 		}
-		list = append(list, NotEvaluated{Rule: rule.Name, Reason: reason})
-		asked = asked || (named && rank(e.strongest(rule, set)) >= rank(Warn))
+		decides := named && rank(e.strongest(rule, set)) >= rank(Warn)
+		list = append(list, NotEvaluated{Rule: rule.Name, Reason: reason, Decides: decides})
+		asked = asked || decides
 	}
 	for _, name := range e.policy.custom {
 		severity := e.policy.settings[name].severity
 		if severity == Off {
 			continue
 		}
-		list = append(list, NotEvaluated{Rule: name, Reason: "custom rules are not evaluated by this version"})
-		asked = asked || rank(severity) >= rank(Warn)
+		decides := rank(severity) >= rank(Warn)
+		list = append(list, NotEvaluated{Rule: name, Reason: "custom rules are not evaluated by this version", Decides: decides})
+		asked = asked || decides
 	}
 	slices.SortFunc(list, func(a, b NotEvaluated) int { return cmp.Compare(a.Rule, b.Rule) })
 	return list, asked

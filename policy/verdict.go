@@ -126,6 +126,10 @@ type FindingCounts struct {
 type NotEvaluated struct {
 	Rule   string `json:"rule"`
 	Reason string `json:"reason"`
+
+	// Decides says that the policy file asks for the rule, so that the answer is
+	// unknown without it. It stands in no file: reports need it, and nobody else.
+	Decides bool `json:"-"`
 }
 
 // ComponentVerdict is one component and its provenance.

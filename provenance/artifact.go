@@ -57,7 +57,8 @@ var digestSizes = map[string]int{"sha256": sha256.Size, "sha384": sha512.Size384
 // Identity is who has to have signed a bundle, and from what. It names a Key, or
 // a certificate's identity together with its issuer, or a source repository.
 type Identity struct {
-	Key []byte // a public key in PEM: ECDSA, RSA or Ed25519; only nil is none
+	Key     []byte // a public key in PEM: ECDSA, RSA or Ed25519; only nil is none
+	KeyFile string // the name of its file, for messages; may be empty
 
 	Certificate       string // the certificate's subject alternative name, exact
 	CertificateRegexp string // or a pattern for the whole of it
@@ -85,6 +86,8 @@ func (e *IdentityError) Error() string { return e.Err.Error() }
 
 // Unwrap returns what is wrong.
 func (e *IdentityError) Unwrap() error { return e.Err }
+
+const hintKey = "name a public key in PEM: ECDSA on P-256, P-384 or P-521, RSA of 2048 to 4096 bits, or Ed25519, as openssl pkey -pubout writes it"
 
 const hintIdentity = "name a key, or a certificate identity with its issuer, or a source repository"
 
@@ -119,7 +122,7 @@ func (id Identity) parse() (*identity, error) {
 	var err error
 	if keyed {
 		if p.key, err = parseKey(id.Key); err != nil {
-			return fail(fmt.Errorf("the key: %w", err))
+			return nil, &IdentityError{Err: fmt.Errorf("%s: no public key: %w", cmp.Or(id.KeyFile, "the key"), err), Hint: hintKey}
 		}
 	}
 	if p.certificate, err = whole(id.CertificateRegexp); err != nil {
@@ -152,14 +155,14 @@ func whole(pattern string) (*regexp.Regexp, error) {
 func parseKey(data []byte) (crypto.PublicKey, error) {
 	block, rest := pem.Decode(data)
 	if block == nil {
-		return nil, errors.New("no PEM public key")
+		return nil, errors.New("a block in PEM, -----BEGIN PUBLIC KEY-----, was expected")
 	}
 	if len(bytes.TrimSpace(rest)) > 0 {
 		return nil, errors.New("something follows the first PEM block")
 	}
 	key, err := cryptoutils.UnmarshalPEMToPublicKey(data)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the PEM block is a %q that cannot be read as one", clip(block.Type))
 	}
 	return key, trust.CheckKey(key)
 }

@@ -181,3 +181,18 @@ func TestArtifactFile(t *testing.T) {
 		}
 	}
 }
+
+// TestKeyErrors: a key that is none is named with its file, and what was expected.
+func TestKeyErrors(t *testing.T) {
+	for key, want := range map[string]string{
+		"": "a block in PEM",
+		"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n":   `the PEM block is a "PUBLIC KEY" that cannot be read as one`,
+		"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n": `the PEM block is a "CERTIFICATE" that cannot be read as one`,
+	} {
+		_, err := verifier(t, ours(t).material).Artifact(Artifact{}, nil, Identity{Key: []byte(key), KeyFile: "owner.pub"})
+		e, ok := errors.AsType[*IdentityError](err)
+		if !ok || !strings.HasPrefix(e.Error(), "owner.pub: no public key: "+want) || !strings.Contains(e.Hint, "openssl") {
+			t.Errorf("%q: %v", key, err)
+		}
+	}
+}

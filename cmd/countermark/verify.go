@@ -147,7 +147,7 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 		if err != nil {
 			return usageError("name a public key in PEM", "%s: cannot be read: %v", flags.key, err)
 		}
-		flags.identity.Key = key
+		flags.identity.Key, flags.identity.KeyFile = key, flags.key
 	}
 	if flags.layout != "" {
 		return p.verifyLayout(ctx, flags, args)

@@ -247,3 +247,22 @@ func TestHostileNamesStayOnTheirLine(t *testing.T) {
 		}
 	}
 }
+
+// TestUndecided: of the rules that were not evaluated, those that the policy asks
+// for leave the answer unknown, and are named beside it, however little is shown.
+func TestUndecided(t *testing.T) {
+	v := unknown()
+	v.Findings = nil
+	v.NotEvaluated = []policy.NotEvaluated{
+		{Rule: "launch-drift", Reason: "the lock is not read"},
+		{Rule: "release-age", Reason: "the registry was not asked (offline)", Decides: true},
+	}
+	var b strings.Builder
+	if err := report.Text(report.NewPlain(&b, report.Options{}), v, report.TextOptions{Quiet: true}); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(strings.Fields(b.String()), " ")
+	if want := "the policy asks for release-age, which is not evaluated: the registry was not asked (offline)"; !strings.Contains(got, want) || strings.Contains(got, "launch-drift") {
+		t.Errorf("%s", b.String())
+	}
+}

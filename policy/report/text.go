@@ -95,6 +95,18 @@ func (t *text) headline() {
 		t.p.Printf("nothing was found here that can be judged: this is no pass\n")
 	default:
 		t.p.Printf("something that the answer needs could not be read or fetched: this is no pass\n")
+		t.undecided()
+	}
+}
+
+// undecided names the rules that leave the answer unknown because the policy asks
+// for them and they were not judged. Those that found that something cannot be
+// known follow as errors.
+func (t *text) undecided() {
+	for _, n := range t.v.NotEvaluated {
+		if n.Decides {
+			t.paragraph("", "the policy asks for "+n.Rule+", which is not evaluated: "+n.Reason)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ package trust
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -27,7 +28,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	exact "github.com/go-json-experiment/json"
@@ -124,12 +128,18 @@ func (k *Keys) Find(id string, usage Usage) (Key, bool) {
 // answer, so the command exits with 2.
 type FileError struct {
 	File string
+	Line int // from 1; 0 where unknown
 	Err  error
 	Hint string // what to do next
 }
 
-// Error names the file and what is wrong with it.
-func (e *FileError) Error() string { return e.File + ": " + e.Err.Error() }
+// Error names the file, the line, and what is wrong with it.
+func (e *FileError) Error() string {
+	if e.Line > 0 {
+		return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err)
+	}
+	return e.File + ": " + e.Err.Error()
+}
 
 // Unwrap returns what is wrong.
 func (e *FileError) Unwrap() error { return e.Err }
@@ -149,17 +159,31 @@ func LoadRoot(data []byte, file string) (*Root, error) {
 	if len(data) > MaxFileSize {
 		return fail(errTooLarge)
 	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return fail(errors.New("no trusted root: the file is empty"))
+	}
 	r := &Root{SHA256: sum(data), Source: SourceFile}
 	for values := json.NewDecoder(bytes.NewReader(data)); ; {
+		start := values.InputOffset()
+		start += int64(len(data[start:]) - len(bytes.TrimLeft(data[start:], " \t\r\n")))
 		var one json.RawMessage
 		err := values.Decode(&one)
 		if errors.Is(err, io.EOF) && len(r.Instances) > 0 {
 			return r, nil
 		}
 		var authorities *Authorities
+		line := 0
 		if err == nil {
-			authorities, err = parseRoot(one)
+			if authorities, err = parseRoot(one); err != nil {
+				line, err = located(err)
+				if line > 0 {
+					line += bytes.Count(data[:start], []byte("\n"))
+				}
+			}
 		} else {
+			line, err = misread(data, err)
+		}
+		if err != nil {
 			err = fmt.Errorf("no trusted root: %w", err)
 		}
 		if err == nil && len(r.Instances) == MaxInstances {
@@ -167,9 +191,12 @@ func LoadRoot(data []byte, file string) (*Root, error) {
 		}
 		if err != nil {
 			if n := len(r.Instances); n > 0 {
-				err = fmt.Errorf("trusted root %d, before line %d: %w", n+1, 1+bytes.Count(data[:values.InputOffset()], []byte("\n")), err)
+				if line == 0 {
+					line = 1 + bytes.Count(data[:start], []byte("\n"))
+				}
+				err = fmt.Errorf("trusted root %d: %w", n+1, err)
 			}
-			return fail(err)
+			return nil, &FileError{File: file, Line: line, Err: err, Hint: rootHint}
 		}
 		r.Instances = append(r.Instances, authorities)
 	}
@@ -182,11 +209,11 @@ const MaxInstances = 32
 func parseRoot(data []byte) (*Authorities, error) {
 	pb, err := root.NewTrustedRootProtobuf(data)
 	if err != nil {
-		return nil, fmt.Errorf("no trusted root: %w", err)
+		return nil, err
 	}
 	parsed, err := root.NewTrustedRootFromProtobuf(pb)
 	if err != nil {
-		return nil, fmt.Errorf("no trusted root: %w", err)
+		return nil, err
 	}
 	// A certificate proves nothing without somebody who saw it in time, so a
 	// root that names nobody would let nothing pass; say so once, here.
@@ -223,13 +250,50 @@ type publicKey struct {
 	} `json:"validFor"`
 }
 
+// protoPlace is how protobuf's parser says what is wrong, and where.
+var protoPlace = regexp.MustCompile(`proto:\s*(?:syntax error\s*)?\(line ([0-9]+):[0-9]+\):\s*(.*)$`)
+
+// located words an error of protobuf's JSON parser, and returns its line within
+// the value; 0 where it says none.
+func located(err error) (line int, plain error) {
+	// Its words are parted by a kind of blank that differs from build to build.
+	m := protoPlace.FindStringSubmatch(strings.Join(strings.Fields(err.Error()), " "))
+	if m == nil {
+		return 0, err
+	}
+	line, _ = strconv.Atoi(m[1]) // digits; too many of them are no line
+	return line, fmt.Errorf("a TrustedRoot of sigstore in JSON was expected: %s", m[2])
+}
+
+// misread words an error of encoding/json, and returns its line; 0 where it says
+// none.
+func misread(data []byte, err error) (line int, plain error) {
+	at := func(offset int64) int {
+		return 1 + bytes.Count(data[:min(max(offset-1, 0), int64(len(data)))], []byte("\n"))
+	}
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return at(e.Offset), fmt.Errorf("JSON was expected: %w", err)
+	}
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return at(e.Offset), fmt.Errorf("%s is a JSON %s, which it may not be", cmp.Or(e.Field, "the whole"), e.Value)
+	}
+	if e, ok := errors.AsType[*time.ParseError](err); ok {
+		return 0, fmt.Errorf("%s is no time as in RFC 3339: 2030-01-31T00:00:00Z was expected", e.Value)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return at(int64(len(data))), errors.New("it ends within its JSON")
+	}
+	return 0, err
+}
+
 // LoadNPMKeys parses a registry's keys in either form. A key of the registry's
 // own form has no usage there and gets both. The file name is for messages;
 // errors are a [*FileError].
 func LoadNPMKeys(data []byte, file string) (*Keys, error) {
 	keys, err := parseKeys(data)
 	if err != nil {
-		return nil, &FileError{File: file, Err: fmt.Errorf("no npm keys: %w", err), Hint: keysHint}
+		line, err := misread(data, err)
+		return nil, &FileError{File: file, Line: line, Err: fmt.Errorf("no npm keys: %w", err), Hint: keysHint}
 	}
 	return &Keys{SHA256: sum(data), Source: SourceFile, keys: keys}, nil
 }
@@ -283,11 +347,11 @@ func parseKeys(data []byte) ([]Key, error) {
 func parsePublic(raw string) (crypto.PublicKey, error) {
 	der, err := base64.StdEncoding.DecodeString(raw)
 	if err != nil {
-		return nil, fmt.Errorf("no base64: %w", err)
+		return nil, errors.New("base64 of a public key in DER was expected, and it is no base64")
 	}
 	public, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
-		return nil, err
+		return nil, errors.New("a public key in DER (SubjectPublicKeyInfo) was expected, and it is none that can be read")
 	}
 	if err := CheckKey(public); err != nil {
 		return nil, err
