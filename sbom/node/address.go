@@ -139,10 +139,17 @@ func withoutDots(path string) (clean string, dots bool) {
 	return "/" + strings.Join(out, "/"), dots
 }
 
+// nestedUser matches the user of another URL within a path, which is a mistake of
+// whoever wrote it, with a password all the same.
+var nestedUser = regexp.MustCompile(`//[^/@]+@`)
+
 // String is the URL as npm would contact it, redacted.
 func (a address) String() string {
 	if a.host == "" {
 		return a.scheme + "://" + sbom.Redacted // nobody can tell what in it is a password
+	}
+	if nestedUser.MatchString(a.path) {
+		return a.scheme + "://" + a.host + "/" + sbom.Redacted
 	}
 	return sbom.RedactURL(a.scheme + "://" + a.host + a.path + a.rest)
 }

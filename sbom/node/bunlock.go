@@ -364,10 +364,10 @@ func (r *bunReader) readPackage(m *member, e *entry, spec, scheme string) bool {
 	case scheme == "http:", scheme == "https:":
 		e.source, e.resolved, e.hasResolved = sbom.FromTarball, spec, true
 	case scheme == "file:" && !bunArchive.MatchString(spec):
-		e.source, e.local = sbom.FromFile, path.Clean(spec[len(scheme):])
+		e.source, e.local = sbom.FromFile, linkedPath(spec[len(scheme):])
 		e.version = r.versionIn(e.local)
 	case scheme == "file:", scheme == "" && bunArchive.MatchString(spec):
-		e.source, e.local = sbom.FromFile, path.Clean(spec[len(scheme):])
+		e.source, e.local = sbom.FromFile, linkedPath(spec[len(scheme):])
 	default:
 		if source, known := lockedSource(spec); !known || source != sbom.FromGit {
 			r.problem(sbom.Unsupported, m.off, "check whether a newer version of countermark reads it",
@@ -439,7 +439,7 @@ func (r *bunReader) readInfo(v *value, e *entry) {
 
 // versionIn is the version of a folder of the project, which Bun does not lock.
 func (r *bunReader) versionIn(dir string) string {
-	if r.file.FS == nil || r.outsideOf(dir) {
+	if r.file.FS == nil || dir == "" || r.outsideOf(dir) {
 		return ""
 	}
 	data, err := r.file.Sibling(path.Join(dir, Manifest))

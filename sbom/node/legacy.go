@@ -106,9 +106,12 @@ func (l *lockfile) readLegacyEntry(m *member, key, dir string) string {
 		alias := parseSpec(m.name, version)
 		e.name, e.version = alias.name, alias.version
 	case scheme == "file:" && !specArchive.MatchString(version):
-		target = path.Clean(strings.TrimPrefix(version[len(scheme):], "//"))
+		if target = linkedPath(version[len(scheme):]); target == "" {
+			l.invalid(m.off, l.hint(), "the link %s leads to no relative path", quote(m.name))
+			return ""
+		}
 	case scheme == "file:":
-		e.source, e.local, e.resolved = sbom.FromFile, path.Clean(version[len(scheme):]), ""
+		e.source, e.local, e.resolved = sbom.FromFile, linkedPath(version[len(scheme):]), ""
 	case scheme == "http:", scheme == "https:":
 		e.source, e.resolved = sbom.FromTarball, version
 	case scheme != "" || specSCP.MatchString(version):

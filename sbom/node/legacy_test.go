@@ -157,7 +157,7 @@ func TestLegacyProblems(t *testing.T) {
 		"name":         {legacyLock(`"../a": {"version": "1.0.0"}`), "{}", []string{`package-lock.json:2: invalid: "../a" is no name`}},
 		"twice":        {legacyLock(`"a": {"version": "1.0.0"}`, `"a": {"version": "1.0.1"}`), manifest, []string{`package-lock.json:3: invalid: "a" stands twice`}},
 		"git instead":  {legacyLock(`"a": {"version": "git+https://evil.example/a.git#0123456789abcdef0123456789abcdef01234567"}`), manifest, []string{`package-lock.json:2: invalid: "node_modules/a" is another package`, `package.json:1: invalid: "a" does not fit`}},
-		"link":         {legacyLock(`"a": {"version": "file:/etc"}`), `{"dependencies": {"a": "file:/etc"}}`, []string{`package-lock.json:2: invalid: the folder "/etc" must be relative`, `package-lock.json:2: invalid: the target of the link`}},
+		"link":         {legacyLock(`"a": {"version": "file:/etc"}`), `{"dependencies": {"a": "file:/etc"}}`, []string{`package-lock.json:2: invalid: the link "a" leads to no relative path`, `package-lock.json:1: invalid: the project depends on "a"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			files := map[string]string{PackageLock: tt.locked}
