@@ -333,10 +333,27 @@ func (l *pnpmLock) add(at *folder) {
 		g.packages[i] = g.addPackage(i, aliases[i])
 	}
 	for i := range l.importers {
-		g.link(g.folders[l.importers[i].id], l.importers[i].deps)
+		im := &l.importers[i]
+		g.link(g.folders[im.id], im.deps)
+		g.place(im)
 	}
 	for i := range l.packages {
 		g.link(g.packages[i], l.packages[i].deps)
+	}
+}
+
+// place says where pnpm puts what a project asks for itself. The rest lies where
+// no command finds it. Which commands a package has, the lockfile does not say.
+func (g *pnpmGraph) place(im *pnpmImporter) {
+	for i := range im.deps {
+		d := &im.deps[i]
+		id, ok := g.folders[d.link]
+		if d.to != none {
+			id, ok = g.packages[d.to], true
+		}
+		if ok && !d.tool {
+			g.p.b.Place(path.Join(g.folder(im.id), "node_modules", d.name), id)
+		}
 	}
 }
 

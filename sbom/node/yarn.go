@@ -59,6 +59,7 @@ type yarnEntry struct {
 	hashes   []sbom.Hash
 
 	aliases    []string
+	bins       []string // the commands that it provides, where the lockfile says
 	patches    []string
 	properties []sbom.Property
 
@@ -391,8 +392,22 @@ func (p *projects) addYarn(at *folder) {
 				p.b.Link(ids[i], ids[e.to])
 			}
 		}
+		if e := &l.entries[i]; e.source == sbom.FromProject {
+			p.placeYarn(at, e, ids)
+		}
 	}
 	l.judgeUnasked(reached)
+}
+
+// placeYarn says where what a folder of the project asks for is found: `yarn run`
+// knows the commands of these only, and whatever yarn hoists, these are found from
+// there. The lockfile of yarn 1 does not say which commands a package has.
+func (p *projects) placeYarn(at *folder, e *yarnEntry, ids []sbom.ID) {
+	for _, d := range e.edges {
+		if d.to != none && ids[d.to] != sbom.NoID {
+			p.b.Place(path.Join(at.dir, e.dir, "node_modules", d.name), ids[d.to], at.yarn.entries[d.to].bins...)
+		}
+	}
 }
 
 func (p *projects) addYarnRoot(at *folder, root int) sbom.ID {

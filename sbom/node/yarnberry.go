@@ -78,7 +78,11 @@ func (l *yarnLock) readBerry(n *yarnNode) (yarnEntry, bool) {
 		case "linkType":
 			text := l.text(c)
 			linkType = text == "hard" || text == "soft"
-		case "languageName", "peerDependencies", "peerDependenciesMeta", "bin": // peers are not resolved in a lockfile
+		case "bin":
+			var names []string
+			l.names(c, func(d *yarnNode) { names = append(names, d.name()) })
+			e.bins = l.commands(&member{off: c.off()}, names)
+		case "languageName", "peerDependencies", "peerDependenciesMeta": // peers are not resolved in a lockfile
 		default:
 			l.warn(c.off(), "", "%s is nothing that yarn writes", quote(c.name()))
 		}
