@@ -136,6 +136,15 @@ func Scan(ctx context.Context, trees []Tree, opts Options) (inv *Inventory, foun
 	return b.Inventory(), found, nil
 }
 
+// ScanBytes reads one file of a tree as if these were its bytes: before somebody
+// writes them, so that what is wrong with them is seen first.
+func ScanBytes(ctx context.Context, r Reader, t Tree, name, kind string, data []byte) (*Inventory, error) {
+	b := NewBuilder()
+	in := b.input(t.Prefix+name, kind)
+	err := r.Read(ctx, []*File{{Path: in.Path, Kind: kind, Data: data, FS: t.FS, Name: name, input: in}}, b)
+	return b.Inventory(), err
+}
+
 // collector gathers the files of one tree for the readers.
 type collector struct {
 	Tree
@@ -441,9 +450,14 @@ func (c *collector) take(reader int, name, kind string, data []byte, err error) 
 		return
 	}
 	in := c.b.input(c.Prefix+name, kind)
-	sum := sha256.Sum256(data)
-	in.SHA256 = hex.EncodeToString(sum[:])
+	in.SHA256 = Sum(data)
 	c.files[reader] = append(c.files[reader], &File{Path: in.Path, Kind: kind, Data: data, FS: c.FS, Name: name, input: in})
+}
+
+// Sum is what [Input] has as the SHA-256 of a file's bytes.
+func Sum(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 // broken records what cannot be read. It counts as found: nobody knows what is

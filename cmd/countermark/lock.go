@@ -28,6 +28,8 @@ type lockFlags struct {
 
 	policy    string
 	check     bool
+	write     bool
+	dryRun    bool
 	approveAs string
 	servers   []string
 	quiet     bool
@@ -49,6 +51,12 @@ is there a server that nobody locked? The same is found by check, as the rule
 launch-drift, as far as configurations, attestations and exact versions tell it;
 what a floating version or tag selects is asked for here only.
 
+With --write the configurations themselves are pinned to what the lock then holds:
+an exact version in the place of a range or tag, a digest behind the name of an
+image. Everything else in them stays byte for byte, comments and layout too. What
+cannot be pinned safely is named, and left as it is; --dry-run shows what
+would be written, and writes nothing.
+
 A lock only makes answers stricter. It vouches for no source, and an approval in it
 is for people to read: whoever can change a configuration can change the lock in
 the same commit. Have changes of mcp.lock.json reviewed. It holds no argument and no
@@ -56,11 +64,13 @@ value of a header or variable, only a digest over what is no credential of them.
 
 Exit codes: 0 written in full, or no drift; 1 something drifted; 2 wrong usage, or
 an invalid file that steers us; 3 unknown: an input or lock is unreadable, or what a
-server launches could not be found out; 4 a PATH holds nothing that is read.`,
+server launches could not be found out or, with --write, not pinned; 4 a PATH holds nothing that is read.`,
 		Example: `  countermark lock --approve-as "Ann Example"
   countermark lock --approve-as "Ann Example" --server github
   countermark lock --check
-  countermark lock --check --user`,
+  countermark lock --check --user
+  countermark lock --write --dry-run
+  countermark lock --write`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.lock(cmd.Context(), flags, args)
 		},
@@ -68,6 +78,8 @@ server launches could not be found out; 4 a PATH holds nothing that is read.`,
 	f := cmd.Flags()
 	f.StringVar(&flags.policy, "policy", "", policyUsage)
 	f.BoolVar(&flags.check, "check", false, "write nothing, and say what differs from the lock")
+	f.BoolVar(&flags.write, "write", false, "pin the configurations themselves to what they select today")
+	f.BoolVar(&flags.dryRun, "dry-run", false, "with --write: show what would change in the configurations, and write nothing")
 	f.StringVar(&flags.approveAs, "approve-as", "", "record that `NAME` approves the servers")
 	f.StringArrayVar(&flags.servers, "server", nil, "approve only the server `NAME`, or FILE#NAME; may be given several times")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "show only what is wrong")
@@ -84,6 +96,12 @@ func (f *lockFlags) validate() error {
 	switch {
 	case f.check && f.approveAs != "":
 		return usageError("leave one of them out", "--check writes nothing, so nothing can be approved with it")
+	case f.check && f.write:
+		return usageError("leave one of them out", "--check writes nothing, and --write does")
+	case f.dryRun && !f.write:
+		return usageError("give --write as well", "--dry-run shows what --write would do")
+	case f.dryRun && f.approveAs != "":
+		return usageError("leave one of them out", "--dry-run writes nothing, so nothing can be approved with it")
 	case len(f.servers) > 0 && f.approveAs == "":
 		return usageError("say who approves them with --approve-as", "--server chooses what is approved")
 	case control || len(f.approveAs) > maxApprover || f.approveAs != strings.TrimSpace(f.approveAs):
@@ -102,34 +120,85 @@ func (p *program) lock(ctx context.Context, flags lockFlags, args []string) erro
 	if err != nil {
 		return err
 	}
-	project, err := p.readLocked(ctx, args, flags.sourceFlags, pol, sbom.Options{Readers: launchReaders()})
-	if err != nil {
+	run := lockRun{program: p, flags: flags, args: args, policy: pol}
+	if err := run.read(ctx); err != nil {
+		return err
+	}
+	if flags.check {
+		return run.end(p.checkLocks(run.project, run.selection, run.today))
+	}
+	if !flags.write {
+		return run.end(p.writeLocks(flags, run.project, run.selection, run.today))
+	}
+	run.today = p.carryOver(run.project, run.today)
+	written, left := p.pinConfigurations(ctx, flags, run.project, run.selection, run.today)
+	if e, ok := errors.AsType[*exitError](left); left != nil && (!ok || e.code != exitUnknown) || flags.dryRun {
+		return run.end(left)
+	}
+	if written {
+		before := run.today
+		if err := run.read(ctx); err != nil {
+			return err
+		}
+		run.project.pinnedFrom(before)
+	}
+	return worse(run.end(p.writeLocks(flags, run.project, run.selection, run.today)), left)
+}
+
+// lockRun is what one run of lock has read.
+type lockRun struct {
+	*program
+	flags     lockFlags
+	args      []string
+	policy    policy.Located
+	project   *project
+	selection *selection
+	today     []*lock.Lock
+}
+
+// read reads the configurations, and finds out what they select.
+func (r *lockRun) read(ctx context.Context) error {
+	var err error
+	if r.project, err = r.readLocked(ctx, r.args, r.flags.sourceFlags, r.policy, sbom.Options{Readers: launchReaders()}); err != nil {
 		return err
 	}
 	known, err := catalog.Embedded()
 	if err != nil {
 		return err
 	}
-	ev, err := p.openEvidence(ctx, flags.evidenceFlags, pol, project)
+	ev, err := r.openEvidence(ctx, r.flags.evidenceFlags, r.policy, r.project)
 	if err != nil {
 		return err
 	}
-	s := &selection{inventory: project.inventory, evidence: ev, jobs: flags.workers(), expect: policy.Expect(pol.Policy, known), watch: p.watch(0, flags.quiet)}
-	if err := s.find(ctx); err != nil {
+	r.selection = &selection{
+		inventory: r.project.inventory, evidence: ev, jobs: r.flags.workers(),
+		expect: policy.Expect(r.policy.Policy, known), watch: r.watch(0, r.flags.quiet),
+	}
+	if err := r.selection.find(ctx); err != nil {
 		return err
 	}
-	today := lock.Make(project.inventory, s.known)
-	if flags.check {
-		err = p.checkLocks(project, s, today)
-	} else {
-		err = p.writeLocks(flags, project, s, today)
-	}
-	// What was wrong with the inputs is said in any case; drift counts before it.
-	inputs := p.reportInputs(project, flags.quiet)
-	if e, ok := errors.AsType[*exitError](inputs); ok && e.code == exitNothing && err == nil {
-		return inputs
-	}
+	r.today = lock.Make(r.project.inventory, r.selection.known)
+	return nil
+}
+
+// end says what was wrong with the inputs, which is said in any case, and ends with
+// the code that wins.
+func (r *lockRun) end(err error) error {
+	inputs := r.reportInputs(r.project, r.flags.quiet)
 	return worse(err, inputs)
+}
+
+// pinnedFrom makes the locks that were found out before the configurations were
+// pinned what today's take facts over from. Approvals are those of the lock that was
+// read: a pin changes what was approved.
+func (pr *project) pinnedFrom(before []*lock.Lock) {
+	for _, l := range before {
+		if i := slices.IndexFunc(pr.locks, func(was *lock.Lock) bool { return was.Path == l.Path }); i >= 0 {
+			pr.locks[i] = l
+		} else {
+			pr.locks = append(pr.locks, l)
+		}
+	}
 }
 
 // worse returns the error whose exit code wins: usage over fail over unknown over
@@ -226,12 +295,7 @@ func (p *program) writeLocks(flags lockFlags, project *project, s *selection, to
 	if err != nil {
 		return err
 	}
-	today = project.carried(today)
-	for _, now := range today {
-		for _, name := range project.carry(now) {
-			p.warn("review it, then approve it again (--approve-as NAME)", "%s: server %s has changed, so that its approval ended", now.Path, name)
-		}
-	}
+	today = p.carryOver(project, today)
 	if err := flags.approve(today, at); err != nil {
 		return err
 	}
@@ -245,6 +309,18 @@ func (p *program) writeLocks(flags lockFlags, project *project, s *selection, to
 		return err
 	}
 	return p.incomplete(project, s, today)
+}
+
+// carryOver adds to the locks of today what those that were read know and they do
+// not, and says whose approval ended.
+func (p *program) carryOver(project *project, today []*lock.Lock) []*lock.Lock {
+	today = project.carried(today)
+	for _, now := range today {
+		for _, name := range project.carry(now) {
+			p.warn("review it, then approve it again (--approve-as NAME)", "%s: server %s has changed, so that its approval ended", now.Path, name)
+		}
+	}
+	return today
 }
 
 // carried adds to the locks of today those that were read and of which nothing is

@@ -373,9 +373,10 @@ func (s *Server) carry(was *Server) (same bool) {
 	return len(c.Drifts) == 0
 }
 
-// carry takes over what is not known today of the same spec.
+// carry takes over what is not known today of the same spec, or of the same version
+// of the same package, by whatever spec it is named.
 func (l *Launch) carry(was *Launch) {
-	if l.Spec != was.Spec || l.Kind != was.Kind {
+	if l.Kind != was.Kind || l.Spec != was.Spec && !l.names(was) {
 		return
 	}
 	l.Version, l.Commit = cmp.Or(l.Version, was.Version), cmp.Or(l.Commit, was.Commit)
@@ -390,4 +391,9 @@ func (l *Launch) carry(was *Launch) {
 	if l.Closure == nil {
 		l.Closure = was.Closure
 	}
+}
+
+// names reports whether a launch names what another one selected.
+func (l *Launch) names(was *Launch) bool {
+	return l.Name != "" && l.Name == was.Name && (l.Version != "" && l.Version == was.Version || l.Digest != "" && l.Digest == was.Digest)
 }

@@ -1,0 +1,63 @@
+package schemas_test
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"countermark/sbom/mcp/lock"
+)
+
+// TestLock holds the schema of locks to what is written and to what is read.
+func TestLock(t *testing.T) {
+	schema := compile(t, "mcp-lock.schema.json")
+	validate := func(data []byte) error {
+		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return schema.Validate(doc)
+	}
+	files, err := filepath.Glob("../sbom/mcp/lock/testdata/*.lock.json")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("golden files: %q %v", files, err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := validate(data); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if _, err := lock.Parse(data); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	server := `{"lockVersion": 1, "configurations": {".mcp.json": {"servers": {"s": %s}}}}`
+	for _, text := range []string{
+		`[]`, `{}`, `{"lockVersion": 1}`, `{"lockVersion": 2, "configurations": {}}`, `{"lockVersion": "1", "configurations": {}}`,
+		`{"lockVersion": 1, "configurations": {}, "more": 1}`, `{"lockVersion": 1, "configurations": {"a/b": {"servers": {}}}}`,
+		`{"lockVersion": 1, "configurations": {"..": {"servers": {}}}}`,
+		fmt.Sprintf(server, `null`), fmt.Sprintf(server, `{"launches": [], "command": "sha256:12"}`), fmt.Sprintf(server, `{"launches": [{"spec": "a"}]}`),
+		fmt.Sprintf(server, `{"launches": [{"kind": "npm", "integrity": "12"}]}`), fmt.Sprintf(server, `{"launches": [{"kind": "oci", "digest": "12"}]}`),
+		fmt.Sprintf(server, `{"launches": [{"kind": "git", "commit": "main"}]}`), fmt.Sprintf(server, `{"launches": [], "approved": {"by": "me", "at": "today"}}`),
+		fmt.Sprintf(server, `{"launches": [{"kind": "npm", "closure": {"packages": {"a": ""}}}]}`),
+	} {
+		if _, err := lock.Parse([]byte(text)); err == nil {
+			t.Errorf("the program reads %s", text)
+		}
+		if validate([]byte(text)) == nil {
+			t.Errorf("the schema allows %s", text)
+		}
+	}
+	least := fmt.Sprintf(server, `{"launches": []}`)
+	if _, err := lock.Parse([]byte(strings.TrimSpace(least))); err != nil || validate([]byte(least)) != nil {
+		t.Errorf("the least of a lock is refused: %v", err)
+	}
+}
