@@ -1,0 +1,114 @@
+package main
+
+import (
+	"crypto/sha512"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"countermark/provenance/npm/npmtest"
+)
+
+// lockAgain runs lock on the project of a world and returns what it said.
+func (w *world) lockAgain(code int, args ...string) (stdout, stderr string) {
+	w.t.Helper()
+	var out, errs strings.Builder
+	p := w.program(&out, &errs)
+	args = append([]string{
+		"lock", "--trusted-root", filepath.Join(w.dir, "root.json"), "--npm-keys", filepath.Join(w.dir, "keys.json"),
+		"--registry", w.url, filepath.Join(w.dir, "project"),
+	}, args...)
+	if got := p.run(w.t.Context(), args); got != code {
+		w.t.Errorf("%v: exit code %d, want %d\n%s%s", args, got, code, &out, &errs)
+	}
+	return out.String(), errs.String()
+}
+
+func (w *world) locked() string {
+	w.t.Helper()
+	data, err := os.ReadFile(filepath.Join(w.dir, "project", "mcp.lock.json"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return string(data)
+}
+
+// TestLockFindsWhatTheRegistryChanged: other bytes under the same version, and an
+// attestation that is gone.
+func TestLockFindsWhatTheRegistryChanged(t *testing.T) {
+	w := newWorld(t)
+	sum := sha512.Sum512([]byte("tool"))
+	w.release("tool", "https://github.com/acme/tool", sum)
+	w.write("project/.mcp.json", []byte(`{"mcpServers": {"t": {"command": "npx", "args": ["-y", "tool@1.0.0"]}}}`))
+	w.write("project/countermark.yaml", []byte("version: 1\nsources: {tool: {repo: https://github.com/acme/tool}}\n"))
+	w.lockAgain(0)
+	before := w.locked()
+	for _, want := range []string{`"attested": true`, `"integrity": "sha512-` + base64.StdEncoding.EncodeToString(sum[:]), `"repository": "https://github.com/acme/tool"`, `"from": "policy"`} {
+		if !strings.Contains(before, want) {
+			t.Errorf("the lock does not say %s:\n%s", want, before)
+		}
+	}
+	w.lockAgain(0, "--check")
+
+	// Somebody published it anew: another world with the same project.
+	other := newWorld(t)
+	again := sha512.Sum512([]byte("other bytes"))
+	other.describe("tool", again, func(d *npmtest.Details) {
+		d.Signatures = other.sign(other.sigstore, "tool", d.Integrity)
+	})
+	for _, name := range []string{".mcp.json", "mcp.lock.json", "countermark.yaml"} {
+		data, err := os.ReadFile(filepath.Join(w.dir, "project", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		other.write("project/"+name, data)
+	}
+	stdout, _ := other.lockAgain(1, "--check")
+	for _, want := range []string{"has other bytes than the lock says", "is not attested any more"} {
+		if !strings.Contains(stdout, want) {
+			t.Errorf("it does not say %q:\n%s", want, stdout)
+		}
+	}
+	var out, errs strings.Builder
+	code := other.program(&out, &errs).run(t.Context(), []string{
+		"check", "--trusted-root", filepath.Join(other.dir, "root.json"), "--npm-keys", filepath.Join(other.dir, "keys.json"),
+		"--registry", other.url, filepath.Join(other.dir, "project"),
+	})
+	if code != exitFail || !strings.Contains(out.String(), "provenance-lost") || !strings.Contains(out.String(), "launch-drift") {
+		t.Errorf("check: exit code %d\n%s%s", code, &out, &errs)
+	}
+}
+
+// TestLockOfImages: a tag is asked for its digest, which is what --write pins.
+func TestLockOfImages(t *testing.T) {
+	w := newImageWorld(t)
+	w.images.Tag(imageRepository, "1", w.digest)
+	w.launch(w.host + "/" + imageRepository + ":1")
+	project := filepath.Join(w.dir, "project")
+	w.run(0, "lock", project)
+	if !strings.Contains(w.locked(), fmt.Sprintf("%q: %q", "digest", w.digest)) {
+		t.Errorf("the lock does not say the digest:\n%s", w.locked())
+	}
+	w.run(0, "lock", "--check", project)
+	moved := w.images.Image("another")
+	w.images.Tag(imageRepository, "1", moved)
+	if stdout, _ := w.run(1, "lock", "--check", project); !strings.Contains(stdout, "has other bytes than the lock says, under the same name") || !strings.Contains(stdout, moved) {
+		t.Errorf("it does not say that the tag moved:\n%s", stdout)
+	}
+	if stdout, _ := w.run(0, "lock", "--write", project); !strings.Contains(stdout, ":1@"+moved) {
+		t.Errorf("it does not say what it pinned:\n%s", stdout)
+	}
+	data, err := os.ReadFile(filepath.Join(project, ".mcp.json"))
+	if err != nil || !strings.Contains(string(data), imageRepository+":1@"+moved+`"`) {
+		t.Errorf("%s %v", data, err)
+	}
+	w.run(0, "lock", "--check", project)
+
+	w.launch(w.host + "/" + imageRepository + ":none")
+	if _, stderr := w.run(3, "lock", project); !strings.Contains(stderr, "has no image "+imageRepository+" with the tag none") {
+		t.Errorf("it does not say that there is no such tag:\n%s", stderr)
+	}
+}
