@@ -71,8 +71,8 @@ func TestDriftOfFacts(t *testing.T) {
 	source := func(repo string) *Source { return &Source{Repository: repo, From: "catalog"} }
 	closure := func(list ...string) *Closure {
 		c := &Closure{Packages: map[string]string{}}
-		for i := 0; i < len(list); i += 2 {
-			c.Packages[list[i]] = list[i+1]
+		for pair := range slices.Chunk(list, 2) {
+			c.Packages[pair[0]] = pair[1]
 		}
 		return c
 	}
@@ -166,11 +166,11 @@ func TestAreas(t *testing.T) {
 	locks := Make(inventory(t, map[string]string{".mcp.json": entry}), nothing)
 	inv := inventory(t, map[string]string{".mcp.json": entry, ".cursor/mcp.json": entry, "a/b/.mcp.json": entry})
 	c := Compare(locks, Make(inv, nothing), inv)
-	if got := changes(c); got != "server-added server-added" || len(c.Unlocked) != 0 {
-		t.Errorf("%q %q", got, c.Unlocked)
+	if len(c.Drifts) != 2 || len(c.Unlocked) != 0 {
+		t.Errorf("%q %q", changes(c), c.Unlocked)
 	}
 	for _, d := range c.Drifts {
-		if d.Lock != nil || d.Server == nil {
+		if d.Change != ServerAdded || d.Lock != nil || d.Server == nil {
 			t.Errorf("%+v", d)
 		}
 	}
