@@ -148,6 +148,7 @@ func (b *Builder) Launches(server ID, launches []Launch, ids []ID) {
 // Launched is a server with the instances of what it launches, parallel to its
 // Launches.
 type Launched struct {
+	ID     ID // of the server
 	Server *Server
 	IDs    []ID
 }
@@ -155,9 +156,9 @@ type Launched struct {
 // Launched returns the servers that were added, in that order.
 func (b *Builder) Launched() []Launched {
 	var out []Launched
-	for _, in := range b.instances {
+	for id, in := range b.instances {
 		if in.c.Server != nil {
-			out = append(out, Launched{in.c.Server, slices.Clone(in.launched)})
+			out = append(out, Launched{ID(id), in.c.Server, slices.Clone(in.launched)})
 		}
 	}
 	return out

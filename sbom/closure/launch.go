@@ -50,7 +50,7 @@ func (l Launches) Resolve(ctx context.Context, b *sbom.Builder) error {
 	x := &extension{Launches: l, b: b, known: map[string]*Closure{}}
 	for _, s := range b.Launched() {
 		for _, g := range together(b, s) {
-			if err := x.add(ctx, s.Server, g); err != nil {
+			if err := x.add(ctx, s, g); err != nil {
 				return err
 			}
 		}
@@ -125,7 +125,8 @@ type extension struct {
 	known map[string]*Closure // by what was asked for
 }
 
-func (x *extension) add(ctx context.Context, s *sbom.Server, in installation) error {
+func (x *extension) add(ctx context.Context, launched sbom.Launched, in installation) error {
+	s := launched.Server
 	at := sbom.Occurrence{Path: s.File, Line: s.Line, Column: s.Column}
 	problem := func(code sbom.ProblemCode, hint, format string, args ...any) {
 		x.b.Problem(s.File, sbom.Problem{Code: code, Line: s.Line, Column: s.Column, Message: fmt.Sprintf(format, args...), Hint: hint})
@@ -151,7 +152,7 @@ func (x *extension) add(ctx context.Context, s *sbom.Server, in installation) er
 		problem(sbom.Warning, "", "what %s installs beside %s is not known: it follows rules of its own", in.launcher, in)
 		c = c.rootsOnly()
 	}
-	x.join(c, in, at)
+	x.join(launched.ID, c, in, at)
 	return nil
 }
 
@@ -198,7 +199,7 @@ func (u Unresolved) why() string {
 }
 
 // join adds the packages of a closure, their edges, and links what is launched.
-func (x *extension) join(c *Closure, in installation, at sbom.Occurrence) {
+func (x *extension) join(server sbom.ID, c *Closure, in installation, at sbom.Occurrence) {
 	missing := map[string][]string{}
 	for _, u := range c.Unresolved {
 		missing[u.From] = append(missing[u.From], strings.TrimPrefix(u.Name+": ", ": ")+string(u.Reason))
@@ -225,7 +226,9 @@ func (x *extension) join(c *Closure, in installation, at sbom.Occurrence) {
 		}
 		x.b.Note(id, coverage(missing[root.Path]), sbom.Property{Name: PropertyRequest, Value: cmp.Or(shown(l.request.Spec), "*")})
 		x.b.Note(l.id, sbom.CompleteCoverage, version...)
+		// The server would run this very version, whatever it was configured as.
 		x.b.Link(l.id, id)
+		x.b.Link(server, id)
 	}
 	for i := range c.Packages {
 		p := &c.Packages[i]

@@ -59,12 +59,12 @@ func TestLaunches(t *testing.T) {
 	}{
 		{"pkg:npm/tool", sbom.OriginMCP, sbom.Required, sbom.CompleteCoverage, false, false,
 			[]string{"at=2026-01-02T03:04:05Z", "version=1.1.0"}, []string{"pkg:npm/tool@1.1.0"}},
-		{"pkg:npm/tool@1.1.0", sbom.OriginTransitive, sbom.Required, sbom.CompleteCoverage, false, true,
+		{"pkg:npm/tool@1.1.0", sbom.OriginMCP | sbom.OriginTransitive, sbom.Required, sbom.CompleteCoverage, false, true,
 			[]string{"at=2026-01-02T03:04:05Z", "request=*"}, []string{"pkg:npm/dep@1.0.0", "pkg:npm/some@1.0.0"}},
 		{"pkg:npm/tool@1.0.0", sbom.OriginMCP, sbom.Required, sbom.CompleteCoverage, false, false,
 			[]string{"at=2026-01-02T03:04:05Z", "integrity=sha512-tool@1.0.0", "version=1.0.0"}, []string{"pkg:npm/dep@1.0.0"}},
 		{"pkg:npm/some@1.0.0", sbom.OriginTransitive, sbom.Optional, sbom.CompleteCoverage, false, true, []string{"at=2026-01-02T03:04:05Z"}, nil},
-		{"pkg:npm/other@1.0.0", sbom.OriginTransitive, sbom.Required, sbom.IncompleteCoverage, false, true,
+		{"pkg:npm/other@1.0.0", sbom.OriginMCP | sbom.OriginTransitive, sbom.Required, sbom.IncompleteCoverage, false, true,
 			[]string{"at=2026-01-02T03:04:05Z", "request=^1", "unresolved=what comes with it is decided by another program than npm"}, nil},
 	} {
 		c := inv.Component(tt.ref)
