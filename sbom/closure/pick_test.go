@@ -46,7 +46,7 @@ func TestPick(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m, err := pick(newShelf(t, tt.shelf)["x"], parseSpec("x", tt.spec), engines{node: parseVersion(tt.node)})
-			got := ""
+			var got string
 			if err != nil {
 				got = err.Error()
 			} else {

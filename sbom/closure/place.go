@@ -375,7 +375,7 @@ func (p *placement) replaceOld(old *node) {
 		}
 		for _, way := range e.from.entries() {
 			in := way.edge.to
-			if lowestPlace(in, "") != target && !(way.edge.from == p.b.root) {
+			if lowestPlace(in, "") != target && way.edge.from != p.b.root {
 				sets = append(sets, dependents([]*node{in}, func(x *edge) bool { return x.to != in && !x.overridden })...)
 			} else {
 				e.overridden = true

@@ -105,16 +105,16 @@ func (s shelf) Packument(_ context.Context, name string) (*Packument, error) {
 func (c *Closure) show() []string {
 	out := []string{}
 	for _, p := range c.Packages {
-		line := strings.ReplaceAll(strings.TrimPrefix(p.Path, "node_modules/"), "/node_modules/", " > ") + " " + p.Version
+		words := []string{strings.ReplaceAll(strings.TrimPrefix(p.Path, "node_modules/"), "/node_modules/", " > "), p.Version}
 		for _, f := range []struct {
 			set  bool
 			word string
 		}{{p.Optional, "optional"}, {p.Peer, "peer"}, {p.Extraneous, "extraneous"}, {p.Link != "", "link"}} {
 			if f.set {
-				line += " " + f.word
+				words = append(words, f.word)
 			}
 		}
-		out = append(out, line)
+		out = append(out, strings.Join(words, " "))
 	}
 	for _, u := range c.Unresolved {
 		line := fmt.Sprintf("! %s: %s@%s %s", u.From, u.Name, u.Spec, u.Reason)
@@ -143,7 +143,7 @@ func TestResolve(t *testing.T) {
 		{"a higher version takes the place", `
 			x@1.0.0 a@1
 			a@1.0.0 b@1 c@1
-			b@1.0.0 c@1.0.0
+			b@1.0.0 c@=1.0.0
 			c@1.0.0
 			c@1.1.0`,
 			[]string{"a 1.0.0", "b > c 1.0.0", "b 1.0.0", "c 1.1.0", "x 1.0.0"}},

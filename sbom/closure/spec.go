@@ -55,9 +55,6 @@ func (s spec) reason() Reason {
 	}
 }
 
-// key tells two specs apart.
-func (s spec) key() string { return s.name + "@" + s.text }
-
 var (
 	schemePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
 	filePattern   = regexp.MustCompile(`^(\.{0,2}/|\.{1,2}$|~/|[A-Za-z]:[\\/]|\.{0,2}\\)`)

@@ -150,7 +150,7 @@ func (n *node) depend(r ranges) {
 	}
 }
 
-func (n *node) addEdge(r ranges, d Dependency, kind EdgeKind) *edge {
+func (n *node) addEdge(r ranges, d Dependency, kind EdgeKind) {
 	if old := n.out.get(d.Name); old != nil {
 		old.leadTo(nil)
 		n.out.remove(d.Name)
@@ -158,7 +158,6 @@ func (n *node) addEdge(r ranges, d Dependency, kind EdgeKind) *edge {
 	e := &edge{from: n, name: d.Name, text: d.Spec, want: r.parse(d.Name, d.Spec), kind: kind}
 	n.out.put(d.Name, e)
 	e.leadTo(n.resolve(d.Name))
-	return e
 }
 
 func (e *edge) leadTo(to *node) {
@@ -383,7 +382,7 @@ func (n *node) entries() []entry {
 			union = append(union, x)
 		}
 	}
-	for i := 0; i < len(union); i++ {
+	for i := 0; i < len(union); i++ { //nolint:intrange // it grows
 		for _, e := range union[i].out.all() {
 			if e.kind.peer() && e.to != nil && e.valid() {
 				add(e.to)
