@@ -1,6 +1,7 @@
 package sbom
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -94,6 +95,7 @@ type Tree struct {
 	Files  []string // the files to read, and no others; nil for all that are recognised
 	Closed []string // folders in which Files could not be looked for, since they are too large
 	Kind   string   // of File or Files, whatever their names; "" to tell by name and content
+	Input  string   // kind of the inputs, where their place says more than what their reader recognises; "" for the reader's
 	Folder string   // name of the folder that the tree is, by which some files are known (.vscode/mcp.json)
 	Dir    string   // where the tree is on this machine, for who writes beside what was read; empty where nobody can
 }
@@ -449,7 +451,7 @@ func (c *collector) take(reader int, name, kind string, data []byte, err error) 
 		c.broken(name, kind, unreadable(err))
 		return
 	}
-	in := c.b.input(c.Prefix+name, kind)
+	in := c.b.input(c.Prefix+name, cmp.Or(c.Input, kind))
 	in.SHA256 = Sum(data)
 	c.files[reader] = append(c.files[reader], &File{Path: in.Path, Kind: kind, Data: data, FS: c.FS, Name: name, input: in})
 }

@@ -82,13 +82,18 @@ func (p *program) userTrees(f sourceFlags) (trees []sbom.Tree, closeAll func(), 
 			return nil, closeAll, &sbom.PathError{Path: f.home, Err: bare(err)}
 		}
 		closeAll = func() { _ = root.Close() } // it was only read from
-		return clientTrees("~/", f.home, root.FS(), mcp.InHome), closeAll, nil
+		return append(clientTrees("~/", f.home, root.FS(), mcp.InHome), ranTrees(root.FS())...), closeAll, nil
 	case f.user:
 		home, err := p.home()
 		if err != nil {
 			return nil, closeAll, usageError("name it with --home", "the home of this user is not known: %v", err)
 		}
 		trees = clientTrees("~/", home, os.DirFS(home), mcp.InHome)
+		trees = append(trees, ranTrees(os.DirFS(home))...)
+		if cache := p.npmCache(); cache != "" {
+			npx, unsearched := mcp.CacheIn(os.DirFS(cache))
+			trees = append(trees, ranTree("$npm_config_cache/", os.DirFS(cache), npx, unsearched)...)
+		}
 		machine := machineRoot(home)
 		trees = append(trees, clientTrees("/", machine, os.DirFS(machine), mcp.OnMachine)...)
 		for _, m := range mcp.Moved(p.env) {
@@ -112,6 +117,35 @@ func clientTrees(prefix, dir string, fsys fs.FS, find func(fs.FS) (files, unsear
 		return nil
 	}
 	return []sbom.Tree{{FS: fsys, Prefix: prefix, Dir: dir, Files: append([]string{}, files...), Closed: unsearched}}
+}
+
+// ranTrees are what npx ran for a user, and what is installed globally.
+func ranTrees(home fs.FS) []sbom.Tree {
+	npx, global, unsearched := mcp.RanIn(home)
+	trees := ranTree("~/", home, npx, unsearched)
+	if len(global) > 0 {
+		trees = append(trees, sbom.Tree{FS: home, Prefix: "~/", Files: global, Kind: mcp.Global})
+	}
+	return trees
+}
+
+func ranTree(prefix string, fsys fs.FS, npx, unsearched []string) []sbom.Tree {
+	if len(npx)+len(unsearched) == 0 {
+		return nil
+	}
+	return []sbom.Tree{{FS: fsys, Prefix: prefix, Files: append([]string{}, npx...), Closed: unsearched, Input: mcp.RanByNPX}}
+}
+
+// npmCache is the folder of npm's cache where a variable moves it. npm takes the
+// variable in any letter case.
+func (p *program) npmCache() string {
+	for _, kv := range p.environ {
+		name, value, _ := strings.Cut(kv, "=")
+		if strings.EqualFold(name, "npm_config_cache") && filepath.IsAbs(value) {
+			return value
+		}
+	}
+	return ""
 }
 
 // moved is the tree of a file that an environment variable names, which is called

@@ -130,7 +130,7 @@ type folder struct{ prefix, dir string }
 func launchReaders() []sbom.Reader { return []sbom.Reader{node.Reader{}, mcp.Reader{}} }
 
 // readers read everything that a project's files can tell.
-func readers() []sbom.Reader { return append(launchReaders(), mcp.Scripts{}) }
+func readers() []sbom.Reader { return append(launchReaders(), mcp.Scripts{}, mcp.Installed{}) }
 
 // readProject reads what is below the paths.
 func (p *program) readProject(ctx context.Context, args []string, sources sourceFlags, pol policy.Located, resolve func(context.Context, *sbom.Builder) error) (*project, error) {

@@ -35,6 +35,7 @@ import (
 	"time"
 
 	exact "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	prototrustroot "github.com/sigstore/protobuf-specs/gen/pb-go/trustroot/v1"
 	"github.com/sigstore/sigstore-go/pkg/root"
 )
@@ -276,6 +277,12 @@ func misread(data []byte, err error) (line int, plain error) {
 	}
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return at(e.Offset), fmt.Errorf("%s is a JSON %s, which it may not be", cmp.Or(e.Field, "the whole"), e.Value)
+	}
+	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		return at(e.ByteOffset), fmt.Errorf("JSON was expected: %w", e.Err)
+	}
+	if e, ok := errors.AsType[*exact.SemanticError](err); ok {
+		return at(e.ByteOffset), fmt.Errorf("%s is a JSON %s, which it may not be", cmp.Or(strings.ReplaceAll(strings.TrimPrefix(string(e.JSONPointer), "/"), "/", "."), "the whole"), e.JSONKind)
 	}
 	if e, ok := errors.AsType[*time.ParseError](err); ok {
 		return 0, fmt.Errorf("%s is no time as in RFC 3339: 2030-01-31T00:00:00Z was expected", e.Value)

@@ -381,12 +381,12 @@ func (f *finder) makefile() {
 			}
 			continue
 		}
-		start := i
+		start, parts := i, []string{recipe}
 		for strings.HasSuffix(strings.TrimRight(lines[i], "\r\n"), `\`) && i+1 < len(lines) {
 			i++
-			recipe += strings.TrimPrefix(lines[i], "\t")
+			parts = append(parts, strings.TrimPrefix(lines[i], "\t"))
 		}
-		recipe = strings.TrimLeft(recipe, " \t@+-")
+		recipe = strings.TrimLeft(strings.Join(parts, ""), " \t@+-")
 		if !mentions(recipe) {
 			continue
 		}

@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -33,11 +34,12 @@ func launchesIn(t testing.TB, files map[string]string) (out []string, inv *sbom.
 		return strings.Compare(fmt.Sprintf("%s %6d", x.File, x.Line), fmt.Sprintf("%s %6d", y.File, y.Line))
 	})
 	for _, s := range servers {
-		line := fmt.Sprintf("%d %s: %s %s %s %s", s.Line, s.Name, s.Launcher, s.Kind, s.Spec, s.Pin)
+		line := fmt.Sprintf("%d %s: %s %s %s %s", s.Line, s.Name, s.Launcher, s.Kind, cmp.Or(s.Spec, "?"), s.Pin)
+		nested := []string{line}
 		for _, l := range s.Launches[1:] {
-			line += fmt.Sprintf(" + %s %s %s", l.Kind, l.Spec, l.Pin)
+			nested = append(nested, fmt.Sprintf("%s %s %s", l.Kind, l.Spec, l.Pin))
 		}
-		out = append(out, line)
+		out = append(out, strings.Join(nested, " + "))
 	}
 	return out, inv
 }
@@ -68,7 +70,7 @@ func TestShellScripts(t *testing.T) {
 		{"apt-get install -y npm docker nodejs\npip install uvx foo", nil},
 		{"if ! npx a@1.2.3; then\n  X=$(uvx b)\nfi\nfor i in 1; do docker run --rm c:1; done",
 			[]string{"1 npx: npx npm a@1.2.3 exact", "2 uvx: uvx pypi b unversioned", "4 docker run: docker run oci c:1 tag"}},
-		{"npx $PKG\nnpx foo@$V\nnpx \"$PKG\"", []string{"1 npx: npx unknown  unknown", "2 npx: npx unknown  unknown", "3 npx: npx unknown  unknown"}},
+		{"npx $PKG\nnpx foo@$V\nnpx \"$PKG\"", []string{"1 npx: npx unknown ? unknown", "2 npx: npx unknown ? unknown", "3 npx: npx unknown ? unknown"}},
 		{"sudo -E npx a\nbash -c 'cd x && npx b; bunx c'\nxargs npx d\ntime timeout 5 npx e@2",
 			[]string{"1 npx: npx npm a unversioned", "2 bunx: bunx npm c unversioned", "2 npx: npx npm b unversioned", "3 npx: npx npm d unversioned", "4 npx: npx npm e@2 range"}},
 		{"concurrently \"npx a\" 'uvx b'\ndocker run node:22 npx c", []string{"1 npx: npx npm a unversioned + pypi b unversioned", "2 docker run: docker run oci node:22 tag + npm c unversioned"}},
@@ -113,7 +115,7 @@ CMD npx never
 FROM ${UNKNOWN}
 `, "3 FROM: FROM oci node:22 tag", "5 RUN: RUN --from oci example/tool:1 tag", "9 RUN: npx npm a@1.0.0 exact", "10 RUN: npx npm b unversioned",
 		"13 RUN: uvx pypi c unversioned", "20 COPY: COPY --from oci example/copied:2 tag", "21 RUN: npx npm d unversioned", "22 ENTRYPOINT: npx npm e unversioned",
-		"25 HEALTHCHECK: npx npm f unversioned", "26 ENTRYPOINT: npx npm g unversioned", "28 FROM: FROM unknown  unknown")
+		"25 HEALTHCHECK: npx npm f unversioned", "26 ENTRYPOINT: npx npm g unversioned", "28 FROM: FROM unknown ? unknown")
 	checkLaunches(t, "win.Dockerfile", "# escape=`\nFROM a:1\nSHELL [\"powershell\", \"-Command\"]\nRUN Write-Host x; `\n  npx b\n",
 		"2 FROM: FROM oci a:1 tag", "5 RUN: npx npm b unversioned")
 }
@@ -127,7 +129,7 @@ func TestDevContainersAndMakefiles(t *testing.T) {
 }`, "2 image: image oci mcr.example/base:1 tag", "3 features: features oci ghcr.example/f/node:1 tag",
 		"4 postCreateCommand/a: npx npm a unversioned", "4 postCreateCommand/b: npx npm b unversioned", "5 postStartCommand: uvx pypi c unversioned")
 	checkLaunches(t, "Makefile", "V := 1\nlint: deps\n\t@npx a@$(V) \\\n\t  $(FILES)\n\tfor i in x; do npx b $$i; done\n\nbuild:\n\tgo build ./...\n",
-		"3 lint: npx unknown  unknown", "5 lint: npx npm b unversioned")
+		"3 lint: npx unknown ? unknown", "5 lint: npx npm b unversioned")
 }
 
 // TestScriptFolders holds that a launch finds the lockfile of the folder that it
@@ -221,7 +223,7 @@ jobs:
           if ($x) { uvx d }
       - {shell: cmd, run: "cd web && call npx e@1.0.0 & rem npx f"}
 `, "6 build: container oci node:22 tag", "8 build/db: services oci postgres@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa digest",
-		"11 build/step 2: uses oci example/lint:1 tag", "15 build/Lint: npx npm eslint@9.1.0 exact", "16 build/step 4: npx unknown  unknown",
+		"11 build/step 2: uses oci example/lint:1 tag", "15 build/Lint: npx npm eslint@9.1.0 exact", "16 build/step 4: npx unknown ? unknown",
 		"22 win/step 1: npx npm b unversioned", "24 win/step 1: uvx pypi d unversioned", "25 win/step 2: npx npm e@1.0.0 exact")
 	checkLaunches(t, "tools/action.yml", "runs:\n  using: composite\n  steps:\n    - {shell: bash, run: pipx run a}\n",
 		"4 runs/step 1: pipx run pypi a unversioned")
@@ -250,7 +252,7 @@ build:
         npx b
   after_script: uvx c==1
 `, "ci/more.yml": "test:\n  script: npx d\n"})
-	want := []string{"8 default: image oci node:22 tag", "13 build: services oci docker:dind tag", "15 build: npx unknown  unknown",
+	want := []string{"8 default: image oci node:22 tag", "13 build: services oci docker:dind tag", "15 build: npx unknown ? unknown",
 		"18 build: npx npm b unversioned", "19 build: uvx pypi c==1 exact", "2 test: npx npm d unversioned"}
 	if !slices.Equal(got, want) {
 		t.Errorf("\n got  %q\n want %q", got, want)

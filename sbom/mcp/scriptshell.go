@@ -3,11 +3,8 @@ package mcp
 import (
 	"bytes"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
-
-	"countermark/sbom"
 
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -116,7 +113,7 @@ func isSubshell(n syntax.Node) bool {
 }
 
 func (w *shellWalk) at(n syntax.Node) place {
-	line := int(n.Pos().Line()) //nolint:gosec // lines of a bounded text
+	line := int(n.Pos().Line())
 	return w.finder.at(w.text.line + line - 1)
 }
 
@@ -228,19 +225,19 @@ func (f *finder) plain(t scriptText, joined *string) {
 }
 
 // script runs a text by the shell of that name.
-func (f *finder) script(shell string, t scriptText) where {
+func (f *finder) script(shell string, t scriptText) {
 	program := program(strings.Fields(shell + " sh")[0])
 	switch {
 	case slices.Contains(shells, program) && program != "fish":
-		return f.shell(t)
+		f.shell(t)
 	case program == "pwsh" || program == "powershell":
 		f.plain(t, new("`"))
 	case program == "cmd":
 		f.plain(t, new("^"))
 	case program == "fish":
 		f.plain(t, new(`\`))
+	default: // code of another language
 	}
-	return t.where // code of another language
 }
 
 var shebang = lazy(`^(\xef\xbb\xbf)?#!\s*\S*/(?:env\s+(?:-S\s+)?(?:\S+=\S*\s+)*)?(sh|bash|dash|ash|zsh|ksh)\b`)
@@ -295,9 +292,4 @@ func (f *finder) oneLine(t scriptText, line int) {
 			f.steps[i].words[j].at.line = line
 		}
 	}
-}
-
-// beside reads a file around the one at hand.
-func (f *finder) beside(name string) ([]byte, error) {
-	return (&sbom.File{FS: f.file.FS, Name: path.Join(path.Dir(f.name), "x")}).Sibling(name)
 }
