@@ -435,7 +435,7 @@ func (c *collector) recognize(name string) []match {
 	var out []match
 	for i, r := range c.Readers {
 		kind := r.Recognize(path.Join(c.Folder, name))
-		if kind == "" {
+		if kind == "" && c.Folder != "" {
 			kind = r.Recognize(name)
 		}
 		if kind != "" {

@@ -332,6 +332,10 @@ func (p tablePath) wild() int {
 
 // matches reports whether a path ends in the pattern.
 func (p tablePath) matches(have []string) bool {
+	if !slices.Contains(p.segments, "**") {
+		from := len(have) - len(p.segments)
+		return from >= 0 && matchSegments(p.segments, have[from:])
+	}
 	for i := range have {
 		if matchSegments(p.segments, have[i:]) {
 			return true

@@ -1,0 +1,65 @@
+package mcp
+
+import (
+	"testing"
+	"testing/fstest"
+
+	"countermark/sbom"
+)
+
+// FuzzScripts holds that no script of any kind stops the scan, that a part that
+// Holds does not know is none that Read finds, and that the bounds hold.
+func FuzzScripts(f *testing.F) {
+	names := []string{"package.json", "a.sh", "bin/x", ".github/workflows/a.yml", "action.yml", ".gitlab-ci.yml", ".devcontainer.json", "Dockerfile", "Makefile"}
+	for i, seed := range []string{
+		`{"scripts": {"a": "npx a && (cd b; uvx c@1) | docker run -e K=v d:1 npx e"}}`,
+		"#!/bin/sh\ncd \"$X\" && npx a@${V:-1} \\\n --b\nfor i in *; do pipx run c; done\n",
+		"#!/bin/bash\nbash -c 'npx a; npx b'\ncat <<E\nnpx\nE\n",
+		"env: {A: b}\njobs: {a: {runs-on: windows-latest, container: {image: x}, steps: [{run: 'npx a@${{ b }}', shell: pwsh}, {uses: docker://x}]}}",
+		"runs: {using: composite, steps: [{run: |\n  npx a\n}]}",
+		"a: &a\n  image: x\n---\ninclude: [{local: '*.yml'}]\nb:\n  <<: *a\n  script: [[npx a], 'npx $[[ x ]]']\n",
+		`{"features": {"ghcr.example/a/b:1": {}}, "postCreateCommand": {"a": ["npx", "b"], "c": "npx d"}}`,
+		"# escape=`\nARG V=1\nFROM a:$V AS b\nRUN --mount=from=x,type=bind <<E bash\nnpx a\nE\nCOPY --from=b:1 c d\nENTRYPOINT [\"npx\"]\nCMD [\"x\"]\n",
+		"a:\n\t@-npx $(X) $$y \\\n\t b\n",
+	} {
+		f.Add(i, []byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, kind int, data []byte) {
+		if len(data) > 1<<14 || kind < 0 || kind >= len(names) {
+			return
+		}
+		name := names[kind]
+		held := Scripts{}.Holds(name, data)
+		tree := fstest.MapFS{name: {Data: data}}
+		inv, _, err := sbom.Scan(t.Context(), []sbom.Tree{{FS: tree}}, sbom.Options{Readers: []sbom.Reader{Scripts{}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if held != (len(inv.Inputs) > 0) {
+			t.Fatalf("it is held to be a script: %v, and is an input: %v", held, len(inv.Inputs) > 0)
+		}
+		for _, c := range inv.Components {
+			if c.Server == nil {
+				continue
+			}
+			if c.Server.Line < 1 || len(c.Server.Launches) == 0 || c.Server.Launches[0].Nested {
+				t.Fatalf("a launch without a place, or none: %+v", c.Server)
+			}
+		}
+	})
+}
+
+// FuzzGlobal holds that no package.json of an installed package stops the scan.
+func FuzzGlobal(f *testing.F) {
+	f.Add([]byte(`{"name": "@a/b", "version": "1.0.0"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		tree := fstest.MapFS{"x/package.json": {Data: data}}
+		inv, _, err := sbom.Scan(t.Context(), []sbom.Tree{{FS: tree, Files: []string{"x/package.json"}, Kind: Global}}, sbom.Options{Readers: []sbom.Reader{Installed{}}})
+		if err != nil || len(inv.Inputs) != 1 {
+			t.Fatal(err, inv.Inputs)
+		}
+		if !inv.Incomplete() && len(inv.Components) != 3 {
+			t.Fatalf("neither a problem nor a package: %+v", inv.Components)
+		}
+	})
+}
