@@ -28,6 +28,9 @@ type Document struct {
 	ToolVersion string    // of countermark
 	Authors     []Contact // who had the document made: metadata.authors
 	Supplier    *Contact  // who supplies what it describes: metadata.supplier
+	// Manufacturer is the organisation that makes the document: metadata.manufacturer,
+	// since 1.6.
+	Manufacturer *Contact
 }
 
 // Contact is a person or an organisation.
@@ -114,7 +117,7 @@ func newBOM(inv *Inventory, doc Document) *cdx.BOM {
 	for _, a := range doc.Authors {
 		out.Metadata.Authors = appendTo(out.Metadata.Authors, cdx.OrganizationalContact{Name: a.Name, Email: a.Email})
 	}
-	out.Metadata.Supplier = newSupplier(doc.Supplier)
+	out.Metadata.Supplier, out.Metadata.Manufacturer = newOrganization(doc.Supplier), newOrganization(doc.Manufacturer)
 	if len(inv.Components) > 0 {
 		components := make([]cdx.Component, 0, len(inv.Components))
 		for _, c := range inv.Components {
@@ -132,7 +135,7 @@ func newBOM(inv *Inventory, doc Document) *cdx.BOM {
 	return out
 }
 
-func newSupplier(s *Contact) *cdx.OrganizationalEntity {
+func newOrganization(s *Contact) *cdx.OrganizationalEntity {
 	if s == nil {
 		return nil
 	}
@@ -265,6 +268,7 @@ func newLicenses(text string) *cdx.Licenses {
 // lifecycle and tools as components with 1.5.
 func leaveOut(document *cdx.BOM, version cdx.SpecVersion) {
 	if version < cdx.SpecVersion1_6 {
+		document.Metadata.Manufacturer = nil
 		older(document.Metadata.Component, version)
 		if document.Components != nil {
 			for i := range *document.Components {

@@ -64,16 +64,22 @@ func (r *documentReader) document(read *bom.Document) Document {
 	for _, a := range elements(m.Authors) {
 		doc.Authors = append(doc.Authors, Contact{Name: a.Name, Email: a.Email})
 	}
-	if s := m.Supplier; s != nil {
-		doc.Supplier = &Contact{Name: s.Name}
-		if urls := elements(s.URL); len(urls) > 0 {
-			doc.Supplier.URL = urls[0]
-		}
-		if contacts := elements(s.Contact); len(contacts) > 0 {
-			doc.Supplier.Email = contacts[0].Email
-		}
-	}
+	doc.Supplier, doc.Manufacturer = organization(m.Supplier), organization(m.Manufacturer)
 	return doc
+}
+
+func organization(in *cdx.OrganizationalEntity) *Contact {
+	if in == nil {
+		return nil
+	}
+	out := &Contact{Name: in.Name}
+	if urls := elements(in.URL); len(urls) > 0 {
+		out.URL = urls[0]
+	}
+	if contacts := elements(in.Contact); len(contacts) > 0 {
+		out.Email = contacts[0].Email
+	}
+	return out
 }
 
 func (r *documentReader) read(document *cdx.BOM) {

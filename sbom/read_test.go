@@ -77,6 +77,7 @@ func TestReadBackLosesNothing(t *testing.T) {
 					doc.Timestamp = time.Unix(1764000000, 0)
 					doc.Authors = []sbom.Contact{{Name: "Release <&> team", Email: "release@acme.example"}, {Name: "B"}}
 					doc.Supplier = &sbom.Contact{Name: "Acme", URL: "https://acme.example", Email: "sbom@acme.example"}
+					doc.Manufacturer = &sbom.Contact{Name: "Acme Tools", Email: "tools@acme.example"}
 				}
 				first := write(t, inv, doc)
 				texts = append(texts, first)

@@ -4,6 +4,8 @@
 //   - verdict.schema.json: the verdict that check writes with --verdict
 //   - policy.schema.json: the policy file, countermark.yaml
 //   - mcp-lock.schema.json: the lock of MCP servers, mcp.lock.json
+//   - sbom-diff.schema.json and sbom-score.schema.json: what sbom diff and sbom score
+//     write with --format json
 //
 // Nothing flows in; out flow the files' bytes, by [FS]. The types that they
 // describe live where they are used, and tests hold both together. The schemas of

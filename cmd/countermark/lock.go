@@ -201,13 +201,13 @@ func (pr *project) pinnedFrom(before []*lock.Lock) {
 	}
 }
 
-// worse returns the error whose exit code wins: usage over fail over unknown over
-// nothing over pass.
+// worse returns the error whose exit code wins: usage, which every error without a
+// code is, over fail over unknown over nothing over pass.
 func worse(a, b error) error {
 	rank := func(err error) int {
 		e, ok := errors.AsType[*exitError](err)
 		if !ok {
-			return 0
+			return 5
 		}
 		return slices.Index([]int{exitNothing, exitUnknown, exitFail, exitUsage}, e.code) + 1
 	}

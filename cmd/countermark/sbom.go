@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"net/mail"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -16,11 +18,13 @@ import (
 	"countermark/sbom/node"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func (p *program) sbomCommand() *cobra.Command {
-	var policyFile, output, specVersion, format string
-	var timestamp, quiet, list bool
+	var policyFile, output string
+	var quiet, list bool
+	var own ownFlags
 	var sources sourceFlags
 	var resolve resolveFlags
 	var ask evidenceFlags
@@ -44,9 +48,8 @@ be read or resolved, which the document says too; 4 a PATH holds nothing that is
   countermark sbom --user
   countermark sbom --list-clients`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			doc := sbom.Document{SpecVersion: specVersion, Format: format, ToolVersion: p.version}
-			var err error
-			if doc.Timestamp, err = p.timestamp(timestamp); err != nil {
+			doc, err := own.document(p)
+			if err != nil {
 				return err
 			}
 			if err := noEmptyPaths(paths(args)); err != nil {
@@ -89,15 +92,88 @@ be read or resolved, which the document says too; 4 a PATH holds nothing that is
 	flags := cmd.Flags()
 	flags.StringVar(&policyFile, "policy", "", policyUsage)
 	flags.StringVarP(&output, "output", "o", "-", "write to `FILE`; - is standard output")
-	flags.StringVar(&specVersion, "spec-version", sbom.DefaultSpecVersion, "CycloneDX `VERSION`: 1.4, 1.5, 1.6 or 1.7")
-	flags.StringVar(&format, "format", "json", "json or xml")
-	flags.BoolVar(&timestamp, "timestamp", false, "write the time into the document (SOURCE_DATE_EPOCH does so too)")
+	flags.StringVar(&own.format, "format", "json", "json or xml")
+	own.add(flags)
 	flags.BoolVarP(&quiet, "quiet", "q", false, "do not show warnings")
 	flags.BoolVar(&list, "list-clients", false, "show the MCP clients that are known, and which of their files were found")
 	sources.add(flags)
 	resolve.add(flags)
 	ask.addRegistry(flags)
+	cmd.AddCommand(p.sbomConvertCommand(), p.sbomMergeCommand(), p.sbomDiffCommand(), p.sbomScoreCommand())
 	return cmd
+}
+
+// ownFlags say how a document of ours is written.
+type ownFlags struct {
+	version, format        string
+	timestamp              bool
+	authors                []string
+	manufacturer, supplier string
+}
+
+func (o *ownFlags) add(flags *pflag.FlagSet) {
+	flags.StringVar(&o.version, "spec-version", sbom.DefaultSpecVersion, "CycloneDX `VERSION`: 1.4, 1.5, 1.6 or 1.7")
+	flags.BoolVar(&o.timestamp, "timestamp", false, "write the time into the document (SOURCE_DATE_EPOCH does so too)")
+	flags.StringArrayVar(&o.authors, "author", nil, "who has the document made, as `NAME` or 'NAME <EMAIL>' (repeatable)")
+	flags.StringVar(&o.manufacturer, "manufacturer", "", "the organisation that makes the document, as `NAME` or 'NAME <EMAIL or URL>' (CycloneDX 1.6)")
+	flags.StringVar(&o.supplier, "supplier", "", "who supplies the project, as `NAME` or 'NAME <EMAIL or URL>'")
+}
+
+func (o *ownFlags) document(p *program) (sbom.Document, error) {
+	doc := sbom.Document{SpecVersion: o.version, Format: o.format, ToolVersion: p.version}
+	var err error
+	if doc.Timestamp, err = p.timestamp(o.timestamp); err != nil {
+		return doc, err
+	}
+	for _, a := range o.authors {
+		c, err := contact("author", a)
+		if err != nil {
+			return doc, err
+		}
+		if c.URL != "" {
+			return doc, usageError("give an email address", "--author is %q: a person has no URL there", a)
+		}
+		doc.Authors = append(doc.Authors, c)
+	}
+	for _, f := range []struct {
+		name, value string
+		into        **sbom.Contact
+	}{{"manufacturer", o.manufacturer, &doc.Manufacturer}, {"supplier", o.supplier, &doc.Supplier}} {
+		if f.value == "" {
+			continue
+		}
+		c, err := contact(f.name, f.value)
+		if err != nil {
+			return doc, err
+		}
+		*f.into = &c
+	}
+	return doc, nil
+}
+
+// contact reads "NAME" or "NAME <EMAIL or URL>".
+func contact(flag, value string) (sbom.Contact, error) {
+	bad := usageError("write it as 'NAME' or 'NAME <ADDRESS>'", "--%s is %q: expected a name, and an email address or an https URL in angle brackets", flag, value)
+	name, rest, has := strings.Cut(value, "<")
+	c := sbom.Contact{Name: strings.TrimSpace(name)}
+	address, closed := strings.CutSuffix(strings.TrimSpace(rest), ">")
+	switch {
+	case c.Name == "" || has != closed:
+		return c, bad
+	case !has:
+	case strings.HasPrefix(address, "https://"):
+		if _, err := url.Parse(address); err != nil {
+			return c, bad
+		}
+		c.URL = address
+	default:
+		parsed, err := mail.ParseAddress(address)
+		if err != nil || parsed.Address != address {
+			return c, bad
+		}
+		c.Email = address
+	}
+	return c, nil
 }
 
 // timestamp is what metadata.timestamp gets: nothing, unless asked for.
@@ -130,7 +206,7 @@ type folder struct{ prefix, dir string }
 func launchReaders() []sbom.Reader { return []sbom.Reader{node.Reader{}, mcp.Reader{}} }
 
 // readers read everything that a project's files can tell.
-func readers() []sbom.Reader { return append(launchReaders(), mcp.Scripts{}, mcp.Installed{}) }
+func readers() []sbom.Reader { return append(launchReaders(), mcp.Scripts{}, mcp.Installed{}, sbom.DocumentReader{}) }
 
 // readProject reads what is below the paths.
 func (p *program) readProject(ctx context.Context, args []string, sources sourceFlags, pol policy.Located, resolve func(context.Context, *sbom.Builder) error) (*project, error) {
