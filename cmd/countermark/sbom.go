@@ -25,6 +25,7 @@ func (p *program) sbomCommand() *cobra.Command {
 	var policyFile, output string
 	var quiet, list bool
 	var own ownFlags
+	var leaveOut omitFlags
 	var sources sourceFlags
 	var resolve resolveFlags
 	var ask evidenceFlags
@@ -38,6 +39,9 @@ with --resolve: then the npm registry is asked what each MCP server's launch get
 now, with everything that npx would install for it. That is written beside what
 is configured, with the time; without it the document says that it is unknown.
 
+With --omit, --exclude-dev or --only the document leaves packages out, as npm does
+with these words; it says so itself, by a property and by incomplete compositions.
+
 With --list-clients it shows the MCP clients that are known instead, and which of
 their files are there, below each PATH and in the user's home.
 
@@ -49,6 +53,10 @@ be read or resolved, which the document says too; 4 a PATH holds nothing that is
   countermark sbom --list-clients`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			doc, err := own.document(p)
+			if err != nil {
+				return err
+			}
+			kinds, err := leaveOut.kinds()
 			if err != nil {
 				return err
 			}
@@ -79,6 +87,7 @@ be read or resolved, which the document says too; 4 a PATH holds nothing that is
 				}
 				return p.reportInputs(project, quiet)
 			}
+			project.inventory.Omit(kinds...)
 			var buf bytes.Buffer
 			if err := sbom.WriteCycloneDX(&buf, project.inventory, doc); err != nil {
 				return usageError("run `countermark sbom --help`", "%v", err)
@@ -94,6 +103,7 @@ be read or resolved, which the document says too; 4 a PATH holds nothing that is
 	flags.StringVarP(&output, "output", "o", "-", "write to `FILE`; - is standard output")
 	flags.StringVar(&own.format, "format", "json", "json or xml")
 	own.add(flags)
+	leaveOut.add(flags)
 	flags.BoolVarP(&quiet, "quiet", "q", false, "do not show warnings")
 	flags.BoolVar(&list, "list-clients", false, "show the MCP clients that are known, and which of their files were found")
 	sources.add(flags)
@@ -101,6 +111,43 @@ be read or resolved, which the document says too; 4 a PATH holds nothing that is
 	ask.addRegistry(flags)
 	cmd.AddCommand(p.sbomConvertCommand(), p.sbomMergeCommand(), p.sbomDiffCommand(), p.sbomScoreCommand())
 	return cmd
+}
+
+// omitFlags leave packages out, in npm's words. Only sbom has them: what check leaves
+// out would still be installed, and run, where software is built. A policy's rules
+// can be restricted to production instead.
+type omitFlags struct {
+	omit       []string
+	excludeDev bool
+	only       string
+}
+
+func (o *omitFlags) add(flags *pflag.FlagSet) {
+	flags.StringSliceVar(&o.omit, "omit", nil, "leave out packages of a `KIND`: dev or optional (repeatable)")
+	flags.BoolVar(&o.excludeDev, "exclude-dev", false, "the same as --omit dev")
+	flags.StringVar(&o.only, "only", "", "prod or production: the same as --omit dev")
+}
+
+func (o *omitFlags) kinds() ([]string, error) {
+	kinds := slices.Clone(o.omit)
+	for _, kind := range kinds {
+		switch kind {
+		case "dev", "optional":
+		case "peer":
+			return nil, usageError("leave it out: what is installed for a peer is installed", "--omit peer is not supported: most lockfiles do not mark such packages")
+		default:
+			return nil, usageError("use one of them", "--omit is %q: expected dev or optional", kind)
+		}
+	}
+	switch o.only {
+	case "", "prod", "production":
+	default:
+		return nil, usageError("use one of them", "--only is %q: expected prod or production", o.only)
+	}
+	if o.excludeDev || o.only != "" {
+		kinds = append(kinds, "dev")
+	}
+	return kinds, nil
 }
 
 // ownFlags say how a document of ours is written.
