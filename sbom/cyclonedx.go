@@ -278,9 +278,9 @@ func leaveOut(document *cdx.BOM, version cdx.SpecVersion) {
 	}
 	if version < cdx.SpecVersion1_5 {
 		document.Metadata.Lifecycles = nil
-		tools := []cdx.Tool{}
+		tools := []cdx.Tool{} //nolint:staticcheck // the only form until 1.4
 		for _, t := range *document.Metadata.Tools.Components {
-			tools = append(tools, cdx.Tool{Name: t.Name, Version: t.Version})
+			tools = append(tools, cdx.Tool{Name: t.Name, Version: t.Version}) //nolint:staticcheck // as above
 		}
 		document.Metadata.Tools = &cdx.ToolsChoice{Tools: &tools}
 	}

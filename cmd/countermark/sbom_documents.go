@@ -51,7 +51,7 @@ func (p *program) readNamed(name string) ([]byte, error) {
 		case !info.Mode().IsRegular():
 			return nil, usageError("name a CycloneDX document", "%s: is no file", name)
 		}
-		f, err := os.Open(name) //nolint:gosec // the user names the file
+		f, err := os.Open(name)
 		if err != nil {
 			return nil, usageError("name a file that can be read", "%s: cannot be opened: %v", name, bare(err))
 		}

@@ -2,7 +2,6 @@ package bom_test
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -143,7 +142,7 @@ func TestWriteIsValidInEveryVersionAndFormat(t *testing.T) {
 				t.Fatal(err)
 			}
 			if format == "xml" {
-				if err := official.CycloneDXXML(context.Background(), t.TempDir(), version, text); err != nil && !errors.Is(err, official.ErrNoValidator) {
+				if err := official.CycloneDXXML(t.Context(), t.TempDir(), version, text); err != nil && !errors.Is(err, official.ErrNoValidator) {
 					t.Errorf("%s\n%s", err, text)
 				}
 			} else {
@@ -248,6 +247,7 @@ func FuzzReadXML(f *testing.F) {
 
 // What can be read can be written and read again, and then stays the same.
 func fuzz(f *testing.F) {
+	f.Helper()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d, err := bom.Read(data)
 		if err != nil {

@@ -233,8 +233,8 @@ var jsonNames = sync.OnceValue(func() map[string]map[string]bool {
 			return
 		}
 		seen[t] = true
-		for i := range t.NumField() {
-			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		for field := range t.Fields() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 			if name != "" && name != "-" {
 				lower := strings.ToLower(name)
 				if names[lower] == nil {
@@ -242,7 +242,7 @@ var jsonNames = sync.OnceValue(func() map[string]map[string]bool {
 				}
 				names[lower][name] = true
 			}
-			walk(t.Field(i).Type)
+			walk(field.Type)
 		}
 	}
 	walk(reflect.TypeFor[cdx.BOM]())

@@ -575,7 +575,7 @@ func refs(v reflect.Value, rename map[string]string) {
 // visitRefs finds all bom-refs below v: fields of their own type, fields named
 // BOMRef, which define one, and the few that are plain text.
 func visitRefs(v reflect.Value, visit func(ref reflect.Value, definition bool)) {
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // nothing else holds references
 	case reflect.Pointer:
 		if !v.IsNil() {
 			visitRefs(v.Elem(), visit)
@@ -594,7 +594,7 @@ func visitRefs(v reflect.Value, visit func(ref reflect.Value, definition bool)) 
 }
 
 func visitFields(v reflect.Value, visit func(ref reflect.Value, definition bool)) {
-	if d, ok := v.Interface().(cdx.Dependency); ok {
+	if d, ok := reflect.TypeAssert[cdx.Dependency](v); ok {
 		visit(v.FieldByName("Ref"), false)
 		for _, list := range []*[]string{d.Dependencies, d.Provides} {
 			for i := range elements(list) {

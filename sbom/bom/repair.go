@@ -29,7 +29,7 @@ type repairer struct {
 
 // walk visits every value below v, which can be set.
 func (r repairer) walk(v reflect.Value) {
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // nothing else holds any
 	case reflect.Pointer:
 		if !v.IsNil() {
 			r.walk(v.Elem())
@@ -39,8 +39,8 @@ func (r repairer) walk(v reflect.Value) {
 			r.walk(v.Index(i))
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if f := v.Field(i); f.CanSet() && !f.IsZero() {
+		for _, f := range v.Fields() {
+			if f.CanSet() && !f.IsZero() {
 				r.walk(f)
 			}
 		}
@@ -115,9 +115,7 @@ func (r repairer) transforms(p *cdx.CryptoProtocolProperties) {
 	if t == nil {
 		return
 	}
-	v := reflect.ValueOf(t).Elem()
-	for i := range v.NumField() {
-		list := v.Field(i)
+	for _, list := range reflect.ValueOf(t).Elem().Fields() {
 		if list.Kind() != reflect.Pointer || list.IsNil() || list.Elem().Kind() != reflect.Slice {
 			continue
 		}
