@@ -31,10 +31,6 @@ type client struct {
 	telling  bool     // its keys tell what a file is that was named by the user, whatever its name
 	commands []string // members that hold a command line of their own
 	trusts   []string // members that let every tool run without asking, where they are true
-
-	// unread marks a format that this version recognises but does not read: a
-	// file that contains the text is reported, any other holds no servers.
-	unread string
 }
 
 // shape is the form of a document, beyond an object or a list of servers.
@@ -51,6 +47,7 @@ const (
 	smitheryFile         // smithery.yaml
 	packageFile          // package.json that says which server the package is
 	pluginFile           // mcpServers may be the path of another file
+	crushFile            // a shell script that adds servers
 	frontMatter          // YAML between two lines of "---"
 )
 
@@ -191,7 +188,7 @@ var clients = []client{
 	{name: "crush", keys: []string{"mcp"}, settings: true,
 		home:    []string{".config/crush/crush.json", "AppData/Local/crush/crush.json"},
 		project: []string{".crush.json", "crush.json"}, moved: []string{"CRUSH_GLOBAL_CONFIG/crush.json"}},
-	{name: "crush", unread: "mcp",
+	{name: "crush", shape: crushFile, settings: true,
 		home: []string{".config/crush/crushrc"}, project: []string{".crushrc", "crushrc"}},
 
 	{name: "warp", keys: both, flat: true,

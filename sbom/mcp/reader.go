@@ -208,12 +208,8 @@ func (r *run) read(ctx context.Context, f *sbom.File) {
 
 // entriesOf returns what the file configures, and whether that is all of it.
 func (r *run) entriesOf(f *sbom.File, c client) ([]entry, bool) {
-	if c.unread != "" {
-		if !bytes.Contains(unescaped(f.Data), []byte(c.unread)) && !wide(f.Data) {
-			return nil, true
-		}
-		f.Problem(sbom.Problem{Code: sbom.Unsupported, Message: "it configures MCP servers in a format that this version does not read", Hint: "exclude the file in the policy if its servers are not used here"})
-		return nil, false
+	if c.shape == crushFile {
+		return (&document{file: f}).crushScript(c.name, f.Data)
 	}
 	data := f.Data
 	if c.shape == frontMatter {

@@ -368,18 +368,6 @@ func TestLastOfTwoNamesCounts(t *testing.T) {
 	}
 }
 
-func TestUnreadFormats(t *testing.T) {
-	inv := read(t, map[string]string{
-		"crushrc":  "mcp add x --command npx\n",
-		".crushrc": "model x\n",
-	})
-	for _, in := range inv.Inputs {
-		if broken := in.Broken(); broken != (in.Path == "crushrc") {
-			t.Errorf("%s: broken %v: %v", in.Path, broken, in.Problems)
-		}
-	}
-}
-
 func TestRefsAreUnique(t *testing.T) {
 	inv := read(t, map[string]string{
 		".mcp.json": `{"mcpServers": {"a": {"command": "x"}, "a~2": {"command": "x"}}, "servers": {"a": {"command": "y"}}}`,

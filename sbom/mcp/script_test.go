@@ -258,3 +258,27 @@ build:
 		t.Errorf("\n got  %q\n want %q", got, want)
 	}
 }
+
+// TestCrushScript holds that Crush's configuration as a shell script is parsed.
+func TestCrushScript(t *testing.T) {
+	inv := read(t, map[string]string{"crushrc": `# servers
+if true; then
+  mcp add files --command npx --args -y files@1.0.0 --verbose --env TOKEN="$(secret get)" --disabled
+fi
+mcp add hub --type http --url https://h.example/mcp --header "Authorization: Bearer $T"
+mcp list
+`})
+	var got []string
+	for _, s := range serversOf(inv) {
+		got = append(got, fmt.Sprintf("%d %s %s %s %s %v %v", s.Line, s.Name, s.Transport, s.Kind, s.Spec, s.Disabled, s.Env))
+	}
+	want := []string{"3 files stdio npm files@1.0.0 true [TOKEN]", "5 hub http remote https://h.example/mcp false []"}
+	if !slices.Equal(got, want) || inv.Incomplete() {
+		t.Errorf("\n got  %q\n want %q", got, want)
+	}
+	for name, data := range map[string]string{"broken": "mcp add a --command npx (", "unknown": "mcp add a --what x --command npx --args a"} {
+		if inv := read(t, map[string]string{".crushrc": data}); !inv.Incomplete() {
+			t.Errorf("%s: nobody hears of it", name)
+		}
+	}
+}

@@ -63,3 +63,18 @@ func FuzzGlobal(f *testing.F) {
 		}
 	})
 }
+
+// FuzzCrush holds that no crushrc stops the scan.
+func FuzzCrush(f *testing.F) {
+	f.Add([]byte("mcp add a --command npx --args -y b@1.0.0 --env K=v --header 'A: b' --disabled\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 1<<14 {
+			return
+		}
+		tree := fstest.MapFS{"crushrc": {Data: data}}
+		inv, _, err := sbom.Scan(t.Context(), []sbom.Tree{{FS: tree}}, sbom.Options{Readers: []sbom.Reader{Reader{}}})
+		if err != nil || len(inv.Inputs) != 1 {
+			t.Fatal(err, inv.Inputs)
+		}
+	})
+}
