@@ -163,6 +163,11 @@ func (r *bunReader) outsideOf(dir string) bool { return dir == ".." || strings.H
 // list.
 func (r *bunReader) readDeps(v *value) []dependency {
 	deps := r.dependencies(v, true)
+	for _, name := range []string{"dependencies", "devDependencies", "optionalDependencies", "peerDependencies"} {
+		if m := v.get(name); m != nil && isEmptyArray(m) { // of which npm knows old ones
+			r.wrongType(m, objectKind)
+		}
+	}
 	optional := r.member(v, "optionalPeers", arrayKind)
 	if optional == nil {
 		return deps

@@ -10,8 +10,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds the nesting of a JSON document. A lockfile needs six levels.
-const maxDepth = 100
+// Limits of a JSON document: its nesting, of which a lockfile needs six levels,
+// and its values, each of which needs some hundred bytes of memory. The largest
+// lockfiles that are known have a tenth of that.
+const (
+	maxDepth  = 100
+	maxValues = 4 << 20
+)
 
 // The kinds of JSON values (RFC 8259, section 3).
 type kind uint8
@@ -130,6 +135,7 @@ type parser struct {
 	i           int
 	loose       bool // comments and trailing commas are allowed
 	invalidUTF8 bool
+	values      int
 	duplicates  []duplicate
 }
 
@@ -197,6 +203,9 @@ func (p *parser) peek() byte {
 
 func (p *parser) value(depth int) (v value, err *syntaxError) {
 	v.off = p.i
+	if p.values++; p.values > maxValues {
+		return v, p.fail("more than %d values", maxValues)
+	}
 	switch c := p.peek(); {
 	case c == '{' || c == '[':
 		if depth == maxDepth {

@@ -105,6 +105,11 @@ func (l *lockfile) readLegacyEntry(m *member, key, dir string) string {
 	case scheme == "npm:":
 		alias := parseSpec(m.name, version)
 		e.name, e.version = alias.name, alias.version
+		if !validName(e.name) {
+			// The whole text, since half of a URL cannot be redacted.
+			l.invalid(m.off, l.hint(), "%s names no package", quote(version))
+			return ""
+		}
 	case scheme == "file:" && !specArchive.MatchString(version):
 		if target = linkedPath(version[len(scheme):]); target == "" {
 			l.invalid(m.off, l.hint(), "the link %s leads to no relative path", quote(m.name))
@@ -163,12 +168,8 @@ func (l *lockfile) addLegacyLink(e *entry, target string) string {
 	return target
 }
 
-// legacyRequires reads "requires": an object, or a boolean that says nothing.
+// legacyRequires reads the "requires" of a package.
 func (l *lockfile) legacyRequires(v *value) []dependency {
-	m := v.get("requires")
-	if m == nil || m.value.kind == nullKind || m.value.kind == boolKind {
-		return nil
-	}
 	var deps []dependency
 	l.texts(v, "requires", func(name, spec string, d *member) {
 		deps = append(deps, dependency{name, spec, prodEdge, d.off})

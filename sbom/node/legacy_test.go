@@ -97,7 +97,7 @@ func TestReadLegacy(t *testing.T) {
 	entries := []string{
 		`"a": {"version": "1.0.0", "resolved": "https://registry.example/a/-/a-1.0.0.tgz", "integrity": "SRI", "requires": {"b": "^2.0.0", "c": "1"}, "dependencies": {"b": {"version": "2.0.0", "integrity": "SRI"}}}`,
 		`"alias": {"version": "npm:@s/real@2.0.0", "integrity": "SRI"}`,
-		`"b": {"version": "1.0.0", "integrity": "SRI", "dev": true, "requires": true}`,
+		`"b": {"version": "1.0.0", "integrity": "SRI", "dev": true}`,
 		`"c": {"version": "1.0.0", "integrity": "SRI", "optional": true, "requires": {"b": "1"}}`,
 		`"g": {"version": "git+https://user:hunter2@host.example/g.git#COMMIT", "from": "git+https://user:hunter2@host.example/g.git"}`,
 		`"h": {"version": "github:o/h#COMMIT", "from": "github:o/h"}`,

@@ -85,7 +85,7 @@ const hintPNPM = "run `pnpm install --lockfile-only` and commit what it writes"
 
 // endsLine matches a file whose last line is whole. One without a line break at
 // its end may have lost the last digits of a version.
-var endsLine = regexp.MustCompile(`(\n|[}\]]|: (true|false)) *$`)
+var endsLine = regexp.MustCompile(`(\n|([}\]]|: (true|false)) *)$`)
 
 // readPNPM parses and resolves. It returns nil where the file is no lockfile that
 // this version reads; the reason is among the file's problems.
@@ -397,6 +397,9 @@ func (d *pnpmDocument) readDeps(v *value, groups []pnpmGroup, specs table) []pnp
 	for _, g := range groups {
 		m := d.member(v, g.name, objectKind)
 		if m == nil {
+			if empty := v.get(g.name); empty != nil && empty.value.kind == nullKind && !d.cut {
+				d.invalid(empty.off, hintPNPM, "nothing stands below %s, so the rest of it is missing", quote(g.name))
+			}
 			continue
 		}
 		for i := range m.value.members {

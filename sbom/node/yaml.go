@@ -71,17 +71,7 @@ func (p *yamlParser) refuse() *syntaxError {
 	if off := conflictMarker(p.data); off >= 0 {
 		return &syntaxError{off, "a merge conflict is not resolved"}
 	}
-	marks := 0
-	for i, c := range p.data {
-		switch c {
-		case ':', ',', '[', '{', '?', '-':
-			// A dash begins an item only before a blank.
-			if c != '-' || i+1 == len(p.data) || p.data[i+1] <= ' ' {
-				marks++
-			}
-		}
-	}
-	if marks > maxYAMLMarks {
+	if yamlMarks(p.data) > maxYAMLMarks {
 		return &syntaxError{0, fmt.Sprintf("more than %d values", maxYAMLMarks)}
 	}
 	for i := 0; i < len(p.data); {
@@ -100,6 +90,20 @@ func (p *yamlParser) refuse() *syntaxError {
 		i += n
 	}
 	return nil
+}
+
+// yamlMarks counts the characters of which each can begin one more value.
+func yamlMarks(data []byte) (marks int) {
+	for i, c := range data {
+		switch c {
+		case ':', ',', '[', '{', '?', '-':
+			// A dash begins an item only before a blank.
+			if c != '-' || i+1 == len(data) || data[i+1] <= ' ' {
+				marks++
+			}
+		}
+	}
+	return marks
 }
 
 // conflictMarker returns the offset of a line that git leaves where a merge needs

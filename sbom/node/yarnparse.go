@@ -17,6 +17,7 @@ import (
 // Limits of a yarn.lock. The format needs three levels.
 const (
 	maxYarnDepth = 10
+	maxYarnLines = 4 << 20  // that say anything, of yarn 1's form
 	maxYarnBytes = 32 << 20 // of the YAML form, since every word of it becomes a node of YAML's
 )
 
@@ -84,8 +85,9 @@ func judgeYarnText(data []byte) *syntaxError {
 // Two blanks are one level. Words stand in quotes, as in JSON, unless they begin
 // with a letter, a dot, a dash or a slash and hold neither blank, colon nor comma.
 type classicParser struct {
-	s string
-	i int
+	s     string
+	i     int
+	lines int
 }
 
 // parseClassic returns what it could read even with an error.
@@ -150,6 +152,9 @@ func (p *classicParser) block(level int) ([]yarnNode, *syntaxError) {
 }
 
 func (p *classicParser) node(level int) (n yarnNode, err *syntaxError) {
+	if p.lines++; p.lines > maxYarnLines {
+		return n, p.fail("more than %d lines", maxYarnLines)
+	}
 	for {
 		off := p.i
 		key, err := p.word()
@@ -250,6 +255,9 @@ var berryLine = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?(.*)`)
 func parseBerry(data []byte, at lines, loose bool) ([]yarnNode, *syntaxError) {
 	if len(data) > maxYarnBytes {
 		return nil, &syntaxError{0, fmt.Sprintf("larger than %d MiB", maxYarnBytes>>20)}
+	}
+	if yamlMarks(data) > maxYAMLMarks {
+		return nil, &syntaxError{0, fmt.Sprintf("more than %d values", maxYAMLMarks)}
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc yaml.Node
