@@ -35,7 +35,7 @@ func lockCases() []ruleCase {
 		drift("as locked", "", func(*lock.Lock, *Facts) {}),
 		drift("no lock", "", func(_ *lock.Lock, f *Facts) { f.Locks = nil }),
 		drift("another spec", "error", func(l *lock.Lock, _ *Facts) { lockedServer(l).Launches[0].Spec = "harmless-tool@1.2.2" }),
-		drift("more than one change", "error error", func(l *lock.Lock, _ *Facts) {
+		drift("more than one change", "error"+" error", func(l *lock.Lock, _ *Facts) {
 			lockedServer(l).Launcher, lockedServer(l).Env = "bunx", []string{"A"}
 		}),
 		drift("attestation lost", "error", func(l *lock.Lock, _ *Facts) { lockedServer(l).Launches[0].Attested = new(true) }),

@@ -128,8 +128,8 @@ type NotEvaluated struct {
 	Reason string `json:"reason"`
 
 	// Decides says that the policy file asks for the rule, so that the answer is
-	// unknown without it. It stands in no file: reports need it, and nobody else.
-	Decides bool `json:"-"`
+	// unknown without it.
+	Decides bool `json:"decides,omitempty"`
 }
 
 // ComponentVerdict is one component and its provenance.

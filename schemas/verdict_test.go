@@ -317,7 +317,7 @@ func fullVerdict() policy.Verdict {
 			Problems: []policy.InputProblem{{Code: "invalid", Line: 1, Column: 2, Message: "truncated", Hint: "write it again"}}}},
 		Summary: policy.Summary{Components: 1, Servers: 1, Scripts: 1, Provenance: map[string]int{"mismatch": 1},
 			Findings: policy.FindingCounts{Error: 1, Warn: 2, Info: 3}, Excepted: 1},
-		NotEvaluated: []policy.NotEvaluated{{Rule: "release-age", Reason: "offline"}},
+		NotEvaluated: []policy.NotEvaluated{{Rule: "release-age", Reason: "offline", Decides: true}},
 		Components: []policy.ComponentVerdict{{Ref: "pkg:npm/a@1.0.0", PURL: "pkg:npm/a@1.0.0", Scope: "required", Origin: "direct",
 			Provenance: &policy.ProvenanceVerdict{State: "mismatch", Reason: "another repository", ExpectedFrom: "policy", DigestFrom: "lockfile",
 				Source:   &policy.SourceVerdict{URI: "https://github.com/x/a", Ref: "refs/tags/v1.0.0", Digest: "0123456", RepositoryID: "1", OwnerID: "2"},

@@ -283,7 +283,7 @@ func TestGitHubPrivate(t *testing.T) {
 	}
 	p.write("broken.jsonl", slices.Concat(publicRoot, []byte("\n{}\n")), nil)
 	p.run(exitUsage, "verify", "sha256:"+digest, "--bundle", "private.json", "--trusted-root", "broken.jsonl", "--source-uri", repository)
-	p.said("broken.jsonl: trusted root 2, ", "hint: ")
+	p.said("broken.jsonl:2: trusted root 2: ", "hint: ")
 }
 
 // TestCheckUnderAnInstance checks a project whose registry and sigstore instance

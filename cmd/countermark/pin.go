@@ -100,7 +100,7 @@ func (pr *project) edit(ctx context.Context, file string, pins []lock.Pin) (lock
 		return leave("its file may not be written to")
 	}
 	tree, below := pr.treeOf(file)
-	data, err := os.ReadFile(name) //nolint:gosec // the file that was scanned
+	data, err := os.ReadFile(name)
 	if err != nil || len(data) > sbom.MaxFileSize || sbom.Sum(data) != in.SHA256 {
 		return leave("its file has changed in the meantime")
 	}

@@ -21,18 +21,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-func (p *program) sbomCommand() *cobra.Command {
-	var policyFile, output string
-	var quiet, list bool
-	var own ownFlags
-	var leaveOut omitFlags
-	var sources sourceFlags
-	var resolve resolveFlags
-	var ask evidenceFlags
-	cmd := &cobra.Command{
-		Use:   "sbom [PATH…]",
-		Short: "write what is there as a CycloneDX SBOM",
-		Long: `Reads lockfiles and MCP client configurations below each PATH (a folder or a
+const sbomLong = `Reads lockfiles and MCP client configurations below each PATH (a folder or a
 file; the current folder by default) and writes them as one CycloneDX document.
 The same input gives the same bytes on every machine. It reaches no network, but
 with --resolve: then the npm registry is asked what each MCP server's launch gets
@@ -46,7 +35,20 @@ With --list-clients it shows the MCP clients that are known instead, and which o
 their files are there, below each PATH and in the user's home.
 
 Exit codes: 0 written in full; 2 wrong usage; 3 written, but an input could not
-be read or resolved, which the document says too; 4 a PATH holds nothing that is read.`,
+be read or resolved, which the document says too; 4 a PATH holds nothing that is read.`
+
+func (p *program) sbomCommand() *cobra.Command {
+	var policyFile, output string
+	var quiet, list bool
+	var own ownFlags
+	var leaveOut omitFlags
+	var sources sourceFlags
+	var resolve resolveFlags
+	var ask evidenceFlags
+	cmd := &cobra.Command{
+		Use:   "sbom [PATH…]",
+		Short: "write what is there as a CycloneDX SBOM",
+		Long:  sbomLong,
 		Example: `  countermark sbom
   countermark sbom --output sbom.cdx.json path/to/project
   countermark sbom --user
@@ -253,7 +255,9 @@ type folder struct{ prefix, dir string }
 func launchReaders() []sbom.Reader { return []sbom.Reader{node.Reader{}, mcp.Reader{}} }
 
 // readers read everything that a project's files can tell.
-func readers() []sbom.Reader { return append(launchReaders(), mcp.Scripts{}, mcp.Installed{}, sbom.DocumentReader{}) }
+func readers() []sbom.Reader {
+	return append(launchReaders(), mcp.Scripts{}, mcp.Installed{}, sbom.DocumentReader{})
+}
 
 // readProject reads what is below the paths.
 func (p *program) readProject(ctx context.Context, args []string, sources sourceFlags, pol policy.Located, resolve func(context.Context, *sbom.Builder) error) (*project, error) {

@@ -281,11 +281,11 @@ func misread(data []byte, err error) (line int, plain error) {
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return at(e.ByteOffset), fmt.Errorf("JSON was expected: %w", e.Err)
 	}
-	if e, ok := errors.AsType[*exact.SemanticError](err); ok {
-		return at(e.ByteOffset), fmt.Errorf("%s is a JSON %s, which it may not be", cmp.Or(strings.ReplaceAll(strings.TrimPrefix(string(e.JSONPointer), "/"), "/", "."), "the whole"), e.JSONKind)
-	}
 	if e, ok := errors.AsType[*time.ParseError](err); ok {
 		return 0, fmt.Errorf("%s is no time as in RFC 3339: 2030-01-31T00:00:00Z was expected", e.Value)
+	}
+	if e, ok := errors.AsType[*exact.SemanticError](err); ok {
+		return at(e.ByteOffset), fmt.Errorf("%s is a JSON %s, which it may not be", cmp.Or(strings.ReplaceAll(strings.TrimPrefix(string(e.JSONPointer), "/"), "/", "."), "the whole"), e.JSONKind)
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return at(int64(len(data))), errors.New("it ends within its JSON")

@@ -68,7 +68,13 @@ func (d *document) crushScript(client string, data []byte) ([]entry, bool) {
 	return out, complete
 }
 
-func wordText(v *hujson.Value) string { return v.Value.(hujson.Literal).String() }
+func wordText(v *hujson.Value) string {
+	text, ok := v.Value.(hujson.Literal)
+	if !ok {
+		return ""
+	}
+	return text.String()
+}
 
 // crushServer makes of the words behind "mcp" the entry that crush.json would hold.
 func (d *document) crushServer(client string, words []hujson.Value) (entry, bool) {

@@ -71,17 +71,15 @@ func headerNames(o *hujson.Object) []string {
 // credential left out. A word with blanks in it is a command line of its own.
 func withoutCredentials(words []string) []string {
 	out := make([]string, len(words))
+	before := ""
 	for i, w := range words {
-		before := ""
-		if i > 0 {
-			before = words[i-1]
-		}
 		parts := textsOf(fieldsOf(word{text: w}))
 		if strings.ContainsFunc(strings.TrimSpace(w), unicode.IsSpace) && len(parts) > 1 && !givesValue(before) {
 			out[i] = strings.Join(withoutCredentials(parts), "\x00")
-			continue
+		} else {
+			out[i] = withoutCredential(before, w)
 		}
-		out[i] = withoutCredential(before, w)
+		before = w
 	}
 	return out
 }

@@ -114,8 +114,8 @@ func offsetOf(data []byte, line, column int) (int, bool) {
 // alone reports whether a spec is a word of its own: what stands around it cannot
 // be a part of it.
 func alone(text []byte, at, n int) bool {
-	before := at == 0 || bytes.IndexByte([]byte(" \t\"'=,:("), text[at-1]) >= 0
-	after := at+n == len(text) || bytes.IndexByte([]byte(" \t\"'\\,);&|"), text[at+n]) >= 0
+	before := at == 0 || strings.IndexByte(" \t\"'=,:(", text[at-1]) >= 0
+	after := at+n == len(text) || strings.IndexByte(" \t\"'\\,);&|", text[at+n]) >= 0
 	return before && after
 }
 
@@ -145,7 +145,7 @@ func characters(n notation, data []byte, start int) (begin, end int, ok bool) {
 		// YAML doubles a quote inside; no spec has one.
 		i := bytes.IndexByte(rest[1:], '\'')
 		return start + 1, start + 1 + i, i >= 0
-	case n != yamlNotation || bytes.IndexByte([]byte("|>&*!{["), rest[0]) >= 0:
+	case n != yamlNotation || strings.IndexByte("|>&*!{[", rest[0]) >= 0:
 		return 0, 0, false
 	}
 	// A plain text of YAML ends before a comment, and in a list in brackets before

@@ -8,12 +8,11 @@ import (
 // at finds the line and column of a mark in a text, which is removed.
 func at(t *testing.T, text string) (string, int, int) {
 	t.Helper()
-	i := strings.Index(text, "§")
-	if i < 0 {
+	before, after, ok := strings.Cut(text, "§")
+	if !ok {
 		t.Fatalf("no mark in %q", text)
 	}
-	before := text[:i]
-	return before + text[i+len("§"):], strings.Count(before, "\n") + 1, len(before) - strings.LastIndexByte(before, '\n')
+	return before + after, strings.Count(before, "\n") + 1, len(before) - strings.LastIndexByte(before, '\n')
 }
 
 func TestRewrite(t *testing.T) {

@@ -38,7 +38,7 @@ func TestSameAsBun(t *testing.T) {
 			continue
 		}
 		edges = append(edges, rest)
-		for _, id := range strings.Fields(rest) {
+		for id := range strings.FieldsSeq(rest) {
 			installed[id] = true
 		}
 	}

@@ -311,7 +311,7 @@ func (r *bunReader) addPackage(m *member, key, name string) {
 	if strings.HasPrefix(resolution, "@root:") {
 		resolution = name + resolution
 	}
-	spec := ""
+	var spec string
 	e.name, spec = splitRequest(resolution)
 	if !validName(e.name) || spec == "" {
 		r.invalid(elems[0].off, hintBun, "%s is not resolved to a package", quote(m.name))

@@ -298,9 +298,7 @@ func TestSameBytes(t *testing.T) {
 	for _, f := range hostileFormats() {
 		projects["made up "+f.name] = map[string]string{f.file: f.text, "package.json": hostileManifest}
 	}
-	for name, files := range sharedProjects(t) {
-		projects[name] = files
-	}
+	maps.Copy(projects, sharedProjects(t))
 	bare := func(inv *sbom.Inventory) string {
 		for _, in := range inv.Inputs {
 			in.SHA256 = "" // of the bytes, line ends included
@@ -360,6 +358,7 @@ func firstDifference(a, b string) string {
 // sharedProjects are the lockfiles of the shared test data, each with the files
 // around it; none where there is no such data.
 func sharedProjects(t *testing.T) map[string]map[string]string {
+	t.Helper()
 	dir := os.Getenv("COUNTERMARK_SHARED")
 	if dir == "" {
 		dir = filepath.Join("..", "..", "..", "shared")
@@ -376,7 +375,7 @@ func sharedProjects(t *testing.T) map[string]map[string]string {
 			if err != nil || e.IsDir() {
 				return err
 			}
-			data, err := os.ReadFile(p)
+			data, err := os.ReadFile(p) //nolint:gosec // test data that nobody moves
 			rel, _ := filepath.Rel(filepath.Join(dir, d.Name()), p)
 			files[filepath.ToSlash(rel)] = string(data)
 			return err

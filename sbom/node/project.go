@@ -480,15 +480,8 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 		l.problem(sbom.Unsupported, e.off, "check a folder that holds both projects",
 			"%s lies outside of the project, and npm does not lock what it depends on", l.label(e))
 	}
-	where := []sbom.Occurrence{l.occurrence(e.off, e.key)}
-	for _, n := range e.linked {
-		link := &l.entries[n]
-		where = append(where, l.occurrence(link.off, link.key))
-		c.Properties = append(c.Properties, sbom.Property{Name: PropertyPath, Value: link.key})
-		if link.installed() && link.folder != e.name {
-			c.Properties = append(c.Properties, sbom.Property{Name: PropertyAlias, Value: link.folder})
-		}
-	}
+	where, properties := l.places(e)
+	c.Properties = append(c.Properties, properties...)
 	c.Properties = append(c.Properties, e.properties...)
 	for _, patch := range e.patches {
 		c.Patches = append(c.Patches, sbom.Patch{Path: path.Join(at.dir, patch.Path)})
@@ -507,6 +500,21 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 		p.b.Place(path.Join(at.dir, l.entries[n].key), id, e.bins...)
 	}
 	return id
+}
+
+// places are where an entry stands in its lockfile: itself, and what links to it.
+func (l *lockfile) places(e *entry) ([]sbom.Occurrence, []sbom.Property) {
+	where := []sbom.Occurrence{l.occurrence(e.off, e.key)}
+	var properties []sbom.Property
+	for _, n := range e.linked {
+		link := &l.entries[n]
+		where = append(where, l.occurrence(link.off, link.key))
+		properties = append(properties, sbom.Property{Name: PropertyPath, Value: link.key})
+		if link.installed() && link.folder != e.name {
+			properties = append(properties, sbom.Property{Name: PropertyAlias, Value: link.folder})
+		}
+	}
+	return where, properties
 }
 
 // sourceOf says by which way the bytes of an entry arrive.
