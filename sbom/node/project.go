@@ -481,8 +481,7 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 			"%s lies outside of the project, and npm does not lock what it depends on", l.label(e))
 	}
 	where, properties := l.places(e)
-	c.Properties = append(c.Properties, properties...)
-	c.Properties = append(c.Properties, e.properties...)
+	c.Properties = slices.Concat(c.Properties, properties, e.properties)
 	for _, patch := range e.patches {
 		c.Patches = append(c.Patches, sbom.Patch{Path: path.Join(at.dir, patch.Path)})
 	}
