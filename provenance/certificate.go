@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -244,7 +245,7 @@ func readSLSA02(p object) claimed {
 		repository:   repository,
 		ref:          ref,
 		commit:       config.text("digest", "sha1"),
-		workflow:     config.text("entryPoint"),
+		workflow:     entryPoint(config.text("entryPoint"), repository, ref),
 		trigger:      cmp.Or(environment.text("GITHUB_EVENT_NAME"), gitlab.text("CI_PIPELINE_SOURCE")),
 		repositoryID: cmp.Or(environment.text("GITHUB_REPOSITORY_ID"), gitlab.text("CI_PROJECT_ID")),
 		ownerID:      environment.text("GITHUB_REPOSITORY_OWNER_ID"),
@@ -255,6 +256,22 @@ func readSLSA02(p object) claimed {
 		c.runs = append(c.runs, id+"-"+attempt)
 	}
 	return c
+}
+
+// entryPoint returns the path of a workflow. npm 9.4 wrote it as the certificate
+// does, OWNER/NAME/PATH@REF; what is around the path has to be the very repository
+// and ref of the source, else all of it stays and matches no certificate.
+func entryPoint(text, repository, ref string) string {
+	u, err := url.Parse(repository)
+	if err != nil || ref == "" || strings.Trim(u.Path, "/") == "" {
+		return text
+	}
+	path, own := strings.CutPrefix(text, strings.Trim(u.Path, "/")+"/")
+	path, same := strings.CutSuffix(path, "@"+ref)
+	if !own || !same {
+		return text
+	}
+	return path
 }
 
 // readMaterial reads the first of a build's materials, which is its source where

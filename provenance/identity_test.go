@@ -286,3 +286,25 @@ func TestRefAsFragment(t *testing.T) {
 		t.Errorf("another repository before the fragment: %s (%s)", got.State, got.Reason)
 	}
 }
+
+// npm 9.4 wrote the entry point as the certificate has it. Only the repository and
+// ref of the source itself may stand around the path.
+func TestEntryPoint(t *testing.T) {
+	const repository, ref, path = "https://github.com/acme/tool", "refs/tags/v1.0.0", ".github/workflows/publish.yml"
+	tests := []struct{ name, text, repository, ref, want string }{
+		{"a path", path, repository, ref, path},
+		{"as the certificate has it", "acme/tool/" + path + "@" + ref, repository, ref, path},
+		{"another repository", "evil/tool/" + path + "@" + ref, repository, ref, "evil/tool/" + path + "@" + ref},
+		{"a repository of another case", "Acme/tool/" + path + "@" + ref, repository, ref, "Acme/tool/" + path + "@" + ref},
+		{"another ref", "acme/tool/" + path + "@refs/heads/main", repository, ref, "acme/tool/" + path + "@refs/heads/main"},
+		{"no ref", "acme/tool/" + path, repository, ref, "acme/tool/" + path},
+		{"a path and a ref", path + "@" + ref, repository, ref, path + "@" + ref},
+		{"a source without ref", "acme/tool/" + path + "@", repository, "", "acme/tool/" + path + "@"},
+		{"a source without path", "/" + path + "@" + ref, "https://github.com", ref, "/" + path + "@" + ref},
+	}
+	for _, tt := range tests {
+		if got := entryPoint(tt.text, tt.repository, tt.ref); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
