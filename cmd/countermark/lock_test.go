@@ -113,3 +113,52 @@ func TestLockOfImages(t *testing.T) {
 		t.Errorf("it does not say that there is no such tag:\n%s", stderr)
 	}
 }
+
+// TestLockOfAFloatingLaunch: the registry says which version it gets now, that is
+// judged and pinned, and another version later is drift.
+func TestLockOfAFloatingLaunch(t *testing.T) {
+	w := newWorld(t)
+	sum := sha512.Sum512([]byte("tool"))
+	w.release("tool", "https://github.com/acme/tool", sum)
+	w.describe("tool", sum, func(d *npmtest.Details) { d.Tarball = w.url + "tool/-/tool-1.0.0.tgz" })
+	w.write("project/.mcp.json", []byte(`{"mcpServers": {"t": {"command": "npx", "args": ["-y", "tool"]}}}`))
+	w.write("project/countermark.yaml", []byte("version: 1\nsources: {tool: {repo: https://github.com/acme/tool}}\n"))
+	w.lockAgain(0)
+	for _, want := range []string{
+		`"version": "1.0.0"`, `"attested": true`, `"integrity": "sha512-` + base64.StdEncoding.EncodeToString(sum[:]),
+		`"repository": "https://github.com/acme/tool"`, `"closure": {`,
+	} {
+		if !strings.Contains(w.locked(), want) {
+			t.Errorf("the lock does not say %s:\n%s", want, w.locked())
+		}
+	}
+	w.lockAgain(0, "--check")
+
+	was := w.locked()
+	w.write("project/mcp.lock.json", []byte(strings.Replace(was, `"version": "1.0.0"`, `"version": "0.9.0"`, 1)))
+	if stdout := w.lockAgain(1, "--check"); !strings.Contains(stdout, "0.9.0") {
+		t.Errorf("another version is no drift:\n%s", stdout)
+	}
+	w.write("project/mcp.lock.json", []byte(was))
+
+	w.lockAgain(0, "--write")
+	pinned, err := os.ReadFile(filepath.Join(w.dir, "project", ".mcp.json"))
+	if err != nil || !strings.Contains(string(pinned), `"tool@1.0.0"`) {
+		t.Errorf("not pinned: %v\n%s", err, pinned)
+	}
+	w.lockAgain(0, "--check")
+}
+
+// A launch of a name that the registry does not know is unknown, and says so.
+func TestLockOfAPhantom(t *testing.T) {
+	w := newWorld(t)
+	w.write("project/.mcp.json", []byte(`{"mcpServers": {"t": {"command": "npx", "args": ["-y", "nobody-has-this"]}}}`))
+	var out, errs strings.Builder
+	code := w.program(&out, &errs).run(t.Context(), []string{
+		"lock", "--trusted-root", filepath.Join(w.dir, "root.json"), "--npm-keys", filepath.Join(w.dir, "keys.json"),
+		"--registry", w.url, filepath.Join(w.dir, "project"),
+	})
+	if code != 3 || !strings.Contains(errs.String(), "nobody-has-this") || !strings.Contains(errs.String(), "check the name") {
+		t.Errorf("exit code %d\n%s", code, &errs)
+	}
+}

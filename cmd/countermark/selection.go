@@ -1,14 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+
+	"github.com/package-url/packageurl-go"
 
 	"countermark/policy"
 	"countermark/provenance"
 	"countermark/provenance/oci"
 	"countermark/sbom"
+	"countermark/sbom/closure"
 	"countermark/sbom/mcp/lock"
 )
 
@@ -23,7 +28,8 @@ type selection struct {
 
 	facts    func(*sbom.Component, sbom.Launch) lock.Known // what proofs say of the components
 	selected map[request]lock.Known
-	reasons  map[request]string // why nothing was selected
+	reasons  map[request]string   // why nothing was selected
+	versions []provenance.Subject // that floating launches of npm get, by the reference that chosen makes
 }
 
 // request is what a launch asks for. Launches of one package without a version can
@@ -41,8 +47,8 @@ func (s *selection) find(ctx context.Context) error {
 	for _, c := range configuredServers(s.inventory) {
 		for _, l := range c.Server.Launches {
 			launched[l.Ref] = l.Ref != ""
-			if component := byRef[l.Ref]; component != nil && component.Version == "" {
-				s.choose(ctx, component, l)
+			if component := byRef[l.Ref]; component != nil && (component.Version == "" || l.Kind == sbom.KindNPM && l.Pin == sbom.PinExact) {
+				s.choose(ctx, c.Server, component, l)
 			}
 		}
 	}
@@ -52,23 +58,23 @@ func (s *selection) find(ctx context.Context) error {
 			subjects = append(subjects, subject)
 		}
 	}
-	results, err := s.evidence.run(ctx, subjects, s.jobs, s.expect, s.watch)
+	results, err := s.evidence.run(ctx, slices.Concat(subjects, s.versions), s.jobs, s.expect, s.watch)
 	if err != nil {
 		return err
 	}
 	s.facts = policy.LockFacts(results)
-	return nil
+	return ctx.Err()
 }
 
 var errOffline = errors.New("no registry was asked; run again without --offline")
 
 // choose finds out what a floating launch selects.
-func (s *selection) choose(ctx context.Context, c *sbom.Component, l sbom.Launch) {
+func (s *selection) choose(ctx context.Context, server *sbom.Server, c *sbom.Component, l sbom.Launch) {
 	key := request{l.Ref, l.Request}
 	if _, ok := s.reasons[key]; ok {
 		return
 	}
-	known, err := s.ask(ctx, c, l)
+	known, err := s.ask(ctx, server, c, l)
 	if err != nil {
 		s.reasons[key] = err.Error()
 		return
@@ -76,12 +82,14 @@ func (s *selection) choose(ctx context.Context, c *sbom.Component, l sbom.Launch
 	s.reasons[key], s.selected[key] = "", known
 }
 
-func (s *selection) ask(ctx context.Context, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
+func (s *selection) ask(ctx context.Context, server *sbom.Server, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
 	switch {
 	case s.evidence.offline:
 		return lock.Known{}, errOffline
 	case l.Kind == sbom.KindOCI && l.Pin == sbom.PinTag:
 		return s.tag(ctx, c, l)
+	case l.Kind == sbom.KindNPM && c.Ecosystem == sbom.NPM && s.evidence.npm != nil:
+		return s.install(ctx, server, c, l)
 	default:
 		return lock.Known{}, fmt.Errorf("what a spec of the kind %s selects is not asked for by this version; pin it", l.Kind)
 	}
@@ -102,15 +110,72 @@ func (s *selection) tag(ctx context.Context, c *sbom.Component, l sbom.Launch) (
 	return lock.Known{Digest: digest}, err
 }
 
+var errOwnRegistry = errors.New("it comes from a registry that the launch itself chooses, which is not asked; take that out of the launch")
+
+// install finds out what npm would install for a launch.
+func (s *selection) install(ctx context.Context, server *sbom.Server, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
+	if slices.ContainsFunc(server.Risks, func(r sbom.Risk) bool { return r.Code == sbom.RiskRegistry }) {
+		return lock.Known{}, errOwnRegistry
+	}
+	got, err := closure.Resolve(ctx, s.evidence.npm, []closure.Request{{Name: c.Name, Spec: l.Request}}, closure.Options{})
+	if err != nil {
+		return lock.Known{}, err
+	}
+	root := got.Package(got.Roots[0])
+	if root == nil {
+		return lock.Known{}, unresolved(got)
+	}
+	known := lock.Known{Version: root.Version, Integrity: lock.SHA512(root.Integrity)}
+	if got.Complete() && closure.PlacesAsNPM(l.Launcher) {
+		known.Closure = &lock.Closure{Packages: map[string]string{}}
+		for _, p := range got.Packages {
+			if p.Path != root.Path && p.Link == "" {
+				known.Closure.Packages[p.Name+"@"+p.Version] = lock.SHA512(p.Integrity)
+			}
+		}
+	}
+	if c.Version == "" {
+		purl, err := packageurl.FromString(c.PURL)
+		if err != nil {
+			return lock.Known{}, err
+		}
+		purl.Version = root.Version
+		subject := provenance.Subject{Ref: chosen(l), PURL: purl.ToString(), Ecosystem: sbom.NPM, Name: c.Name, Version: root.Version}
+		s.versions = append(s.versions, subject)
+	}
+	return known, nil
+}
+
+// unresolved says why a launch gets nothing.
+func unresolved(got *closure.Closure) error {
+	for _, u := range got.Unresolved {
+		if u.From == "" {
+			return fmt.Errorf("%s: %s; check the name and the version", u.Name, u.Reason)
+		}
+	}
+	return errors.New("the registry did not say which version it gets; check the name and the version")
+}
+
+// chosen is the reference of what a floating launch gets. No component has such a
+// one.
+func chosen(l sbom.Launch) string { return "chosen:" + l.Ref + " " + l.Request }
+
 // known is what was found out about a launch.
 func (s *selection) known(server *sbom.Component, l sbom.Launch) lock.Known {
 	out := s.facts(server, l)
-	if chosen, ok := s.selected[request{l.Ref, l.Request}]; ok && l.Ref != "" {
-		source := out.Source
-		out = chosen
-		if out.Source == nil {
-			out.Source = source
+	selected, ok := s.selected[request{l.Ref, l.Request}]
+	switch {
+	case !ok || l.Ref == "":
+	case l.Pin == sbom.PinExact:
+		out.Closure = selected.Closure
+	default:
+		proven := s.facts(server, sbom.Launch{Ref: chosen(l)})
+		selected.Attested = proven.Attested
+		selected.Source = cmp.Or(proven.Source, out.Source)
+		if proven.Integrity != "" {
+			selected.Integrity = proven.Integrity
 		}
+		out = selected
 	}
 	return out
 }

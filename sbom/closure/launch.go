@@ -39,6 +39,10 @@ type Launches struct {
 	Options Options
 }
 
+// PlacesAsNPM reports whether a launcher installs as npm does. Others (bunx, pnpm
+// dlx, …) place packages by rules of their own.
+func PlacesAsNPM(launcher string) bool { return slices.Contains(placesAsNPM, launcher) }
+
 // placesAsNPM are the launchers whose installation is npm's. Descriptors of
 // servers name none, and their clients start npx.
 var placesAsNPM = []string{"npx", "npm exec", "npm x", ""}
@@ -148,7 +152,7 @@ func (x *extension) add(ctx context.Context, launched sbom.Launched, in installa
 			problem(sbom.Warning, "check the name and the version", "%s: %s", u.Name, u.why())
 		}
 	}
-	if !slices.Contains(placesAsNPM, in.launcher) {
+	if !PlacesAsNPM(in.launcher) {
 		problem(sbom.Warning, "", "what %s installs beside %s is not known: it follows rules of its own", in.launcher, in)
 		c = c.rootsOnly()
 	}

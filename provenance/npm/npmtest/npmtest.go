@@ -10,6 +10,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -254,13 +255,14 @@ func (r *Registry) document(path string) any {
 		return manifest(name, v, versions[v])
 	}
 	all, times := map[string]any{}, map[string]string{}
+	latest := slices.Max(slices.Collect(maps.Keys(versions))) // as texts: enough for the versions of tests
 	for v, x := range versions {
 		all[v] = manifest(name, v, x)
 		if x.details.Published != "" {
 			times[v] = x.details.Published
 		}
 	}
-	return map[string]any{"_id": name, "name": name, "dist-tags": map[string]string{}, "versions": all, "time": times, "readme": "Read me"}
+	return map[string]any{"_id": name, "name": name, "dist-tags": map[string]string{"latest": latest}, "versions": all, "time": times, "readme": "Read me"}
 }
 
 func (r *Registry) attestations(spec string) any {
