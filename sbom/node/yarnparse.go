@@ -17,7 +17,7 @@ import (
 // Limits of a yarn.lock. The format needs three levels.
 const (
 	maxYarnDepth = 10
-	maxYarnLines = 4 << 20  // that say anything, of yarn 1's form
+	maxYarnLines = 1 << 20  // that say anything, of yarn 1's form: each becomes a node in memory
 	maxYarnBytes = 32 << 20 // of the YAML form, since every word of it becomes a node of YAML's
 )
 
