@@ -10,9 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"countermark/provenance"
+	"countermark/sbom/jsonstream"
 )
 
 // Limits of what is kept of a packument.
@@ -78,32 +77,30 @@ func (p *packument) others(version string) []provenance.Release {
 // one they take.
 func readPackument(r io.Reader, name string) (*packument, error) {
 	p := &packument{times: map[string]time.Time{}}
-	// Lone surrogates are in many a readme; nothing that is kept is one. Repeated
-	// keys are looked for below, since the decoder would remember every key of a
-	// document, and a hostile one has millions.
-	s := stream{jsontext.NewDecoder(r, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))}
+	s := stream{jsonstream.New(r)}
 	versions := false
-	err := s.object(maxMembers, func(key string) (err error) {
+	err := s.Object(maxMembers, func(key string) (err error) {
 		switch key {
 		case "name":
 			p.name, err = s.text()
 		case "versions":
 			versions = true
-			err = s.object(maxReleases, func(version string) error { return p.version(s, version) })
+			err = s.Object(maxReleases, func(version string) error { return p.version(s, version) })
 		case "time":
-			err = s.object(maxReleases+2, func(version string) error { return p.time(s, version) })
+			err = s.Object(maxReleases+2, func(version string) error { return p.time(s, version) })
 		default:
-			err = s.skip()
+			err = s.Skip()
 		}
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%w: text behind the JSON", errAnswer)
+	if err == nil {
+		err = s.End()
 	}
 	switch {
+	case errors.Is(err, jsonstream.ErrSyntax):
+		return nil, errNoJSON
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errAnswer, err)
 	case p.name != name:
 		return nil, fmt.Errorf("%w: the metadata is of another package", errAnswer)
 	case !versions:
@@ -115,7 +112,7 @@ func readPackument(r io.Reader, name string) (*packument, error) {
 func (p *packument) version(s stream, version string) error {
 	r := &release{key: version}
 	p.releases = append(p.releases, r)
-	return s.object(maxMembers, func(key string) (err error) {
+	return s.Object(maxMembers, func(key string) (err error) {
 		switch key {
 		case "name":
 			r.name, err = s.text()
@@ -128,16 +125,16 @@ func (p *packument) version(s stream, version string) error {
 		case "_npmUser":
 			err = s.publisher(&r.Publisher)
 		case "maintainers":
-			err = s.list(maxMaintainers, func() error {
+			err = s.List(maxMaintainers, func() error {
 				name, err := s.textOr("name")
 				r.Maintainers = append(r.Maintainers, name)
 				return err
 			})
 		case "dist":
-			r.dist = s.PeekKind() == '{'
+			r.dist = s.Kind() == '{'
 			err = s.dist(&r.Metadata)
 		default:
-			err = s.skip()
+			err = s.Skip()
 		}
 		return err
 	})
@@ -152,89 +149,24 @@ func (p *packument) time(s stream, version string) error {
 	return err
 }
 
-// stream reads JSON in pieces. A value of another type than is asked for is read
-// over: what it would say is not said.
-type stream struct{ *jsontext.Decoder }
-
-// object reads an object, whose values member takes by their names. Another
-// value than an object has no members; at the top it is refused.
-func (s stream) object(limit int, member func(name string) error) error {
-	if s.PeekKind() != '{' {
-		if s.StackDepth() > 0 {
-			return s.skip()
-		}
-		if s.PeekKind() == 0 {
-			return errNoJSON
-		}
-		return fmt.Errorf("%w: no JSON object", errAnswer)
-	}
-	if _, err := s.ReadToken(); err != nil {
-		return errNoJSON
-	}
-	seen := map[string]struct{}{}
-	for s.PeekKind() != '}' {
-		token, err := s.ReadToken()
-		if err != nil {
-			return errNoJSON
-		}
-		name := token.String()
-		if _, twice := seen[name]; twice {
-			return errTwice
-		}
-		if len(seen) == limit {
-			return fmt.Errorf("%w: more than %d members", errAnswer, limit)
-		}
-		seen[name] = struct{}{}
-		if err := member(name); err != nil {
-			return err
-		}
-	}
-	_, err := s.ReadToken()
-	return noJSON(err)
-}
-
-// list reads an array, whose values element takes.
-func (s stream) list(limit int, element func() error) error {
-	if s.PeekKind() != '[' {
-		return s.skip()
-	}
-	if _, err := s.ReadToken(); err != nil {
-		return errNoJSON
-	}
-	for n := 0; s.PeekKind() != ']'; n++ {
-		if n == limit {
-			return fmt.Errorf("%w: a list of more than %d", errAnswer, limit)
-		}
-		if err := element(); err != nil {
-			return err
-		}
-	}
-	_, err := s.ReadToken()
-	return noJSON(err)
-}
+// stream reads a packument in pieces.
+type stream struct{ jsonstream.Reader }
 
 // text reads a string, cut where it is longer than any that means something, ""
 // for any other value.
 func (s stream) text() (string, error) {
-	if s.PeekKind() != '"' {
-		return "", s.skip()
-	}
-	token, err := s.ReadToken()
-	if err != nil {
-		return "", errNoJSON
-	}
-	text := token.String()
-	return strings.Clone(text[:min(len(text), maxMetaText)]), nil
+	text, _, err := s.Text(maxMetaText)
+	return text, err
 }
 
 // textOr reads a string, or that member of an object.
 func (s stream) textOr(member string) (text string, err error) {
-	if s.PeekKind() != '{' {
+	if s.Kind() != '{' {
 		return s.text()
 	}
-	err = s.object(maxMembers, func(key string) (err error) {
+	err = s.Object(maxMembers, func(key string) (err error) {
 		if key != member {
-			return s.skip()
+			return s.Skip()
 		}
 		text, err = s.text()
 		return err
@@ -242,26 +174,15 @@ func (s stream) textOr(member string) (text string, err error) {
 	return text, err
 }
 
-func (s stream) skip() error { return noJSON(s.SkipValue()) }
-
-// noJSON words the decoder's errors, which would quote what the other side sent.
-// Those of the reader below are remembered there.
-func noJSON(err error) error {
-	if err != nil {
-		return errNoJSON
-	}
-	return nil
-}
-
 func (s stream) publisher(p *provenance.Publisher) error {
-	return s.object(maxMembers, func(key string) (err error) {
+	return s.Object(maxMembers, func(key string) (err error) {
 		switch key {
 		case "name":
 			p.Name, err = s.text()
 		case "trustedPublisher":
 			p.Trusted, err = s.textOr("id")
 		default:
-			err = s.skip()
+			err = s.Skip()
 		}
 		return err
 	})
@@ -269,7 +190,7 @@ func (s stream) publisher(p *provenance.Publisher) error {
 
 func (s stream) dist(m *provenance.Metadata) error {
 	shasum := ""
-	err := s.object(maxMembers, func(key string) (err error) {
+	err := s.Object(maxMembers, func(key string) (err error) {
 		switch key {
 		case "integrity":
 			m.Integrity, err = s.text()
@@ -278,12 +199,12 @@ func (s stream) dist(m *provenance.Metadata) error {
 		case "tarball":
 			m.Tarball, err = s.text()
 		case "attestations":
-			m.Attested = s.PeekKind() != 'n'
-			err = s.skip()
+			m.Attested = s.Kind() != 'n'
+			err = s.Skip()
 		case "signatures":
-			err = s.list(maxSignatures, func() error { return s.signature(m) })
+			err = s.List(maxSignatures, func() error { return s.signature(m) })
 		default:
-			err = s.skip()
+			err = s.Skip()
 		}
 		return err
 	})
@@ -293,7 +214,7 @@ func (s stream) dist(m *provenance.Metadata) error {
 
 func (s stream) signature(m *provenance.Metadata) error {
 	var x provenance.RegistrySignature
-	err := s.object(maxMembers, func(key string) (err error) {
+	err := s.Object(maxMembers, func(key string) (err error) {
 		switch key {
 		case "keyid":
 			x.KeyID, err = s.text()
@@ -302,7 +223,7 @@ func (s stream) signature(m *provenance.Metadata) error {
 			text, err = s.text()
 			x.Signature, _ = base64.StdEncoding.DecodeString(text) // what is none verifies nothing
 		default:
-			err = s.skip()
+			err = s.Skip()
 		}
 		return err
 	})

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"countermark/sbom/jsonstream"
 )
 
 // Request is one package that a launch names.
@@ -59,7 +61,7 @@ type Source interface {
 var ErrNotFound = errors.New("no package of this name")
 
 // ErrLimit says that a closure is larger than anything real.
-var ErrLimit = errors.New("limit reached")
+var ErrLimit = jsonstream.ErrLimit
 
 // Closure is what npm would install.
 type Closure struct {

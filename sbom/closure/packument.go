@@ -8,7 +8,8 @@ import (
 	"strings"
 
 	"deps.dev/util/semver"
-	"github.com/go-json-experiment/json/jsontext"
+
+	"countermark/sbom/jsonstream"
 )
 
 // Packument is what resolving needs of a package's metadata. Both forms that
@@ -56,26 +57,23 @@ type Dependency struct {
 	Name, Spec string
 }
 
-var (
-	errNoJSON = errors.New("no valid JSON")
-	errAnswer = errors.New("not a packument")
-)
+var errAnswer = errors.New("not a packument")
 
 // ReadPackument reads the metadata of a package, in full or abbreviated, as a
-// stream. What it keeps is little of what it reads. A document of another package
-// is an error; a version that makes no sense is marked as such, since it matters
+// stream. What it keeps is little of what it reads. A document of another package,
+// or with a key twice in what is kept, is an error; a version that makes no sense is marked as such, since it matters
 // only where it would be picked.
 func ReadPackument(r io.Reader, name string) (*Packument, error) {
 	p := &Packument{Tags: map[string]string{}, Versions: map[string]*Manifest{}}
 	bounded := &io.LimitedReader{R: r, N: maxPackument + 1}
-	s := stream{jsontext.NewDecoder(bounded, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))}
+	s := stream{jsonstream.New(bounded)}
 	versions := false
-	err := s.object(maxVersions, func(key string) (err error) {
+	err := s.Object(maxVersions, func(key string) (err error) {
 		switch key {
 		case "name":
 			p.Name, _, err = s.text()
 		case "dist-tags":
-			err = s.object(maxVersions, func(tag string) error {
+			err = s.Object(maxVersions, func(tag string) error {
 				version, ok, err := s.text()
 				if ok {
 					p.Tags[tag] = version
@@ -84,7 +82,7 @@ func ReadPackument(r io.Reader, name string) (*Packument, error) {
 			})
 		case "versions":
 			versions = true
-			err = s.object(maxVersions, func(version string) error {
+			err = s.Object(maxVersions, func(version string) error {
 				m := &Manifest{}
 				p.Versions[version] = m
 				err := s.manifest(m)
@@ -92,20 +90,21 @@ func ReadPackument(r io.Reader, name string) (*Packument, error) {
 				return err
 			})
 		default:
-			err = s.skip()
+			err = s.Skip()
 		}
 		return err
 	})
 	switch {
 	case bounded.N == 0:
 		return nil, fmt.Errorf("%w: larger than %d bytes", ErrLimit, maxPackument)
-	case err != nil:
-		return nil, err
-	}
-	if _, err := s.ReadToken(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%w: text behind the JSON", errAnswer)
+	case err == nil:
+		err = s.End()
 	}
 	switch {
+	case errors.Is(err, ErrLimit):
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errAnswer, err)
 	case p.Name != name:
 		return nil, fmt.Errorf("%w: it is of another package", errAnswer)
 	case !versions:
@@ -140,21 +139,21 @@ func (m *Manifest) bundles(name string) bool {
 }
 
 func (s stream) manifest(m *Manifest) error {
-	if s.PeekKind() != '{' {
+	if s.Kind() != '{' {
 		m.Invalid = "it is no object"
 	}
-	return s.object(maxDependencies, func(key string) (err error) {
+	return s.Object(maxDependencies, func(key string) (err error) {
 		switch key {
 		case "name":
 			m.Name, _, err = s.text()
 		case "version":
 			m.Version, _, err = s.text()
 		case "dependencies":
-			m.Dependencies, err = s.dependencies(m, m.Dependencies)
+			m.Dependencies, err = s.dependencies(m)
 		case "optionalDependencies":
-			m.Optional, err = s.dependencies(m, m.Optional)
+			m.Optional, err = s.dependencies(m)
 		case "peerDependencies":
-			m.Peers, err = s.dependencies(m, m.Peers)
+			m.Peers, err = s.dependencies(m)
 		case "peerDependenciesMeta":
 			err = s.peerMeta(m)
 		case "bundleDependencies", "bundledDependencies":
@@ -178,28 +177,21 @@ func (s stream) manifest(m *Manifest) error {
 		case "dist":
 			err = s.dist(m)
 		default:
-			err = s.skip()
+			err = s.Skip()
 		}
 		return err
 	})
 }
 
-// dependencies reads an object of specs. In a second object of the same name the
-// first is forgotten, as in JSON.parse.
-func (s stream) dependencies(m *Manifest, list []Dependency) ([]Dependency, error) {
-	list = list[:0]
-	err := s.object(maxDependencies, func(name string) error {
+// dependencies reads an object of specs.
+func (s stream) dependencies(m *Manifest) (list []Dependency, err error) {
+	err = s.Object(maxDependencies, func(name string) error {
 		spec, ok, err := s.text()
 		if !ok || len(spec) >= maxSpec {
 			m.Invalid = "a dependency has no usable version"
 		}
 		if !validName(name) {
 			m.Invalid = "a dependency has no valid name"
-		}
-		i := slices.IndexFunc(list, func(d Dependency) bool { return d.Name == name })
-		if i >= 0 {
-			list[i].Spec = spec
-			return err
 		}
 		list = append(list, Dependency{strings.Clone(name), spec})
 		return err
@@ -208,11 +200,10 @@ func (s stream) dependencies(m *Manifest, list []Dependency) ([]Dependency, erro
 }
 
 func (s stream) peerMeta(m *Manifest) error {
-	m.OptionalPeer = nil
-	return s.object(maxDependencies, func(name string) error {
-		return s.object(maxDependencies, func(key string) error {
+	return s.Object(maxDependencies, func(name string) error {
+		return s.Object(maxDependencies, func(key string) error {
 			if key != "optional" {
-				return s.skip()
+				return s.Skip()
 			}
 			optional, err := s.truth()
 			if optional {
@@ -227,7 +218,7 @@ func (s stream) peerMeta(m *Manifest) error {
 }
 
 func (s stream) bundle(m *Manifest) (err error) {
-	if s.PeekKind() == '[' {
+	if s.Kind() == '[' {
 		m.Bundled, err = s.texts()
 		return err
 	}
@@ -237,21 +228,21 @@ func (s stream) bundle(m *Manifest) (err error) {
 
 // engines is an object; very old packages have a list, which npm does not read.
 func (s stream) engines(m *Manifest) error {
-	return s.object(maxDependencies, func(key string) (err error) {
+	return s.Object(maxDependencies, func(key string) (err error) {
 		switch key {
 		case "node":
 			m.Node, _, err = s.text()
 		case "npm":
 			m.NPM, _, err = s.text()
 		default:
-			err = s.skip()
+			err = s.Skip()
 		}
 		return err
 	})
 }
 
 func (s stream) deprecated(m *Manifest) (err error) {
-	if s.PeekKind() == '"' {
+	if s.Kind() == '"' {
 		m.Deprecated, _, err = s.text()
 		return err
 	}
@@ -264,7 +255,7 @@ func (s stream) deprecated(m *Manifest) (err error) {
 
 // scripts stand in the full form only, where hasInstallScript does not.
 func (s stream) scripts(m *Manifest) error {
-	return s.object(maxDependencies, func(key string) error {
+	return s.Object(maxDependencies, func(key string) error {
 		script, _, err := s.text()
 		if key == "preinstall" || key == "install" || key == "postinstall" {
 			m.InstallScript = m.InstallScript || script != ""
@@ -275,7 +266,7 @@ func (s stream) scripts(m *Manifest) error {
 
 func (s stream) dist(m *Manifest) error {
 	shasum := ""
-	err := s.object(maxDependencies, func(key string) (err error) {
+	err := s.Object(maxDependencies, func(key string) (err error) {
 		switch key {
 		case "integrity":
 			m.Integrity, _, err = s.text()
@@ -284,7 +275,7 @@ func (s stream) dist(m *Manifest) error {
 		case "tarball":
 			m.Tarball, _, err = s.text()
 		default:
-			err = s.skip()
+			err = s.Skip()
 		}
 		return err
 	})
@@ -294,103 +285,39 @@ func (s stream) dist(m *Manifest) error {
 	return err
 }
 
-// stream reads JSON in pieces. A value of another type than is asked for is read
-// over: what it would say is not said.
-type stream struct{ *jsontext.Decoder }
-
-// object reads an object, whose values member takes by their names. Another value
-// has no members; at the top it is refused.
-func (s stream) object(limit int, member func(name string) error) error {
-	if s.PeekKind() != '{' {
-		if s.StackDepth() > 0 {
-			return s.skip()
-		}
-		if s.PeekKind() == 0 {
-			return errNoJSON
-		}
-		return fmt.Errorf("%w: no JSON object", errAnswer)
-	}
-	if _, err := s.ReadToken(); err != nil {
-		return errNoJSON
-	}
-	for n := 0; s.PeekKind() != '}'; n++ {
-		token, err := s.ReadToken()
-		if err != nil {
-			return errNoJSON
-		}
-		if n == limit {
-			return fmt.Errorf("%w: more than %d members", ErrLimit, limit)
-		}
-		if err := member(token.String()); err != nil {
-			return err
-		}
-	}
-	_, err := s.ReadToken()
-	return noJSON(err)
-}
+// stream reads a packument in pieces.
+type stream struct{ jsonstream.Reader }
 
 // text reads a string; ok is false for any other value. Longer ones than any that
 // means something are cut.
-func (s stream) text() (text string, ok bool, err error) {
-	if s.PeekKind() != '"' {
-		return "", false, s.skip()
-	}
-	token, err := s.ReadToken()
-	if err != nil {
-		return "", false, errNoJSON
-	}
-	text = token.String()
-	return strings.Clone(text[:min(len(text), maxText)]), true, nil
-}
+func (s stream) text() (text string, ok bool, err error) { return s.Text(maxText) }
 
 // texts reads a list of strings, or one string.
 func (s stream) texts() ([]string, error) {
-	if s.PeekKind() == '"' {
+	if s.Kind() == '"' {
 		text, _, err := s.text()
 		return []string{text}, err
 	}
-	if s.PeekKind() != '[' {
-		return nil, s.skip()
-	}
-	if _, err := s.ReadToken(); err != nil {
-		return nil, errNoJSON
-	}
 	var out []string
-	for s.PeekKind() != ']' {
-		if len(out) == maxList {
-			return nil, fmt.Errorf("%w: a list of more than %d", ErrLimit, maxList)
-		}
+	err := s.List(maxList, func() error {
 		text, ok, err := s.text()
-		if err != nil {
-			return nil, err
-		}
 		if ok {
 			out = append(out, text)
 		}
-	}
-	_, err := s.ReadToken()
-	return out, noJSON(err)
+		return err
+	})
+	return out, err
 }
 
 // truth reads what JavaScript takes for true.
 func (s stream) truth() (bool, error) {
-	switch kind := s.PeekKind(); kind {
+	switch kind := s.Kind(); kind {
 	case '{', '[':
-		return true, s.skip()
+		return true, s.Skip()
 	case '"':
 		text, _, err := s.text()
 		return text != "", err
 	default:
-		return kind == 't', s.skip()
+		return kind == 't', s.Skip()
 	}
-}
-
-func (s stream) skip() error { return noJSON(s.SkipValue()) }
-
-// noJSON words the decoder's errors, which would quote what the other side sent.
-func noJSON(err error) error {
-	if err != nil {
-		return errNoJSON
-	}
-	return nil
 }

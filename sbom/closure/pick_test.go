@@ -134,8 +134,11 @@ func TestReadPackument(t *testing.T) {
 
 func TestReadPackumentRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		``:                                 "no valid JSON",
-		`{"name": "x", "versions": {`:      "no valid JSON",
+		``:                            "not a packument: no JSON",
+		`{"name": "x", "versions": {`: "not a packument: no JSON",
+		`{"name": "x", "name": "x"}`:  "not a packument: a key occurs twice",
+		`{"name": "x", "versions": {"1.0.0": {"dist": {"integrity": "a"}, "dist": {"tarball": "b"}}}}`: "not a packument: a key occurs twice",
+		`{"name": "x", "versions": {"1.0.0": {"dependencies": {"a": "1", "a": "2"}}}}`:                 "not a packument: a key occurs twice",
 		`[]`:                               "not a packument: no JSON object",
 		`{"name": "y", "versions": {}}`:    "not a packument: it is of another package",
 		`{"name": "x"}`:                    "not a packument: no versions",
