@@ -18,10 +18,20 @@
 //	cmd/countermark     one file a command: flags in, library call, output out
 //	sbom                the inventory, and CycloneDX
 //	  sbom/node         lockfiles → inventory
-//	  sbom/mcp          MCP client configurations → inventory
+//	  sbom/mcp          MCP client configurations, and launches in scripts → inventory
+//	    sbom/mcp/lock   mcp.lock.json, and what differs from it
+//	  sbom/closure      what npm would install for a launch
+//	  sbom/bom          CycloneDX of any tool, read, converted and merged
+//	  sbom/diff         two documents → what differs
+//	  sbom/score        a document → what NTIA, CISA and BSI miss in it
+//	  sbom/jsonstream   large JSON of strangers, in pieces
 //	  sbom/visible      foreign text → text that can be shown
 //	provenance          subjects, expectations, states: the verifier
 //	  provenance/npm    the npm registry, and where its attestations are found
+//	  provenance/pypi   Python indexes, and PEP 740
+//	  provenance/oci    container registries, and their referrers
+//	  provenance/layout in-toto layouts and links
+//	  provenance/cache  what registries answered, kept and verified again
 //	  provenance/trust  the trusted root and the npm keys
 //	policy              the policy file, the rules, the verdict
 //	  policy/advisory   known-malicious versions

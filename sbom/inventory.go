@@ -233,7 +233,7 @@ const (
 	Invalid     ProblemCode = "invalid"     // it is not what its name promises, or a limit was reached
 	Unsupported ProblemCode = "unsupported" // recognised, but not read by this version
 	NoLockfile  ProblemCode = "no-lockfile" // a manifest with dependencies that no lockfile pins
-	Unresolved  ProblemCode = "unresolved"  // a registry was asked what a launch would fetch, and did not answer
+	Unresolved  ProblemCode = "unresolved"  // a registry was asked what a launch would fetch, and not all of it is known
 	Warning     ProblemCode = "warning"     // odd, but read in full
 )
 

@@ -414,12 +414,14 @@ func (p *program) incomplete(project *project, s *selection, today []*lock.Lock)
 			continue
 		}
 		for i := range server.Launches {
-			what := server.Launches[i].Missing()
+			what, subject := server.Launches[i].Missing(), server.Launches[i].Spec
+			if len(what) == 0 && server.Launches[i].Closure == nil && s.incomplete(c, subject) {
+				what = []string{"closure"}
+			}
 			if len(what) == 0 {
 				continue
 			}
 			missing = true
-			subject := server.Launches[i].Spec
 			p.message(&exitError{
 				message: fmt.Sprintf("%sserver %s: the lock does not say the %s of %s", where(c), c.Server.Name, strings.Join(what, " and "), subject),
 				hints:   []string{s.hint(c, subject)},

@@ -43,6 +43,7 @@ func TestLockFindsWhatTheRegistryChanged(t *testing.T) {
 	w := newWorld(t)
 	sum := sha512.Sum512([]byte("tool"))
 	w.release("tool", "https://github.com/acme/tool", sum)
+	w.describe("tool", sum, func(d *npmtest.Details) { d.Tarball = w.url + "tool/-/tool-1.0.0.tgz" })
 	w.write("project/.mcp.json", []byte(`{"mcpServers": {"t": {"command": "npx", "args": ["-y", "tool@1.0.0"]}}}`))
 	w.write("project/countermark.yaml", []byte("version: 1\nsources: {tool: {repo: https://github.com/acme/tool}}\n"))
 	w.lockAgain(0)
@@ -159,6 +160,24 @@ func TestLockOfAPhantom(t *testing.T) {
 		"--registry", w.url, filepath.Join(w.dir, "project"),
 	})
 	if code != 3 || !strings.Contains(errs.String(), "nobody-has-this") || !strings.Contains(errs.String(), "check the name") {
+		t.Errorf("exit code %d\n%s", code, &errs)
+	}
+}
+
+// TestLockWithoutAClosure: what comes with a launch is not known, and a lock without it
+// is never written as if it were whole.
+func TestLockWithoutAClosure(t *testing.T) {
+	w := newWorld(t)
+	sum := sha512.Sum512([]byte("tool"))
+	w.release("tool", "https://github.com/acme/tool", sum) // its metadata names no tarball, so npm could not install it
+	w.write("project/.mcp.json", []byte(`{"mcpServers": {"t": {"command": "npx", "args": ["-y", "tool@1.0.0"]}}}`))
+	w.write("project/countermark.yaml", []byte("version: 1\nsources: {tool: {repo: https://github.com/acme/tool}}\n"))
+	var out, errs strings.Builder
+	code := w.program(&out, &errs).run(t.Context(), []string{
+		"lock", "--trusted-root", filepath.Join(w.dir, "root.json"), "--npm-keys", filepath.Join(w.dir, "keys.json"),
+		"--registry", w.url, filepath.Join(w.dir, "project"),
+	})
+	if code != 3 || !strings.Contains(errs.String(), "the lock does not say the closure of tool@1.0.0") || !strings.Contains(errs.String(), "hint: tool: the metadata") {
 		t.Errorf("exit code %d\n%s", code, &errs)
 	}
 }

@@ -363,6 +363,6 @@ func nothing(path string) *exitError {
 	return &exitError{
 		code:    exitNothing,
 		message: path + ": holds nothing to check",
-		hints:   []string{"expected a package-lock.json, an npm-shrinkwrap.json or an MCP client configuration such as .mcp.json"},
+		hints:   []string{"expected a lockfile of npm, pnpm, yarn or Bun, an MCP client configuration such as .mcp.json, or a CycloneDX document"},
 	}
 }

@@ -28,7 +28,7 @@ type selection struct {
 
 	facts    func(*sbom.Component, sbom.Launch) lock.Known // what proofs say of the components
 	selected map[request]lock.Known
-	reasons  map[request]string   // why nothing was selected
+	reasons  map[request]string   // why nothing was selected, or not all that comes with it is known
 	versions []provenance.Subject // that floating launches of npm get, by the reference that chosen makes
 }
 
@@ -79,7 +79,10 @@ func (s *selection) choose(ctx context.Context, server *sbom.Server, c *sbom.Com
 		s.reasons[key] = err.Error()
 		return
 	}
-	s.reasons[key], s.selected[key] = "", known
+	if _, said := s.reasons[key]; !said {
+		s.reasons[key] = ""
+	}
+	s.selected[key] = known
 }
 
 func (s *selection) ask(ctx context.Context, server *sbom.Server, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
@@ -126,7 +129,12 @@ func (s *selection) install(ctx context.Context, server *sbom.Server, c *sbom.Co
 		return lock.Known{}, unresolved(got)
 	}
 	known := lock.Known{Version: root.Version, Integrity: lock.SHA512(root.Integrity)}
-	if got.Complete() && closure.PlacesAsNPM(l.Launcher) {
+	_, within := got.Gaps()
+	switch {
+	case !closure.PlacesAsNPM(l.Launcher):
+	case within != "":
+		s.reasons[request{l.Ref, l.Request}] = within
+	default:
 		known.Closure = &lock.Closure{Packages: map[string]string{}}
 		for _, p := range got.Packages {
 			if p.Path != root.Path && p.Link == "" {
@@ -148,12 +156,8 @@ func (s *selection) install(ctx context.Context, server *sbom.Server, c *sbom.Co
 
 // unresolved says why a launch gets nothing.
 func unresolved(got *closure.Closure) error {
-	for _, u := range got.Unresolved {
-		if u.From == "" {
-			return fmt.Errorf("%s: %s; check the name and the version", u.Name, u.Reason)
-		}
-	}
-	return errors.New("the registry did not say which version it gets; check the name and the version")
+	launched, _ := got.Gaps()
+	return fmt.Errorf("%s; check the name and the version", cmp.Or(launched, "the registry did not say which version it gets"))
 }
 
 // chosen is the reference of what a floating launch gets. No component has such a
@@ -178,6 +182,14 @@ func (s *selection) known(server *sbom.Component, l sbom.Launch) lock.Known {
 		out = selected
 	}
 	return out
+}
+
+// incomplete reports whether what comes with a server's launch of that spec had to be
+// found out, and was not.
+func (s *selection) incomplete(server *sbom.Component, spec string) bool {
+	return slices.ContainsFunc(server.Server.Launches, func(l sbom.Launch) bool {
+		return l.Spec == spec && l.Kind == sbom.KindNPM && s.reasons[request{l.Ref, l.Request}] != ""
+	})
 }
 
 // hint says why something is not known about a server's launch of that spec.

@@ -136,7 +136,7 @@ func (x *extension) add(ctx context.Context, launched sbom.Launched, in installa
 		x.b.Problem(s.File, sbom.Problem{Code: code, Line: s.Line, Column: s.Column, Message: fmt.Sprintf(format, args...), Hint: hint})
 	}
 	if slices.ContainsFunc(s.Risks, func(r sbom.Risk) bool { return r.Code == sbom.RiskRegistry }) {
-		problem(sbom.Warning, "take the registry out of the launch", "%s comes from a registry that the launch itself chooses, which is not asked", in)
+		problem(sbom.Unresolved, "take the registry out of the launch", "%s comes from a registry that the launch itself chooses, which is not asked", in)
 		return nil
 	}
 	c, err := x.resolve(ctx, in)
@@ -147,10 +147,12 @@ func (x *extension) add(ctx context.Context, launched sbom.Launched, in installa
 		problem(sbom.Unresolved, hint(err), "what %s would be today is not known: %v", in, err)
 		return nil
 	}
-	for _, u := range c.Unresolved {
-		if u.From == "" {
-			problem(sbom.Warning, "check the name and the version", "%s: %s", u.Name, u.why())
-		}
+	itself, within := c.Gaps()
+	if itself != "" {
+		problem(sbom.Unresolved, "check the name and the version", "%s", itself)
+	}
+	if within != "" && PlacesAsNPM(in.launcher) {
+		problem(sbom.Unresolved, "look at it by hand: nobody judged what it is", "what comes with %s is not all known: %s", in, within)
 	}
 	if !PlacesAsNPM(in.launcher) {
 		problem(sbom.Warning, "", "what %s installs beside %s is not known: it follows rules of its own", in.launcher, in)
@@ -181,6 +183,30 @@ func (x *extension) resolve(ctx context.Context, in installation) (*Closure, err
 		x.known[key] = c
 	}
 	return c, err
+}
+
+// Gaps say what is unresolved of the launch itself and of what comes with it, in
+// lower-case words for people; empty where nothing is.
+func (c *Closure) Gaps() (launched, within string) {
+	var roots, others []string
+	for _, u := range c.Unresolved {
+		text := fmt.Sprintf("%s: %s", shown(u.Name), u.why())
+		if u.From == "" {
+			roots = append(roots, text)
+		} else {
+			others = append(others, text)
+		}
+	}
+	return some(roots), some(others)
+}
+
+// some are the first texts of a list, and how many there are more.
+func some(list []string) string {
+	const few = 3
+	if len(list) > few {
+		list = append(list[:few:few], fmt.Sprintf("and %d more", len(list)-few))
+	}
+	return strings.Join(list, "; ")
 }
 
 // rootsOnly is what is launched, without what comes with it.
