@@ -2,6 +2,7 @@ package npm
 
 import (
 	"archive/tar"
+	"bytes"
 	"compress/gzip"
 	"crypto/sha512"
 	"encoding/hex"
@@ -75,12 +76,18 @@ func readManifest(r io.Reader) (Tarball, error) {
 	if manifest == nil {
 		return Tarball{}, errors.New("it holds no package.json: no npm tarball")
 	}
-	var m struct {
-		Name    string `json:"name"`
-		Version string `json:"version"`
-	}
-	if err := json.Unmarshal(manifest, &m); err != nil || m.Name == "" || m.Version == "" {
+	return parseManifest(manifest)
+}
+
+// parseManifest reads a package.json as npm does: keys are as they are written, of
+// one that occurs twice the last counts, and a byte order mark before it means
+// nothing. A struct would take "Name" for "name".
+func parseManifest(data []byte) (Tarball, error) {
+	var members map[string]json.RawMessage
+	err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), &members)
+	t := Tarball{Name: str(members, "name"), Version: strings.TrimLeft(str(members, "version"), "v=")}
+	if err != nil || t.Name == "" || t.Version == "" {
 		return Tarball{}, errors.New("its package.json has no name and version")
 	}
-	return Tarball{Name: m.Name, Version: strings.TrimLeft(m.Version, "v=")}, nil
+	return t, nil
 }
