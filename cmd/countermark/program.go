@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,10 +60,11 @@ func (p *program) run(ctx context.Context, args []string) int {
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(report.NewPlain(p.stderr, report.Options{}).Lines())
+	takeOnce(root)
 	parsed := false
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		parsed = true
-		return noEmptyValues(cmd.Flags())
+		return cmp.Or(noEmptyValues(cmd.Flags()), noSecondValues(cmd.Flags()))
 	}
 	err := root.ExecuteContext(ctx)
 	if err == nil {
@@ -89,6 +91,53 @@ func noEmptyValues(flags *pflag.FlagSet) error {
 		empty := f.Value.String() == "" || isList && slices.Contains(list.GetSlice(), "")
 		if err == nil && empty {
 			err = usageError("give it a value, or leave it out", "--%s is empty", f.Name)
+		}
+	})
+	return err
+}
+
+// takeOnce makes the flags of all commands remember whether they were given with
+// two values.
+func takeOnce(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if _, isList := f.Value.(pflag.SliceValue); !isList {
+			f.Value = &once{Value: f.Value}
+		}
+	})
+	for _, below := range cmd.Commands() {
+		takeOnce(below)
+	}
+}
+
+// once is a flag that takes one value.
+type once struct {
+	pflag.Value
+
+	given  bool
+	first  string
+	second bool // it was given with another value, too
+}
+
+// Set implements pflag.Value.
+func (o *once) Set(text string) error {
+	o.second = o.second || o.given && text != o.first
+	o.given, o.first = true, text
+	return o.Value.Set(text)
+}
+
+// IsBoolFlag is how pflag asks whether a value may be left out.
+func (o *once) IsBoolFlag() bool {
+	b, ok := o.Value.(interface{ IsBoolFlag() bool })
+	return ok && b.IsBoolFlag()
+}
+
+// noSecondValues refuses a flag that takes one value and was given two: the last
+// would count, and what the first demands would be dropped.
+func noSecondValues(flags *pflag.FlagSet) error {
+	var err error
+	flags.Visit(func(f *pflag.Flag) {
+		if o, ok := f.Value.(*once); ok && o.second && err == nil {
+			err = usageError("give it once", "--%s takes one value, and is given two", f.Name)
 		}
 	})
 	return err
