@@ -17,6 +17,8 @@ const Root ID = 0
 type Use struct {
 	Development bool // only for development
 	Optional    bool // its absence is no error (npm's devOptional included)
+	DevOptional bool // of what is optional: needed for development, and optional else
+	Peer        bool // only there for a peer that somebody asks for
 	Locked      bool // a lockfile has it, though not in which folder it will lie
 }
 
@@ -193,13 +195,14 @@ func (b *Builder) input(path, kind string) *Input {
 // Inventory merges what was added. The builder must not be used afterwards.
 func (b *Builder) Inventory() *Inventory {
 	groups := b.group()
-	inv := &Inventory{Edges: map[string][]string{}}
+	inv := &Inventory{Edges: map[string][]string{}, Omissions: map[string]Omission{}}
 	ref := make([]string, len(b.instances))
 	for _, g := range groups {
 		c := b.merge(g)
 		for _, id := range g.ids {
 			ref[id] = c.Ref
 		}
+		inv.Omissions[c.Ref] = b.leftOut(g)
 		if g.ids[0] == Root {
 			inv.Root = c
 		} else {

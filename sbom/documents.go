@@ -51,6 +51,7 @@ func (DocumentReader) Read(ctx context.Context, files []*File, b *Builder) error
 }
 
 func addDocument(f *File, inv *Inventory, b *Builder, only bool) {
+	f.NoPeers()
 	here := Occurrence{Path: f.Path}
 	ids := map[string]ID{}
 	root := Component{

@@ -8,6 +8,8 @@ type Inventory struct {
 	Services   []*Service          // remote servers, by Ref
 	Edges      map[string][]string // ref → the refs that it depends on, sorted; no entry where there are none
 	Inputs     []*Input            // every recognised file, by path
+
+	Omissions map[string]Omission `json:"-"` // by ref: which sets of kinds Omit takes for it
 }
 
 // Component returns the component with that ref, the root included, or nil.
@@ -211,6 +213,7 @@ type Input struct {
 	Kind       string // "package-lock.json", "claude-desktop", …: what it was recognised as
 	SHA256     string // of its bytes, hex; empty where they could not be read
 	Components int    // how many components occur in it
+	NoPeers    bool   `json:",omitempty"` // it does not tell which packages are only there for a peer
 	Problems   []Problem
 }
 

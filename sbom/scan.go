@@ -76,6 +76,10 @@ type File struct {
 // Problem records something that is wrong with the file.
 func (f *File) Problem(p Problem) { f.input.Problems = append(f.input.Problems, p) }
 
+// NoPeers says that the file does not tell which of its packages are only there
+// because somebody asks for a peer, so that nobody can leave these out.
+func (f *File) NoPeers() { f.input.NoPeers = true }
+
 // Sibling returns the bytes of another file of the same tree, with name
 // relative to the folder of f. The error is fs.ErrNotExist where it does not
 // exist; every other error means that it is there and could not be read.

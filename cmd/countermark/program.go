@@ -215,6 +215,9 @@ func classify(err error) *exitError {
 	if e, ok := errors.AsType[*provenance.IdentityError](err); ok {
 		return steering(e.Hint)
 	}
+	if _, ok := errors.AsType[*sbom.OmitError](err); ok {
+		return steering("leave --omit peer out, or name only projects with a lockfile of npm or Bun")
+	}
 	if _, ok := errors.AsType[*sbom.PathError](err); ok {
 		return steering("name an existing folder or file")
 	}

@@ -30,6 +30,8 @@ is configured, with the time; without it the document says that it is unknown.
 
 With --omit, --exclude-dev or --only the document leaves packages out, as npm does
 with these words; it says so itself, by a property and by incomplete compositions.
+Only the lockfiles of npm and Bun tell which packages are there for a peer, so with
+another one --omit peer is refused.
 
 With --list-clients it shows the MCP clients that are known instead, and which of
 their files are there, below each PATH and in the user's home.
@@ -89,7 +91,9 @@ func (p *program) sbomCommand() *cobra.Command {
 				}
 				return p.reportInputs(project, quiet)
 			}
-			project.inventory.Omit(kinds...)
+			if err := project.inventory.Omit(kinds...); err != nil {
+				return err
+			}
 			var buf bytes.Buffer
 			if err := sbom.WriteCycloneDX(&buf, project.inventory, doc); err != nil {
 				return usageError("run `countermark sbom --help`", "%v", err)
@@ -125,7 +129,7 @@ type omitFlags struct {
 }
 
 func (o *omitFlags) add(flags *pflag.FlagSet) {
-	flags.StringSliceVar(&o.omit, "omit", nil, "leave out packages of a `KIND`: dev or optional (repeatable)")
+	flags.StringSliceVar(&o.omit, "omit", nil, "leave out packages of a `KIND`: dev, optional or peer (repeatable)")
 	flags.BoolVar(&o.excludeDev, "exclude-dev", false, "the same as --omit dev")
 	flags.StringVar(&o.only, "only", "", "prod or production: the same as --omit dev")
 }
@@ -134,11 +138,9 @@ func (o *omitFlags) kinds() ([]string, error) {
 	kinds := slices.Clone(o.omit)
 	for _, kind := range kinds {
 		switch kind {
-		case "dev", "optional":
-		case "peer":
-			return nil, usageError("leave it out: what is installed for a peer is installed", "--omit peer is not supported: most lockfiles do not mark such packages")
+		case sbom.OmitDev, sbom.OmitOptional, sbom.OmitPeer:
 		default:
-			return nil, usageError("use one of them", "--omit is %q: expected dev or optional", kind)
+			return nil, usageError("use one of them", "--omit is %q: expected dev, optional or peer", kind)
 		}
 	}
 	switch o.only {
@@ -147,7 +149,7 @@ func (o *omitFlags) kinds() ([]string, error) {
 		return nil, usageError("use one of them", "--only is %q: expected prod or production", o.only)
 	}
 	if o.excludeDev || o.only != "" {
-		kinds = append(kinds, "dev")
+		kinds = append(kinds, sbom.OmitDev)
 	}
 	return kinds, nil
 }

@@ -509,10 +509,11 @@ func (l *lockfile) mark() {
 	shipped := reach(func(k edgeKind) bool { return k != devEdge })
 	required := reach(func(k edgeKind) bool { return k != devEdge && !k.mayMiss() })
 	needed := reach(func(k edgeKind) bool { return !k.mayMiss() })
+	unasked := reach(func(k edgeKind) bool { return k != peerEdge && k != peerOptionalEdge })
 	for i := range l.entries {
 		e := &l.entries[i]
-		e.dev = reached[i] && !shipped[i]
-		e.optional = shipped[i] && !required[i] || e.dev && !needed[i]
+		e.use = useOf(reached[i], shipped[i], required[i], needed[i])
+		e.use.Peer = reached[i] && !unasked[i]
 	}
 }
 

@@ -132,7 +132,7 @@ func (l *lockfile) readLegacyEntry(m *member, key, dir string) string {
 		}
 		e.integrity = hashes
 	}
-	e.dev, e.optional = l.flag(v, "dev"), l.flag(v, "optional")
+	e.use = l.use(v)
 	e.markBundled = l.flag(v, "bundled")
 	e.deps = l.legacyRequires(v)
 	e.properties = l.facts(v)
@@ -214,9 +214,9 @@ func (l *lockfile) deriveRoot() {
 		}
 		kind := prodEdge
 		switch {
-		case e.dev:
+		case e.use.Development:
 			kind = devEdge
-		case e.optional:
+		case e.use.Optional:
 			kind = optionalEdge
 		}
 		l.entries[0].deps = append(l.entries[0].deps, dependency{name: e.folder, kind: kind, off: e.off})

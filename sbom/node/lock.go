@@ -49,10 +49,9 @@ type entry struct {
 	bundles     []string
 	bundlesAll  bool
 	hasShrink   bool
-	markBundled bool // the lockfile says that it is inside of another package
-	bundled     bool // and it is
-	dev         bool
-	optional    bool
+	markBundled bool     // the lockfile says that it is inside of another package
+	bundled     bool     // and it is
+	use         sbom.Use // for what it is installed
 
 	link      bool
 	target    int // of a link: the entry that it leads to, or none
@@ -245,8 +244,7 @@ func (l *lockfile) readEntry(m *member) entry {
 	e.license = l.license(v)
 	e.hasShrink = l.flag(v, "hasShrinkwrap")
 	e.markBundled = l.flag(v, "inBundle")
-	e.dev = l.flag(v, "dev")
-	e.optional = l.flag(v, "optional") || l.flag(v, "devOptional")
+	e.use = l.use(v)
 	e.bins = l.bins(v, e.name)
 	e.properties = l.facts(v)
 	if integrity := l.member(v, "integrity", stringKind); integrity != nil {
@@ -258,6 +256,17 @@ func (l *lockfile) readEntry(m *member) entry {
 	}
 	l.readBundles(v, &e)
 	return e
+}
+
+// use is what npm's marks say of an entry.
+func (l *lockfile) use(v *value) sbom.Use {
+	u := sbom.Use{
+		Development: l.flag(v, "dev"), Optional: l.flag(v, "optional"), DevOptional: l.flag(v, "devOptional"), Peer: l.flag(v, "peer"),
+	}
+	// npm writes one of the three at most, unless something is needed for neither.
+	u.DevOptional = u.DevOptional && !u.Development && !u.Optional
+	u.Optional = u.Optional || u.DevOptional
+	return u
 }
 
 // facts are what the lockfile knows of a package beyond what it is.

@@ -56,8 +56,7 @@ type pnpmPackage struct {
 	c         sbom.Component
 
 	flagOptional bool // what the lockfile says of it
-	dev          bool // only for development
-	optional     bool
+	use          sbom.Use
 	incomplete   bool
 	deps         []pnpmDep
 }
@@ -469,8 +468,7 @@ func (l *pnpmLock) mark() {
 		if !reached[i] && !l.cut {
 			l.warn(pkg.off, hintPNPM, "nothing asks for %s", quote(pkg.key))
 		}
-		pkg.dev = reached[i] && !production[i]
-		pkg.optional = production[i] && !required[i] || pkg.dev && !needed[i]
+		pkg.use = useOf(reached[i], production[i], required[i], needed[i])
 	}
 }
 

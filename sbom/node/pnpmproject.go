@@ -496,5 +496,5 @@ func (g *pnpmGraph) addPackage(i int, aliases []string) sbom.ID {
 	if pkg.info != none {
 		where = append(where, g.occurrence(pkg.info, pkg.c.Name+"@"+cmp.Or(pkg.c.Version, "?")))
 	}
-	return g.p.b.Add(c, sbom.Use{Development: pkg.dev, Optional: pkg.optional}, where...)
+	return g.p.b.Add(c, pkg.use, where...)
 }

@@ -79,12 +79,14 @@ func (p *projects) sort(f *sbom.File) {
 	case Shrinkwrap:
 		at.shrink = only(at.shrink, f)
 	case YarnLock:
+		f.NoPeers()
 		at.yarnFile = only(at.yarnFile, f)
 	case BunLock:
 		at.bunFile = only(at.bunFile, f)
 	case Manifest:
 		at.pkg = only(at.pkg, f)
 	case PNPMLock:
+		f.NoPeers()
 		at.otherFiles = append(at.otherFiles, f)
 	default:
 		at.foreign = true
@@ -488,7 +490,7 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 	if c.Source == sbom.FromFile && e.version == "" { // which no lockfile says of a folder or archive of the project
 		c.PURL, c.Ref = "", "npm:"+path.Join(at.dir, e.local)+"#"+e.name
 	}
-	id := p.b.Add(c, sbom.Use{Development: e.dev, Optional: e.optional}, where...)
+	id := p.b.Add(c, e.use, where...)
 	if l.bun != nil {
 		return id // see placeDirect
 	}
@@ -567,7 +569,7 @@ func (p *projects) addRequests(project sbom.ID, m *manifest) {
 		default:
 			c.PURL = purl(r.name, r.version, "", "")
 		}
-		use := sbom.Use{Development: d.kind == devEdge, Optional: d.kind.mayMiss()}
+		use := sbom.Use{Development: d.kind == devEdge, Optional: d.kind.mayMiss(), Peer: d.kind == peerEdge}
 		p.b.Link(project, p.b.Add(c, use, m.occurrence(d.off, "")))
 	}
 }

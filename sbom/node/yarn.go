@@ -348,10 +348,12 @@ func (l *yarnLock) uses() (use []sbom.Use, reached []bool) {
 	}
 	required := reach(func(k edgeKind) bool { return k == prodEdge || k == workspaceEdge })
 	shipped := reach(func(k edgeKind) bool { return k != devEdge })
+	needed := reach(func(k edgeKind) bool { return !k.mayMiss() })
 	reached = reach(func(edgeKind) bool { return true })
 	use = make([]sbom.Use, len(l.entries))
 	for i := range use {
-		use[i] = sbom.Use{Locked: true, Development: reached[i] && !shipped[i], Optional: shipped[i] && !required[i]}
+		use[i] = useOf(reached[i], shipped[i], required[i], needed[i])
+		use[i].Locked = true
 	}
 	return use, reached
 }
