@@ -16,6 +16,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -294,6 +295,188 @@ func TestNothingIsRun(t *testing.T) {
 			t.Errorf("%s: %s runs commands that stand in a layout", file, found)
 		}
 	}
+}
+
+// slow are the functions that a package does not call when it is initialised, in
+// every start of the program and whatever it is started for. What is behind a
+// function literal, as with [sync.OnceValue], is called later.
+var slow = regexp.MustCompile(`^(regexp\.(Must)?Compile(POSIX)?|template\.Must|(json|yaml|toml|hujson|semver)\.\w+|jsonschema\.\w+|cel\.\w+|time\.LoadLocation)$`)
+
+// A program that is started for each file of a hook, or a thousand times in a
+// build, must start at once. To measure that would fail on a busy machine.
+func TestStart(t *testing.T) {
+	for _, file := range goFiles(t) {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, call := range initialCalls(parsed(t, file)) {
+			if slow.MatchString(call) {
+				t.Errorf("%s: %s is called whenever the program starts: declare a lazyregexp.Regexp, or use sync.OnceValue", file, call)
+			}
+		}
+	}
+}
+
+func TestInitialCalls(t *testing.T) {
+	tests := map[string]string{
+		"var x = regexp.MustCompile(`a`)":                                               "regexp.MustCompile",
+		"var ( a = 1; x = []any{f(regexp.MustCompile(`a`))} )":                          "f regexp.MustCompile",
+		"func init() { x = json.Unmarshal(nil, nil) }":                                  "json.Unmarshal",
+		"var x = sync.OnceValue(func() any { return regexp.MustCompile(`a`) })":         "sync.OnceValue",
+		"var x = func() any { return regexp.MustCompile(`a`) }()":                       "regexp.MustCompile",
+		"func f() { _ = regexp.MustCompile(`a`) }":                                      "",
+		"type t struct{}; func (t) init() { _ = regexp.MustCompile(`a`) }":              "",
+		"const c = len(`a`); var x = lazyregexp.New(`a`); var y = struct{ a int }{ 1 }": "lazyregexp.New",
+	}
+	for src, want := range tests {
+		file, err := parser.ParseFile(token.NewFileSet(), "x.go", "package x\n"+src, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(initialCalls(file), " "); got != want {
+			t.Errorf("%s: got the calls %q, want %q", src, got, want)
+		}
+	}
+}
+
+// initialCalls returns the functions that a file calls when its package is
+// initialised, by the names that they have there.
+func initialCalls(file *ast.File) []string {
+	var calls []string
+	visit := func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncLit:
+			return false
+		case *ast.CallExpr:
+			if lit, ok := n.Fun.(*ast.FuncLit); ok { // func() {…}()
+				calls = append(calls, callsIn(lit.Body)...)
+			}
+			if name := called(n); name != "" {
+				calls = append(calls, name)
+			}
+		}
+		return true
+	}
+	for _, d := range file.Decls {
+		switch d := d.(type) {
+		case *ast.GenDecl:
+			if d.Tok == token.VAR {
+				ast.Inspect(d, visit)
+			}
+		case *ast.FuncDecl:
+			if d.Name.Name == "init" && d.Recv == nil {
+				calls = append(calls, callsIn(d.Body)...)
+			}
+		}
+	}
+	return calls
+}
+
+// callsIn returns all calls below a node.
+func callsIn(n ast.Node) []string {
+	var calls []string
+	ast.Inspect(n, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok && called(call) != "" {
+			calls = append(calls, called(call))
+		}
+		return true
+	})
+	return calls
+}
+
+// called is the function of a call as it is written: "f" or "package.F".
+func called(call *ast.CallExpr) string {
+	switch f := call.Fun.(type) {
+	case *ast.Ident:
+		return f.Name
+	case *ast.SelectorExpr:
+		if x, ok := f.X.(*ast.Ident); ok {
+			return x.Name + "." + f.Sel.Name
+		}
+	}
+	return ""
+}
+
+// An expression that is compiled late is found to be wrong late, too: here it is
+// found at once.
+func TestExpressionsCompile(t *testing.T) {
+	packages := map[string][]*ast.File{}
+	for _, file := range goFiles(t) {
+		packages[path.Dir(file)] = append(packages[path.Dir(file)], parsed(t, file))
+	}
+	n := 0
+	for dir, files := range packages {
+		known := constants(files)
+		for _, file := range files {
+			ast.Inspect(file, func(node ast.Node) bool {
+				call, ok := node.(*ast.CallExpr)
+				if !ok || called(call) != "lazyregexp.New" {
+					return true
+				}
+				n++
+				if expression, ok := known.value(call.Args[0]); !ok {
+					t.Errorf("%s: an expression is no constant, so that no test knows it", dir)
+				} else if _, err := regexp.Compile(expression); err != nil {
+					t.Errorf("%s: %v", dir, err)
+				}
+				return true
+			})
+		}
+	}
+	if n < 100 {
+		t.Errorf("only %d expressions were found", n)
+	}
+}
+
+// textConstants are the constants of a package by name.
+type textConstants map[string]ast.Expr
+
+func constants(files []*ast.File) textConstants {
+	known := textConstants{}
+	for _, file := range files {
+		for _, d := range file.Decls {
+			g, ok := d.(*ast.GenDecl)
+			if !ok || g.Tok != token.CONST {
+				continue
+			}
+			for _, spec := range g.Specs {
+				if v, ok := spec.(*ast.ValueSpec); ok {
+					for i, value := range v.Values {
+						known[v.Names[i].Name] = value
+					}
+				}
+			}
+		}
+	}
+	return known
+}
+
+// value is that of a string constant, which may be pieced together.
+func (known textConstants) value(e ast.Expr) (string, bool) {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		s, err := strconv.Unquote(e.Value)
+		return s, err == nil
+	case *ast.BinaryExpr:
+		x, ok := known.value(e.X)
+		y, also := known.value(e.Y)
+		return x + y, ok && also
+	case *ast.ParenExpr:
+		return known.value(e.X)
+	case *ast.Ident:
+		return known.value(known[e.Name])
+	default:
+		return "", false
+	}
+}
+
+func parsed(t *testing.T, file string) *ast.File {
+	t.Helper()
+	f, err := parser.ParseFile(token.NewFileSet(), file, read(t, file), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 // vague are names of packages that say nothing of what is in them.

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +17,7 @@ import (
 
 	"countermark/provenance"
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // FileName is the name under which a policy is looked for.
@@ -230,7 +230,7 @@ func (r *fileReader) source(e entry) (provenance.Expectation, error) {
 	return x, err
 }
 
-var numericIDForm = regexp.MustCompile(`^[1-9][0-9]{0,18}$`)
+var numericIDForm = lazyregexp.New(`^[1-9][0-9]{0,18}$`)
 
 // numericID reads an id that is written as a number or as text.
 func (r *fileReader) numericID(into *string, what string) func(ast.Node) error {
@@ -252,7 +252,7 @@ func (r *fileReader) numericID(into *string, what string) func(ast.Node) error {
 	}
 }
 
-var customRule = regexp.MustCompile(`^x-[a-z0-9]+(-[a-z0-9]+)*$`)
+var customRule = lazyregexp.New(`^x-[a-z0-9]+(-[a-z0-9]+)*$`)
 
 func (r *fileReader) rules(n ast.Node) error {
 	entries, err := r.entries(n, "rules")
@@ -326,7 +326,7 @@ func (r *fileReader) severity(into *Severity) func(ast.Node) error {
 	}
 }
 
-var durationForm = regexp.MustCompile(`^([1-9][0-9]{0,3})([hdw])$`)
+var durationForm = lazyregexp.New(`^([1-9][0-9]{0,3})([hdw])$`)
 
 var durationUnits = map[string]time.Duration{"h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}
 
@@ -435,8 +435,8 @@ func checkRelative(s string) error {
 }
 
 var (
-	repoHost    = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
-	repoSegment = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+	repoHost    = lazyregexp.New(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$`)
+	repoSegment = lazyregexp.New(`^[A-Za-z0-9_.-]+$`)
 )
 
 // checkRepo accepts https://host/owner/name with GitLab's subgroups. Letters
@@ -468,7 +468,7 @@ func checkRepo(s string) error {
 	return nil
 }
 
-var refForm = regexp.MustCompile(`^refs/(heads|tags|pull|merge-requests)/[\x21-\x7e]+$`)
+var refForm = lazyregexp.New(`^refs/(heads|tags|pull|merge-requests)/[\x21-\x7e]+$`)
 
 func checkRef(s string) error {
 	if !refForm.MatchString(s) {
@@ -513,7 +513,7 @@ func loopback(host string) bool {
 	return host == "localhost" || (err == nil && addr.IsLoopback())
 }
 
-var triggerForm = regexp.MustCompile(`^[a-z][a-z_]*$`)
+var triggerForm = lazyregexp.New(`^[a-z][a-z_]*$`)
 
 func checkTrigger(s string) error {
 	if !triggerForm.MatchString(s) {

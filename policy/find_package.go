@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 	"countermark/provenance"
 	"countermark/provenance/npm"
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 	"countermark/sbom/node"
 )
 
@@ -29,7 +29,7 @@ func manifestRequests(c *sbom.Component) []string {
 }
 
 // https://semver.org, with the "=" and "v" that npm ignores.
-var exactForm = regexp.MustCompile(`^[=v]{0,2}\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
+var exactForm = lazyregexp.New(`^[=v]{0,2}\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
 
 func exactVersion(request string) bool { return exactForm.MatchString(strings.TrimSpace(request)) }
 

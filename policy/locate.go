@@ -6,10 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"countermark/provenance"
+	"countermark/sbom/lazyregexp"
 )
 
 // Located is a policy with the place of its file, to which what it names is
@@ -207,7 +207,7 @@ func Commit(path string) string {
 	return ""
 }
 
-var commitID = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+var commitID = lazyregexp.New(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
 func plainCommit(s string) string {
 	if !commitID.MatchString(s) {

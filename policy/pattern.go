@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/package-url/packageurl-go"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // Limits of patterns. The first is the longest name that npm allows, with room
@@ -29,7 +29,7 @@ type pattern struct {
 
 var patternEcosystems = map[string]sbom.Ecosystem{"npm": sbom.NPM, "pypi": sbom.PyPI, "oci": sbom.OCI}
 
-var patternForm = regexp.MustCompile(`^[A-Za-z0-9@*][A-Za-z0-9@._~*/:+-]*$`)
+var patternForm = lazyregexp.New(`^[A-Za-z0-9@*][A-Za-z0-9@._~*/:+-]*$`)
 
 func parsePattern(text string) (pattern, error) {
 	p := pattern{ecosystem: sbom.NPM, glob: text}
@@ -57,7 +57,7 @@ func parsePattern(text string) (pattern, error) {
 	return p, nil
 }
 
-var pypiSeparators = regexp.MustCompile(`[-_.]+`)
+var pypiSeparators = lazyregexp.New(`[-_.]+`)
 
 // pypiName normalises as PEP 503 says.
 func pypiName(name string) string {

@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
+
+	"countermark/sbom/lazyregexp"
 
 	"github.com/sigstore/sigstore-go/pkg/fulcio/certificate"
 )
@@ -167,7 +168,7 @@ func splitWorkflow(uri string) (path, ref string, ok bool) {
 }
 
 // commitID is a git commit's name, in SHA-1 or SHA-256.
-var commitID = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+var commitID = lazyregexp.New(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
 // claimed is what a provenance predicate says of the build. The workflow wrote
 // it, so it is worth less than the certificate: where both say something, they
@@ -301,7 +302,7 @@ func runURL(repository, run string) string {
 	return ""
 }
 
-var numberedRun = regexp.MustCompile(`^([0-9]+)-([0-9]+)$`)
+var numberedRun = lazyregexp.New(`^([0-9]+)-([0-9]+)$`)
 
 // splitRef splits git+https://host/owner/name@refs/tags/v1. A tag may hold another
 // @, as those of @scope/name@1.2.3 do; a repository holds none before refs. Some

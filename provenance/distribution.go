@@ -1,9 +1,10 @@
 package provenance
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"countermark/sbom/lazyregexp"
 
 	"deps.dev/util/semver"
 )
@@ -21,7 +22,7 @@ var sdistSuffixes = []string{
 	".tar.gz", ".zip", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tar.lzma", ".tlz", ".tar.lz", ".tar.zst",
 }
 
-var separators = regexp.MustCompile(`[-_.]+`)
+var separators = lazyregexp.New(`[-_.]+`)
 
 // PyPIName is the form of a project's name in which names are compared
 // (PEP 503).

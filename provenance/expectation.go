@@ -2,8 +2,9 @@ package provenance
 
 import (
 	"cmp"
-	"regexp"
 	"strings"
+
+	"countermark/sbom/lazyregexp"
 )
 
 const (
@@ -207,7 +208,7 @@ func builderIs(name, want string) bool {
 
 // releaseTag is a full version. Only such a tag stands for a release of a builder
 // that is expected without its ref; a branch could be anything.
-var releaseTag = regexp.MustCompile(`^refs/tags/v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$`)
+var releaseTag = lazyregexp.New(`^refs/tags/v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$`)
 
 // compareReusable compares the signer with a builder that is a reusable workflow.
 // It may sign by another workflow of its repository, at the same ref, and never

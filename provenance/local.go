@@ -15,13 +15,13 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	exact "github.com/go-json-experiment/json" // takes keys as they are written
 	"github.com/go-json-experiment/json/jsontext"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // Limits of local evidence. What goes beyond them is an error in a file that is
@@ -433,11 +433,11 @@ func asBase64(r rune) rune {
 
 // quotedPackage is a subject's name. Other package URLs in a statement are of
 // what went into the build.
-var quotedPackage = regexp.MustCompile(`"name"\s*:\s*"(pkg:npm/[^"\\]+)"`)
+var quotedPackage = lazyregexp.New(`"name"\s*:\s*"(pkg:npm/[^"\\]+)"`)
 
 // quotedDigest is the digest beside a subject's name. What went into the build
 // has a digest beside its URI.
-var quotedDigest = regexp.MustCompile(`"name"\s*:\s*"[^"\\]*"\s*,\s*"digest"\s*:\s*\{\s*"sha256"\s*:\s*"([0-9a-f]{64})"` +
+var quotedDigest = lazyregexp.New(`"name"\s*:\s*"[^"\\]*"\s*,\s*"digest"\s*:\s*\{\s*"sha256"\s*:\s*"([0-9a-f]{64})"` +
 	`|"digest"\s*:\s*\{\s*"sha256"\s*:\s*"([0-9a-f]{64})"\s*\}\s*,\s*"name"`)
 
 // bundleID tells bundles apart, whatever blanks are between their parts.

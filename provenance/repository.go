@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
+
+	"countermark/sbom/lazyregexp"
 )
 
 // The OIDC issuers whose certificates may speak for a host's repositories.
@@ -90,7 +91,7 @@ func ParseRepository(raw string) (Repository, error) {
 }
 
 // bareHost is a host without a scheme before it. The dot tells it from an owner.
-var bareHost = regexp.MustCompile(`^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
+var bareHost = lazyregexp.New(`^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
 
 // CheckExpected returns an error for a URL that cannot say where something should
 // come from: no repository, or one whose owner is left open, which anybody's

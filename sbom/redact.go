@@ -2,8 +2,9 @@ package sbom
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
+
+	"countermark/sbom/lazyregexp"
 )
 
 // Redacted stands where a part of a URL looked like a credential.
@@ -45,7 +46,7 @@ func splitHost(s string) (host, path string) {
 	return s, ""
 }
 
-var looseScheme = regexp.MustCompile(`(?i)^((?:git\+)?(?:https?|wss?|ssh|git|ftp)):[\\/]+`)
+var looseScheme = lazyregexp.New(`(?i)^((?:git\+)?(?:https?|wss?|ssh|git|ftp)):[\\/]+`)
 
 // PlainURL writes a URL as the parsers of browsers and Node understand it: they
 // skip line breaks and tabs, and take "https:/host" and "https:\\host" as well.
@@ -95,9 +96,9 @@ var protocols = map[string]bool{
 var (
 	// authority is what stands before user and host. It is wider than RFC 3986
 	// allows, so that no odd scheme hides what follows it.
-	authority = regexp.MustCompile(`^([A-Za-z0-9+._-]*:)?(//|\\\\)`)
-	hostPort  = regexp.MustCompile(`^(\[[0-9A-Fa-f:.]*\]|[^:@]*):([0-9]*|\$\{?[A-Za-z_][^/]*)$`)
-	commitID  = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+	authority = lazyregexp.New(`^([A-Za-z0-9+._-]*:)?(//|\\\\)`)
+	hostPort  = lazyregexp.New(`^(\[[0-9A-Fa-f:.]*\]|[^:@]*):([0-9]*|\$\{?[A-Za-z_][^/]*)$`)
+	commitID  = lazyregexp.New(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 )
 
 func keepCommit(fragment string) string {
@@ -130,7 +131,7 @@ func redactPath(path string) string {
 }
 
 // knownToken matches credentials that tell by their form whose they are.
-var knownToken = regexp.MustCompile(`(?i:^|[^a-z0-9])(` +
+var knownToken = lazyregexp.New(`(?i:^|[^a-z0-9])(` +
 	`gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|` +
 	`npm_[A-Za-z0-9]{30,}|pypi-[A-Za-z0-9_-]{30,}|` +
 	`sk-[A-Za-z0-9_-]{16,}|[srp]k_(live|test)_[A-Za-z0-9]{10,}|` +
@@ -144,9 +145,9 @@ var knownToken = regexp.MustCompile(`(?i:^|[^a-z0-9])(` +
 	`)`)
 
 var (
-	uuidPattern = regexp.MustCompile(`(?i)^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-	hexRun      = regexp.MustCompile(`(?i)^[0-9a-f]{24,}$`)
-	tokenRun    = regexp.MustCompile(`^[A-Za-z0-9_~+=.-]{20,}$`)
+	uuidPattern = lazyregexp.New(`(?i)^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+	hexRun      = lazyregexp.New(`(?i)^[0-9a-f]{24,}$`)
+	tokenRun    = lazyregexp.New(`^[A-Za-z0-9_~+=.-]{20,}$`)
 )
 
 // shortestToken is the length below which none of the patterns can match.

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"countermark/policy"
@@ -14,6 +13,7 @@ import (
 	"countermark/provenance/npm"
 	"countermark/provenance/pypi"
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 
 	"github.com/package-url/packageurl-go"
 )
@@ -74,8 +74,8 @@ func isProject(arg string) bool {
 }
 
 var (
-	projectName    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
-	projectVersion = regexp.MustCompile(`^([0-9]+!)?[0-9][A-Za-z0-9.+_-]*$`)
+	projectName    = lazyregexp.New(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+	projectVersion = lazyregexp.New(`^([0-9]+!)?[0-9][A-Za-z0-9.+_-]*$`)
 )
 
 // parseProject parses pkg:pypi/name@1.2.3 or the shorthand pypi:name@1.2.3, in

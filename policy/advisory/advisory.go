@@ -6,13 +6,13 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // Advisory is one report about a package.
@@ -154,7 +154,7 @@ func (db *DB) SHA256() string { return db.sum }
 // AsOf returns the day of the feed.
 func (db *DB) AsOf() time.Time { return db.asOf }
 
-var pypiSeparators = regexp.MustCompile(`[-_.]+`)
+var pypiSeparators = lazyregexp.New(`[-_.]+`)
 
 // normalize gives the form of a name in which the ecosystem compares names.
 func normalize(eco sbom.Ecosystem, name string) string {

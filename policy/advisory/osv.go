@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"time"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // The part of the OSV format that is read. Other fields are allowed.
@@ -139,7 +139,7 @@ func uniqueKeys(dec *json.Decoder, depth int) error {
 	return err
 }
 
-var idForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*-[A-Za-z0-9._:-]+$`)
+var idForm = lazyregexp.New(`^[A-Za-z][A-Za-z0-9]*-[A-Za-z0-9._:-]+$`)
 
 // advisory checks the fields about the advisory itself.
 func (r osvRecord) advisory() (Advisory, error) {

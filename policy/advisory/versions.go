@@ -3,13 +3,13 @@ package advisory
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"deps.dev/util/semver"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // order is the way in which the versions of a range are compared.
@@ -36,7 +36,7 @@ func orderOf(eco sbom.Ecosystem, rangeType string) order {
 // time that it takes to compare ranges grows faster than their length.
 const maxText = 1024
 
-var semanticVersion = regexp.MustCompile(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)` +
+var semanticVersion = lazyregexp.New(`^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)` +
 	`(-(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*))*)?` +
 	`(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
 

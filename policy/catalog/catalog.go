@@ -11,7 +11,6 @@ import (
 	"io"
 	"iter"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +19,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // The kinds of source on which an entry can rest.
@@ -195,9 +195,9 @@ func (c *Catalog) add(e Entry) error {
 }
 
 var (
-	number  = regexp.MustCompile(`^[1-9][0-9]*$`)
-	scope   = regexp.MustCompile(`^@[a-z0-9][a-z0-9._-]*$`)
-	npmName = regexp.MustCompile(`^(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*$`)
+	number  = lazyregexp.New(`^[1-9][0-9]*$`)
+	scope   = lazyregexp.New(`^@[a-z0-9][a-z0-9._-]*$`)
+	npmName = lazyregexp.New(`^(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*$`)
 )
 
 func (e Entry) validate() error {
@@ -321,7 +321,7 @@ func (c *Catalog) SHA256() string { return c.sum }
 // AsOf returns the day, in UTC, since which every entry was checked.
 func (c *Catalog) AsOf() time.Time { return c.asOf }
 
-var pypiSeparators = regexp.MustCompile(`[-_.]+`)
+var pypiSeparators = lazyregexp.New(`[-_.]+`)
 
 func normalize(eco sbom.Ecosystem, name string) string {
 	switch eco {

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // packageFields is the number of columns of packages.tsv.
@@ -113,6 +113,6 @@ func image(name string) string {
 }
 
 var (
-	imageName = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$`)
-	workflow  = regexp.MustCompile(`^\.github/workflows/[A-Za-z0-9._-]+\.ya?ml$`)
+	imageName = lazyregexp.New(`^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+$`)
+	workflow  = lazyregexp.New(`^\.github/workflows/[A-Za-z0-9._-]+\.ya?ml$`)
 )

@@ -50,12 +50,12 @@ import (
 	"io"
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"countermark/policy"
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 	"countermark/sbom/visible"
 )
 
@@ -413,8 +413,8 @@ func problemLevel(p policy.InputProblem) string {
 var (
 	brackets    = strings.NewReplacer("[", `\[`, "]", `\]`)
 	unsafeInURI = strings.NewReplacer(":", "%3A", "'", "%27", "(", "%28", ")", "%29")
-	placeholder = regexp.MustCompile(`\{(\d+)\}`)
-	tag         = regexp.MustCompile(`<([A-Za-z/!?])`)
+	placeholder = lazyregexp.New(`\{(\d+)\}`)
+	tag         = lazyregexp.New(`<([A-Za-z/!?])`)
 )
 
 // sarifText encodes foreign text for the plain text of a message: brackets are

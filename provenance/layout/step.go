@@ -9,13 +9,13 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/in-toto/in-toto-golang/in_toto"
 
 	"countermark/provenance"
+	"countermark/sbom/lazyregexp"
 )
 
 // shortID is how much of a key's id stands in the name of a link's file.
@@ -61,7 +61,7 @@ func wellFormed(l in_toto.Layout) error {
 }
 
 // placeholder is where in-toto would put a parameter's value.
-var placeholder = regexp.MustCompile(`\{[a-zA-Z0-9_-]+\}`)
+var placeholder = lazyregexp.New(`\{[a-zA-Z0-9_-]+\}`)
 
 // parameter returns a parameter for which the rules wait. Left as it is, it would
 // be a part of a file's name that no file has.

@@ -2,8 +2,9 @@ package npm
 
 import (
 	"path/filepath"
-	"regexp"
 	"strings"
+
+	"countermark/sbom/lazyregexp"
 )
 
 // environment is what the process environment says, as data.
@@ -95,7 +96,7 @@ func inHome(path, home string) string {
 // variable matches ${NAME} and ${NAME?} with the backslashes before it. An odd
 // number of them makes it plain text; without the ?, an unset variable stays as
 // written.
-var variable = regexp.MustCompile(`(\\*)\$\{([^${}?]+)(\?)?\}`)
+var variable = lazyregexp.New(`(\\*)\$\{([^${}?]+)(\?)?\}`)
 
 func hasVariable(s string) bool {
 	for _, m := range variable.FindAllStringSubmatch(s, -1) {

@@ -1,8 +1,9 @@
 package npm
 
 import (
-	"regexp"
 	"strings"
+
+	"countermark/sbom/lazyregexp"
 )
 
 const (
@@ -14,10 +15,10 @@ const (
 // leaves alone, with a scope or without. What could leave its place in a URL (a
 // leading dot, a second slash, an escape) is no name.
 var (
-	namePattern = regexp.MustCompile(`^(@[A-Za-z0-9_~!*'()-][A-Za-z0-9_~!*'().-]*/[A-Za-z0-9_~!*'()-]|[A-Za-z0-9~!*'()])[A-Za-z0-9_~!*'().-]*$`)
+	namePattern = lazyregexp.New(`^(@[A-Za-z0-9_~!*'()-][A-Za-z0-9_~!*'().-]*/[A-Za-z0-9_~!*'()-]|[A-Za-z0-9~!*'()])[A-Za-z0-9_~!*'().-]*$`)
 
 	// Semantic Versioning 2.0.0, https://semver.org
-	versionPattern = regexp.MustCompile(`^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)` +
+	versionPattern = lazyregexp.New(`^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)` +
 		`(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
 )
 

@@ -2,7 +2,8 @@ package npm
 
 import (
 	"fmt"
-	"regexp"
+
+	"countermark/sbom/lazyregexp"
 )
 
 // bareCredentials are bound to no registry. npm refuses them since version 9.
@@ -74,7 +75,7 @@ var unsafeKeys = map[string]string{
 // binaryHost matches the settings by which the install scripts of well-known
 // packages are told from where to download programs. npm knows none of them, and
 // hands them all to those scripts.
-var binaryHost = regexp.MustCompile(`(?i)[_-](mirror|binary[_-](host|site)([_-]mirror)?|download[_-](host|base[_-]?url)|cdnurl)$`)
+var binaryHost = lazyregexp.New(`(?i)[_-](mirror|binary[_-](host|site)([_-]mirror)?|download[_-](host|base[_-]?url)|cdnurl)$`)
 
 // unsafe says why a setting is unsafe, "" where it is not.
 func unsafe(key, value string) string {
@@ -110,7 +111,7 @@ func harmlessValue(key, value string) bool {
 
 // loadsCode finds the options of Node that load code or another configuration.
 // Quotes and underscores are taken for what Node takes them for.
-var loadsCode = regexp.MustCompile(`(?i)["'\\]|(^|\s)(-r|--(require|import|(experimental[-_])?loader|experimental[-_](default[-_])?config[-_]file|env[-_]file|openssl[-_]config|inspect))`)
+var loadsCode = lazyregexp.New(`(?i)["'\\]|(^|\s)(-r|--(require|import|(experimental[-_])?loader|experimental[-_](default[-_])?config[-_]file|env[-_]file|openssl[-_]config|inspect))`)
 
 const (
 	fixMove   = "remove the line; what it is for belongs into the user's own .npmrc"

@@ -3,13 +3,13 @@ package pypi
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json"
 
 	"countermark/provenance"
+	"countermark/sbom/lazyregexp"
 )
 
 const acceptSimple = "application/vnd.pypi.simple.v1+json"
@@ -47,7 +47,7 @@ type details struct {
 	} `json:"files"`
 }
 
-var isSHA256 = regexp.MustCompile(`^[0-9a-f]{64}$`)
+var isSHA256 = lazyregexp.New(`^[0-9a-f]{64}$`)
 
 // readProject takes the files of one release out of the answer for its project,
 // yanked ones too: a pin of the exact version still installs those (PEP 592).

@@ -20,7 +20,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -28,6 +27,7 @@ import (
 
 	"countermark/provenance"
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // Client asks an index. It implements provenance.Source, may be used by many
@@ -99,8 +99,8 @@ func (c *Client) ConfiguredRegistry(provenance.Subject) (string, error) {
 
 // Project names are ASCII letters, digits, and . _ - between them (PEP 508).
 var (
-	validName    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,254}[A-Za-z0-9])?$`)
-	validVersion = regexp.MustCompile(`^[A-Za-z0-9.!+_-]{1,128}$`)
+	validName    = lazyregexp.New(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,254}[A-Za-z0-9])?$`)
+	validVersion = lazyregexp.New(`^[A-Za-z0-9.!+_-]{1,128}$`)
 )
 
 // Attestations asks for the release. The error is that of the context.

@@ -28,11 +28,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"countermark/sbom/lazyregexp"
 
 	exact "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -252,7 +253,7 @@ type publicKey struct {
 }
 
 // protoPlace is how protobuf's parser says what is wrong, and where.
-var protoPlace = regexp.MustCompile(`proto:\s*(?:syntax error\s*)?\(line ([0-9]+):[0-9]+\):\s*(.*)$`)
+var protoPlace = lazyregexp.New(`proto:\s*(?:syntax error\s*)?\(line ([0-9]+):[0-9]+\):\s*(.*)$`)
 
 // located words an error of protobuf's JSON parser, and returns its line within
 // the value; 0 where it says none.

@@ -11,9 +11,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
+
+	"countermark/sbom/lazyregexp"
 
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 	"github.com/theupdateframework/go-tuf/v2/metadata/config"
@@ -250,7 +251,7 @@ func answerName(url, base string) (name string, below bool) {
 	return hashed.ReplaceAllString(name, "$1"), below
 }
 
-var hashed = regexp.MustCompile(`^(targets/(?:.*/)?)[0-9a-f]{64,128}\.`)
+var hashed = lazyregexp.New(`^(targets/(?:.*/)?)[0-9a-f]{64,128}\.`)
 
 func base(mirror string) string { return strings.TrimSuffix(mirror, "/") + "/" }
 
@@ -284,7 +285,7 @@ func (r *record) seed(dir string) error {
 	return nil
 }
 
-var versioned = regexp.MustCompile(`^[0-9]+\.`)
+var versioned = lazyregexp.New(`^[0-9]+\.`)
 
 func (u *Updater) file(in Instance) string { return filepath.Join(u.Dir, "trust", in.Name+".json") }
 

@@ -3,15 +3,16 @@ package closure
 import (
 	"encoding/base64"
 	"encoding/hex"
-	"regexp"
 	"strings"
+
+	"countermark/sbom/lazyregexp"
 
 	"deps.dev/util/semver"
 )
 
 // npm's names: no path in them, with the capitals and characters that old
 // packages still have.
-var namePattern = regexp.MustCompile(`^(@[A-Za-z0-9~_.!'()*-]+/)?[A-Za-z0-9~_!'()*-][A-Za-z0-9~_.!'()*-]*$`)
+var namePattern = lazyregexp.New(`^(@[A-Za-z0-9~_.!'()*-]+/)?[A-Za-z0-9~_!'()*-][A-Za-z0-9~_.!'()*-]*$`)
 
 const maxName = 214 // npm's limit; a scope included
 
@@ -56,13 +57,13 @@ func (s spec) reason() Reason {
 }
 
 var (
-	schemePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
-	filePattern   = regexp.MustCompile(`^(\.{0,2}/|\.{1,2}$|~/|[A-Za-z]:[\\/]|\.{0,2}\\)`)
-	tarPattern    = regexp.MustCompile(`(?i)\.(tgz|tar\.gz|tar)$`)
-	scpPattern    = regexp.MustCompile(`^[^/@\s]+@[^/:\s]+:`)
-	hostedPattern = regexp.MustCompile(`^[^@/:\s][^/:\s]*/[^/\s]+$`)
-	gitPattern    = regexp.MustCompile(`(?i)^https?://([^/@]*@)?(www\.)?(github\.com|gitlab\.com|bitbucket\.org)/[^/]+/[^/#]+(#.*)?$`)
-	tagPattern    = regexp.MustCompile(`^[A-Za-z0-9_.!~*'()-]+$`) // what encodeURIComponent leaves alone
+	schemePattern = lazyregexp.New(`^[A-Za-z][A-Za-z0-9+.-]*:`)
+	filePattern   = lazyregexp.New(`^(\.{0,2}/|\.{1,2}$|~/|[A-Za-z]:[\\/]|\.{0,2}\\)`)
+	tarPattern    = lazyregexp.New(`(?i)\.(tgz|tar\.gz|tar)$`)
+	scpPattern    = lazyregexp.New(`^[^/@\s]+@[^/:\s]+:`)
+	hostedPattern = lazyregexp.New(`^[^@/:\s][^/:\s]*/[^/\s]+$`)
+	gitPattern    = lazyregexp.New(`(?i)^https?://([^/@]*@)?(www\.)?(github\.com|gitlab\.com|bitbucket\.org)/[^/]+/[^/#]+(#.*)?$`)
+	tagPattern    = lazyregexp.New(`^[A-Za-z0-9_.!~*'()-]+$`) // what encodeURIComponent leaves alone
 )
 
 // parseSpec reads what stands behind a dependency's name.
@@ -161,7 +162,7 @@ func (s spec) satisfiedBy(v *semver.Version) bool {
 	}
 }
 
-var versionPattern = regexp.MustCompile(`^[v=\s]*([0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*)$`)
+var versionPattern = lazyregexp.New(`^[v=\s]*([0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*)$`)
 
 // parseVersion parses an exact version, or returns nil.
 func parseVersion(text string) *semver.Version {

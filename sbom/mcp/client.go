@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"unicode"
+	"unicode/utf8"
 )
 
 // client says where the files of one MCP client stand and how they hold servers.
@@ -305,9 +306,11 @@ func clientOf(name string) (client, bool) {
 	}
 	known := tablePaths()
 	var found []tablePath
-	for _, p := range slices.Concat(known[segments[len(segments)-1]], known[""]) {
-		if p.matches(segments) {
-			found = append(found, p)
+	for _, last := range []string{segments[len(segments)-1], ""} {
+		for _, p := range known[last] {
+			if p.matches(segments) {
+				found = append(found, p)
+			}
 		}
 	}
 	if len(found) == 0 {
@@ -349,6 +352,12 @@ func matchSegments(want, have []string) bool {
 		if i >= len(have) {
 			return false
 		}
+		if !strings.ContainsAny(segment, `*?[\`) {
+			if segment != have[i] {
+				return false
+			}
+			continue
+		}
 		if ok, err := path.Match(segment, have[i]); err != nil || !ok {
 			return false
 		}
@@ -369,6 +378,9 @@ func starts(have []string, i int) [][]string {
 // since letters such as the long s have a capital only; and macOS looks past the
 // marks that join or part letters.
 func fold(name string) string {
+	if !strings.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		return strings.ToLower(name)
+	}
 	name = strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Cf, r) {
 			return -1

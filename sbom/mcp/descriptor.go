@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 
 	"github.com/package-url/packageurl-go"
 )
@@ -335,8 +336,8 @@ func bundleDownload(at word, version, digest string) subject {
 }
 
 var (
-	crateName    = lazy(`^[A-Za-z][A-Za-z0-9_-]*$`)
-	exactVersion = lazy(`^v?[0-9]+(\.[0-9]+){1,3}([-+][0-9A-Za-z.+-]+)?$`)
+	crateName    = lazyregexp.New(`^[A-Za-z][A-Za-z0-9_-]*$`)
+	exactVersion = lazyregexp.New(`^v?[0-9]+(\.[0-9]+){1,3}([-+][0-9A-Za-z.+-]+)?$`)
 )
 
 // crate is a package of crates.io by name and version.
@@ -509,9 +510,9 @@ func (d *document) enabled(c client, top []field) ([]entry, bool) {
 func join(file, rel string) string { return path.Join(path.Dir(path.Dir(file)), rel) }
 
 var (
-	literalCommand = lazy("command['\"]?\\s*:\\s*['\"`]([^'\"`$\\\\]+)['\"`]")
-	literalArgs    = lazy("args['\"]?\\s*:\\s*\\[((?:\\s*(?:'[^'\\\\]*'|\"[^\"\\\\]*\")\\s*,?)*)\\s*\\]")
-	stringLiteral  = lazy(`'([^'\\]*)'|"([^"\\]*)"`)
+	literalCommand = lazyregexp.New("command['\"]?\\s*:\\s*['\"`]([^'\"`$\\\\]+)['\"`]")
+	literalArgs    = lazyregexp.New("args['\"]?\\s*:\\s*\\[((?:\\s*(?:'[^'\\\\]*'|\"[^\"\\\\]*\")\\s*,?)*)\\s*\\]")
+	stringLiteral  = lazyregexp.New(`'([^'\\]*)'|"([^"\\]*)"`)
 )
 
 // smithery reads smithery.yaml. The command is made by JavaScript, which is never
@@ -545,7 +546,7 @@ func (a *analyzed) smithery(fields []field, look *scan) []subject {
 }
 
 // plainFunction is a function that does nothing but return one object.
-var plainFunction = lazy(`^\s*(//[^\n]*\n\s*)*\(?\s*[A-Za-z_]*\s*\)?\s*=>\s*\(?\s*\{[^{}?+` + "`" + `]*(env['"]?\s*:\s*\{[^{}` + "`" + `]*\}[^{}]*)?\}\s*\)?\s*;?\s*$`)
+var plainFunction = lazyregexp.New(`^\s*(//[^\n]*\n\s*)*\(?\s*[A-Za-z_]*\s*\)?\s*=>\s*\(?\s*\{[^{}?+` + "`" + `]*(env['"]?\s*:\s*\{[^{}` + "`" + `]*\}[^{}]*)?\}\s*\)?\s*;?\s*$`)
 
 // own is the package of the project itself, which says with "mcpName" that it is
 // a server. What it runs is the project's own code.

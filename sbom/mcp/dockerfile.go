@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"countermark/sbom/lazyregexp"
 )
 
 // The reader of BuildKit would have been the one to take, but it raises two dozen
@@ -31,11 +32,11 @@ type hereDocument struct {
 }
 
 var (
-	dockerDirective = lazy(`(?i)^#\s*(escape|syntax|check)\s*=\s*(\S+)\s*$`)
-	hereMarker      = lazy(`<<(-?)(["']?)([A-Za-z_][A-Za-z0-9_]*)(["']?)`)
-	dockerFlag      = lazy(`^(--[a-z][a-z-]*(=("[^"]*"|\S*))?)\s+`)
-	dockerStart     = lazy(`^\s*([A-Za-z]+)(\s|$)`)
-	dockerVariable  = regexp.MustCompile(`\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))`)
+	dockerDirective = lazyregexp.New(`(?i)^#\s*(escape|syntax|check)\s*=\s*(\S+)\s*$`)
+	hereMarker      = lazyregexp.New(`<<(-?)(["']?)([A-Za-z_][A-Za-z0-9_]*)(["']?)`)
+	dockerFlag      = lazyregexp.New(`^(--[a-z][a-z-]*(=("[^"]*"|\S*))?)\s+`)
+	dockerStart     = lazyregexp.New(`^\s*([A-Za-z]+)(\s|$)`)
+	dockerVariable  = lazyregexp.New(`\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))`)
 )
 
 // instructions cuts a Dockerfile.
@@ -111,10 +112,10 @@ func (in *instruction) cutFlags() {
 // documents takes those that the instruction begins, and returns the last line
 // that belongs to it.
 func (in *instruction) documents(lines []string, i int) int {
-	if !slices.Contains(set("RUN COPY ADD"), in.name) {
+	if !oneOf("RUN COPY ADD", in.name) {
 		return i
 	}
-	for _, m := range hereMarker.compiled().FindAllStringSubmatch(in.body, -1) {
+	for _, m := range hereMarker.FindAllStringSubmatch(in.body, -1) {
 		doc := hereDocument{line: i + 2}
 		for i++; i < len(lines); i++ {
 			line := strings.TrimSuffix(lines[i], "\n")
@@ -294,7 +295,7 @@ func (b *dockerBuild) otherImage(flag, prefix string, in instruction) {
 }
 
 // installs matches what puts the project's packages into an image.
-var installs = lazy(`\b(npm\s+(ci|i|install|clean-install|install-clean)|pnpm\s+(i|install)|bun\s+(i|install)|yarn\s+install)\b|\byarn\s*($|&&|;|--)`)
+var installs = lazyregexp.New(`\b(npm\s+(ci|i|install|clean-install|install-clean)|pnpm\s+(i|install)|bun\s+(i|install)|yarn\s+install)\b|\byarn\s*($|&&|;|--)`)
 
 func (b *dockerBuild) run(in instruction, s *stage) {
 	for _, flag := range in.flags {
@@ -363,7 +364,7 @@ func (b *dockerBuild) finish() {
 }
 
 // makeVariable is what make replaces before a shell sees a recipe.
-var makeVariable = lazy(`\$(\([^()]*(\([^()]*\)[^()]*)*\)|\{[^{}]*\}|[A-Za-z@<^*?%])`)
+var makeVariable = lazyregexp.New(`\$(\([^()]*(\([^()]*\)[^()]*)*\)|\{[^{}]*\}|[A-Za-z@<^*?%])`)
 
 // makefile reads recipes: lines that begin with a tab, each for a shell of its own.
 func (f *finder) makefile() {

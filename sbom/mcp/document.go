@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 
 	"github.com/tailscale/hujson"
 )
@@ -71,18 +72,18 @@ func (c client) notation(name string, data []byte) notation {
 	if bytes.HasPrefix(text, []byte("{")) || bytes.HasPrefix(text, []byte("//")) || bytes.HasPrefix(text, []byte("/*")) || len(text) == 0 {
 		return jsonNotation
 	}
-	if tomlLine.compiled().Match(text) {
+	if tomlLine.Match(text) {
 		return tomlNotation
 	}
-	if yamlLine.compiled().Match(text) {
+	if yamlLine.Match(text) {
 		return yamlNotation
 	}
 	return jsonNotation
 }
 
 var (
-	tomlLine = lazy(`(?m)^\s*(\[\[?[A-Za-z0-9_."' -]+\]\]?\s*(#.*)?|[A-Za-z0-9_."-]+\s*=\s*\S.*)$`)
-	yamlLine = lazy(`(?m)^(---|[^\s:#\[{][^:]*:(\s.*)?)$`)
+	tomlLine = lazyregexp.New(`(?m)^\s*(\[\[?[A-Za-z0-9_."' -]+\]\]?\s*(#.*)?|[A-Za-z0-9_."-]+\s*=\s*\S.*)$`)
+	yamlLine = lazyregexp.New(`(?m)^(---|[^\s:#\[{][^:]*:(\s.*)?)$`)
 )
 
 // parse reads a document. The problem is non-nil where that is impossible, and
@@ -337,11 +338,20 @@ func text(v *hujson.Value) string {
 	switch {
 	case !ok:
 		return ""
+	case plainString(lit):
+		return string(lit[1 : len(lit)-1])
 	case lit.Kind() == '"':
 		return lit.String()
 	default:
 		return string(lit)
 	}
+}
+
+// plainString reports whether a literal is a string of printable ASCII without
+// escapes, as nearly all are: it says what is written, and nothing decodes faster
+// than that.
+func plainString(lit hujson.Literal) bool {
+	return len(lit) > 1 && lit[0] == '"' && !slices.ContainsFunc(lit[1:len(lit)-1], func(c byte) bool { return c == '\\' || c < ' ' || c > '~' || c == '"' })
 }
 
 // boolean returns the value of a JSON boolean.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 
 	"github.com/package-url/packageurl-go"
 )
@@ -23,7 +24,7 @@ var (
 )
 
 // colon is how the .NET command line writes a value to its option, too.
-var colon = lazy(`^(--?[A-Za-z-]+):(.*)$`)
+var colon = lazyregexp.New(`^(--?[A-Za-z-]+):(.*)$`)
 
 func dnx(s *scan, p string, command word, args []word, _ int) []subject {
 	return s.dotnetTool(p, command, args)
@@ -167,10 +168,10 @@ func (s *scan) localTool(wanted func(name string, commands []string) bool) local
 }
 
 var (
-	nugetName    = lazy(`^[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*$`)
-	nugetVersion = lazy(`^[0-9]{1,9}(\.[0-9]{1,9}){0,3}(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z.-]+)?$`)
-	nugetSingle  = lazy(`^\[\s*([^,\[\]()]+?)\s*\]$`)
-	nugetRange   = lazy(`^[\[(][0-9A-Za-z.+*-]*\s*,\s*[0-9A-Za-z.+*-]*[\])]$|^[0-9.]*\*[0-9A-Za-z.*-]*$|^[0-9.]+-[0-9A-Za-z.-]*\*$`)
+	nugetName    = lazyregexp.New(`^[A-Za-z0-9_]+([.-][A-Za-z0-9_]+)*$`)
+	nugetVersion = lazyregexp.New(`^[0-9]{1,9}(\.[0-9]{1,9}){0,3}(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z.-]+)?$`)
+	nugetSingle  = lazyregexp.New(`^\[\s*([^,\[\]()]+?)\s*\]$`)
+	nugetRange   = lazyregexp.New(`^[\[(][0-9A-Za-z.+*-]*\s*,\s*[0-9A-Za-z.+*-]*[\])]$|^[0-9.]*\*[0-9A-Za-z.*-]*$|^[0-9.]+-[0-9A-Za-z.-]*\*$`)
 )
 
 // nuget reads NAME or NAME@VERSION. A version alone is exactly that one, as for

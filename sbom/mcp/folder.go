@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 
 	"deps.dev/util/semver"
 	"github.com/package-url/packageurl-go"
@@ -29,7 +30,7 @@ var (
 	// systemFolders are where programs get installed: nobody checks a repository
 	// out there. Of /usr, /opt and a home those are only the usual names, since
 	// the rest is as good a place for a checkout as any.
-	systemFolders = lazy(`(?i)^(` +
+	systemFolders = lazyregexp.New(`(?i)^(` +
 		`/(bin|sbin|snap|nix|system|library|applications|etc/profiles|run/current-system)|` +
 		`/usr/(local/)?(s?bin|lib(32|64|exec)?|share)|/usr/local/(opt|cellar|caskroom|nvm|n|go/bin|node[^/]*/bin)|` +
 		`/opt/(homebrew|local|bin|nvm|hostedtoolcache|((ana|mini)?conda3?|miniforge3|mambaforge|node(js)?[0-9v.-]*|python[0-9.]*|uv|pipx)/bin)|` +
@@ -39,8 +40,8 @@ var (
 		`\$\{?(appdata|localappdata|nvm_bin|nvm_dir|pnpm_home|bun_install|volta_home|cargo_home|homebrew_prefix)\}?` +
 		`)(/|$)`)
 	// homeFile is a hidden file in a home, such as ~/.bashrc.
-	homeFile = lazy(`(?i)^` + homeFolder + `/\.[^/]*[^/.]$`)
-	home     = lazy(`(?i)^` + homeFolder + `/?$`)
+	homeFile = lazyregexp.New(`(?i)^` + homeFolder + `/\.[^/]*[^/.]$`)
+	home     = lazyregexp.New(`(?i)^` + homeFolder + `/?$`)
 )
 
 // systemPath reports whether a path leads to where programs get installed. One
@@ -64,10 +65,10 @@ func slashed(p string) string {
 
 // projectFolder matches the variables that stand for the folder in which a
 // client starts its servers anyway.
-var projectFolder = lazy(`^\$\{?(workspaceFolder|workspaceRoot|PWD|CLAUDE_PROJECT_DIR|CLAUDE_PLUGIN_ROOT)\}?(/|$)`)
+var projectFolder = lazyregexp.New(`^\$\{?(workspaceFolder|workspaceRoot|PWD|CLAUDE_PROJECT_DIR|CLAUDE_PLUGIN_ROOT)\}?(/|$)`)
 
 // homeVariable is what stands for a home, which is another machine's business.
-var homeVariable = lazy(`(?i)^(~|\$\{?(home|userhome|userprofile)\}?|%userprofile%)(/|$)`)
+var homeVariable = lazyregexp.New(`(?i)^(~|\$\{?(home|userhome|userprofile)\}?|%userprofile%)(/|$)`)
 
 // chdir notes that the launch runs in another folder. Only one inside of the
 // tree can be looked into: what an absolute path leads to is another machine's
@@ -102,9 +103,17 @@ func (s *scan) folders() []string {
 	if s.file == nil || s.file.FS == nil || s.away {
 		return nil
 	}
+	if s.asked == nil || s.askedFor != s.folder {
+		s.asked, s.askedFor = foldersOf(s.file.Name, s.folder), s.folder
+	}
+	return s.asked
+}
+
+// foldersOf is folders for a configuration and the folder that its launch names.
+func foldersOf(name, below string) []string {
 	var out []string
-	for _, base := range bases(s.file.Name) {
-		folder := path.Join(path.Dir(s.file.Name), base, s.folder)
+	for _, base := range bases(name) {
+		folder := path.Join(path.Dir(name), base, below)
 		if fs.ValidPath(folder) && !slices.Contains(out, folder) {
 			out = append(out, folder)
 		}
@@ -196,7 +205,7 @@ func (s *scan) envFile(file word) {
 
 // envKey is how a line of a file of variables begins, to any of its readers:
 // "K=v", "export K=v", "K: v", with blanks and even line ends between.
-var envKey = lazy("(?m)^\\s*(?:export\\s+)?['\"]?([^=\\s'\"#]+?)['\"]?\\s*(=|:\\s)(\\s*)")
+var envKey = lazyregexp.New("(?m)^\\s*(?:export\\s+)?['\"]?([^=\\s'\"#]+?)['\"]?\\s*(=|:\\s)(\\s*)")
 
 // envBlanks makes line ends and blanks of all that dotenv takes for them.
 func envBlanks(r rune) rune {
@@ -243,7 +252,11 @@ func (s *scan) impostor(head word) (subject, bool) {
 		return subject{}, false
 	}
 	for _, folder := range s.folders() {
+		names := s.list(folder)
 		for _, suffix := range []string{".com", ".exe", ".bat", ".cmd"} {
+			if names != nil && !names[fold(p+suffix)] {
+				continue
+			}
 			if s.present(path.Join(folder, p+suffix)) {
 				return local(word{text: path.Join(folder, p+suffix), at: head.at}, "path"), true
 			}

@@ -4,21 +4,22 @@ import (
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 
 	"github.com/package-url/packageurl-go"
 )
 
 var (
-	gitScheme = lazy(`^(git(\+(ssh|https?|file|rsync|ftp))?://|git@[^/:]+:|ssh://)`)
+	gitScheme = lazyregexp.New(`^(git(\+(ssh|https?|file|rsync|ftp))?://|git@[^/:]+:|ssh://)`)
 	// npm and uv take a web address of a repository of these hosts for the
 	// repository.
-	hostedURL = lazy(`^https?://([^/@]*@)?(www\.)?(github\.com|gitlab\.com|bitbucket\.org)/[^/?#]+/[^/?#]+?(\.git)?/?([#?].*)?$`)
-	scpLike   = lazy(`^git@([^/:]+):([^/].*)$`)
-	dotGit    = lazy(`^https?://[^?#]+\.git([#@].*)?$`)
-	github    = lazy(`^[a-z+]+://(?:www\.)?github\.com/([A-Za-z0-9-]+)/([A-Za-z0-9._-]+?)(?:\.git)?/?$`)
-	commit    = lazy(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+	hostedURL = lazyregexp.New(`^https?://([^/@]*@)?(www\.)?(github\.com|gitlab\.com|bitbucket\.org)/[^/?#]+/[^/?#]+?(\.git)?/?([#?].*)?$`)
+	scpLike   = lazyregexp.New(`^git@([^/:]+):([^/].*)$`)
+	dotGit    = lazyregexp.New(`^https?://[^?#]+\.git([#@].*)?$`)
+	github    = lazyregexp.New(`^[a-z+]+://(?:www\.)?github\.com/([A-Za-z0-9-]+)/([A-Za-z0-9._-]+?)(?:\.git)?/?$`)
+	commit    = lazyregexp.New(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 	// gitRef is the name of a branch or tag, or npm's range of versions.
-	gitRef = lazy(`^([A-Za-z0-9][A-Za-z0-9._/+-]{0,200}|semver:[A-Za-z0-9.^~*<>=| -]{1,100})$`)
+	gitRef = lazyregexp.New(`^([A-Za-z0-9][A-Za-z0-9._/+-]{0,200}|semver:[A-Za-z0-9.^~*<>=| -]{1,100})$`)
 )
 
 // isGit reports whether a spec names a git repository by URL.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 
 	"github.com/package-url/packageurl-go"
 )
@@ -75,9 +76,9 @@ func golang(s *scan, _ string, command word, args []word, _ int) []subject {
 }
 
 var (
-	goPath    = lazy(`^[A-Za-z0-9][A-Za-z0-9.-]*\.[A-Za-z0-9.-]+(/[A-Za-z0-9_.~+-]+)*$`)
-	goVersion = lazy(`^v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+incompatible)?$`)
-	goQuery   = lazy(`^([<>]=?)?v[0-9]+(\.[0-9]+){0,2}(-[0-9A-Za-z.-]+)?$`)
+	goPath    = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9.-]*\.[A-Za-z0-9.-]+(/[A-Za-z0-9_.~+-]+)*$`)
+	goVersion = lazyregexp.New(`^v(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+incompatible)?$`)
+	goQuery   = lazyregexp.New(`^([<>]=?)?v[0-9]+(\.[0-9]+){0,2}(-[0-9A-Za-z.-]+)?$`)
 )
 
 // goPackage reads PATH@VERSION. Versions are those of the module and its sums
@@ -134,7 +135,7 @@ func goPURL(module, version, below string) string {
 	return packageurl.NewPackageURL("golang", path.Dir(module), path.Base(module), version, nil, below).ToString()
 }
 
-var majorVersion = lazy(`^v[0-9]+$`)
+var majorVersion = lazyregexp.New(`^v[0-9]+$`)
 
 // goModule splits a package's path into module and folder. On the hosts where a
 // repository is OWNER/NAME that is nearly always the module; elsewhere only Go
@@ -156,7 +157,7 @@ func goModule(name string) (module, below string) {
 	return strings.Join(parts[:n], "/"), strings.Join(parts[n:], "/")
 }
 
-var goRequire = lazy(`(?m)^\s*(?:require\s+)?"?([A-Za-z0-9][^\s"]*\.[^\s"]*)"?\s+(v[0-9][^\s]*)`)
+var goRequire = lazyregexp.New(`(?m)^\s*(?:require\s+)?"?([A-Za-z0-9][^\s"]*\.[^\s"]*)"?\s+(v[0-9][^\s]*)`)
 
 // required is a package without a version, which the project's go.mod pins.
 func (s *scan) required(w word) subject {

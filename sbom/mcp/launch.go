@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // Limits of one command line.
@@ -111,7 +112,7 @@ func isVariable(s string) bool {
 	return strings.HasPrefix(s, "$") || strings.HasPrefix(s, "%") || strings.HasPrefix(s, "{") || strings.HasPrefix(s, "<")
 }
 
-var template = lazy(`\$\{|\$\(|\$[A-Za-z_]|%[A-Za-z_][A-Za-z0-9_]*%|\{\{|\{[a-z]+:|<[^<>]*>|` + "`")
+var template = lazyregexp.New(`\$\{|\$\(|\$[A-Za-z_]|%[A-Za-z_][A-Za-z0-9_]*%|\{\{|\{[a-z]+:|<[^<>]*>|` + "`")
 
 // launchers take the words after the program. They return nil where the words
 // are none that they know.
@@ -261,7 +262,7 @@ func (s *scan) direct(head word, _ []word) []subject {
 	}
 }
 
-var windowsProgram = lazy(`(?i)^"?([a-z]:\\|%[a-z_]+%\\|\\\\)[^"|&<>]*?\.(exe|cmd|bat|ps1|com)"?(\s|$)`)
+var windowsProgram = lazyregexp.New(`(?i)^"?([a-z]:\\|%[a-z_]+%\\|\\\\)[^"|&<>]*?\.(exe|cmd|bat|ps1|com)"?(\s|$)`)
 
 // assigned is a command that begins with NAME=value. Only clients that join the
 // words for a shell take it for a variable, so what is run cannot be told; but
@@ -436,6 +437,16 @@ func (p parsed) has(names ...string) bool {
 
 // set returns the spaces-separated words, for the tables of options.
 func set(s string) []string { return strings.Fields(s) }
+
+// oneOf reports whether a word is one of those, without making a list of them.
+func oneOf(words, word string) bool {
+	for w := range strings.FieldsSeq(words) {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}
 
 func (g options) parse(args []word) parsed {
 	p := parsed{dashes: -1}

@@ -2,11 +2,11 @@ package mcp
 
 import (
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // grammar of an interpreter: what it runs is the first positional word, unless
@@ -42,7 +42,10 @@ var interpreters = map[string]grammar{
 	"mono":    {options: options{boolean: set("--debug")}},
 }
 
-var numbered = lazy(`^(python|pypy|node|nodejs|ruby|php|lua|perl|ts-node)(-?[0-9][0-9.]*)?(w|-esm|-script|-transpile-only)?$`)
+// versionFlag is how the launcher of Windows is told which Python to start.
+var versionFlag = lazyregexp.New(`^-[0-9]`)
+
+var numbered = lazyregexp.New(`^(python|pypy|node|nodejs|ruby|php|lua|perl|ts-node)(-?[0-9][0-9.]*)?(w|-esm|-script|-transpile-only)?$`)
 
 // interpreter returns the entry of interpreters for a program such as python3.12.
 func interpreter(p string) string {
@@ -68,7 +71,7 @@ func interpreter(p string) string {
 // interpret finds the file that an interpreter runs.
 func interpret(s *scan, p string, command word, args []word, depth int) []subject {
 	g := interpreters[interpreter(p)]
-	if p == "py" && len(args) > 0 && regexp.MustCompile(`^-[0-9]`).MatchString(args[0].text) {
+	if p == "py" && len(args) > 0 && versionFlag.MatchString(args[0].text) {
 		args = args[1:] // the version that the Windows launcher is to choose
 	}
 	opts := g.options
@@ -119,7 +122,7 @@ func interpret(s *scan, p string, command word, args []word, depth int) []subjec
 // file of the project may have that name, too.
 func (s *scan) launcherModule(p string, module word, args []word, depth int) []subject {
 	i := slices.IndexFunc(args, func(a word) bool { return a.at == module.at && strings.HasSuffix(a.text, module.text) })
-	if interpreter(p) != "python" || !slices.Contains(set("uv pipx"), module.text) || i < 0 {
+	if interpreter(p) != "python" || !oneOf("uv pipx", module.text) || i < 0 {
 		return nil
 	}
 	// Words of one shell string have one place, so that the index may be wrong.
@@ -135,7 +138,7 @@ func (s *scan) launcherModule(p string, module word, args []word, depth int) []s
 }
 
 // launcherFile matches the scripts by which npm and others start.
-var launcherFile = lazy(`(?i)/node_modules/(?:npm/bin/(np[mx])-cli|pnpm/bin/(pnpm|pnpx)|yarn/bin/(yarn)|corepack/dist/(np[mx]|pnp[mx]|yarn))\.c?js$`)
+var launcherFile = lazyregexp.New(`(?i)/node_modules/(?:npm/bin/(np[mx])-cli|pnpm/bin/(pnpm|pnpx)|yarn/bin/(yarn)|corepack/dist/(np[mx]|pnp[mx]|yarn))\.c?js$`)
 
 // launcherScript is a launcher that is run by the path of its script, where
 // programs get installed: node …/node_modules/npm/bin/npx-cli.js -y ….
@@ -217,7 +220,7 @@ func project(s *scan, p string, command word, args []word, depth int) []subject 
 	return []subject{{at: command.at, launcher: launcher, launch: sbom.Launch{Kind: sbom.KindLocal, Pin: sbom.PinNA}}}
 }
 
-var inNodeModules = lazy(`^((?:[^/$]+/)*?node_modules/(?:[^/]+/(?:[^/]+/)*?node_modules/)*(?:@[^/]+/)?[^/@.][^/]*)/`)
+var inNodeModules = lazyregexp.New(`^((?:[^/$]+/)*?node_modules/(?:[^/]+/(?:[^/]+/)*?node_modules/)*(?:@[^/]+/)?[^/@.][^/]*)/`)
 
 // installed is the installed copy of a package that a path leads into, known by
 // its package.json. The path counts from the folder that the launch runs in.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 
 	"deps.dev/util/semver"
 	"github.com/package-url/packageurl-go"
@@ -76,7 +77,7 @@ func (s *scan) composed(w word) {
 }
 
 // plainName is the name of an option that has no variable in it.
-var plainName = lazy(`^-+[A-Za-z0-9@:/._-]+(=|$)`)
+var plainName = lazyregexp.New(`^-+[A-Za-z0-9@:/._-]+(=|$)`)
 
 // maxGuesses bounds the words that are taken for a package behind an option that
 // cannot be told.
@@ -431,7 +432,7 @@ func (s *scan) denoRun(launcher string, command word, args []word, depth int) []
 	return s.denoTarget(launcher, p.rest[0], p.rest[1:], depth)
 }
 
-var denoTarget = lazy(`^(npm:|jsr:|https?:)`)
+var denoTarget = lazyregexp.New(`^(npm:|jsr:|https?:)`)
 
 // denoTarget is what deno runs: a package, a URL, a file.
 func (s *scan) denoTarget(launcher string, target word, args []word, depth int) []subject {
@@ -465,13 +466,13 @@ func cutPath(spec string) string {
 }
 
 var (
-	npmName       = lazy(`^(@[A-Za-z0-9~*!'()_-][A-Za-z0-9~*!'()._-]*/)?[A-Za-z0-9~*!'()-][A-Za-z0-9~*!'()._-]*$`)
-	npmExact      = lazy(`^[v=\s]*((0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?)(\+[0-9A-Za-z.-]+)?$`)
-	npmTag        = lazy(`^[A-Za-z0-9~*!'()._-]+$`)
-	hostedPrefix  = lazy(`^(github|gitlab|bitbucket|gist):`)
-	ownerRepo     = lazy(`^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+(#.*)?$`)
-	windowsDrive  = lazy(`^[A-Za-z]:[\\/]`)
-	fileSpec      = lazy(`^(\.{1,2}([\\/]|$)|[\\/]|~[\\/]|file:|link:)`)
+	npmName       = lazyregexp.New(`^(@[A-Za-z0-9~*!'()_-][A-Za-z0-9~*!'()._-]*/)?[A-Za-z0-9~*!'()-][A-Za-z0-9~*!'()._-]*$`)
+	npmExact      = lazyregexp.New(`^[v=\s]*((0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?)(\+[0-9A-Za-z.-]+)?$`)
+	npmTag        = lazyregexp.New(`^[A-Za-z0-9~*!'()._-]+$`)
+	hostedPrefix  = lazyregexp.New(`^(github|gitlab|bitbucket|gist):`)
+	ownerRepo     = lazyregexp.New(`^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+(#.*)?$`)
+	windowsDrive  = lazyregexp.New(`^[A-Za-z]:[\\/]`)
+	fileSpec      = lazyregexp.New(`^(\.{1,2}([\\/]|$)|[\\/]|~[\\/]|file:|link:)`)
 	maxNameLength = 214
 )
 

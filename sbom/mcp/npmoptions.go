@@ -3,6 +3,8 @@ package mcp
 import (
 	"slices"
 	"strings"
+
+	"countermark/sbom/lazyregexp"
 )
 
 // How npm 11 reads its command line, which decides what npx runs. The names and
@@ -59,7 +61,7 @@ var (
 	}
 	// npmScoped are the keys that hold a scope or a registry in their name. npm
 	// knows none of them as an option, so it reads their value only behind a "=".
-	npmScoped = lazy(`^(@[^:=]+:registry|//[^=]+:[A-Za-z_]+)$`)
+	npmScoped = lazyregexp.New(`^(@[^:=]+:registry|//[^=]+:[A-Za-z_]+)$`)
 	// npmWords are values that npm gives to a switch in front of them.
 	npmWords = set("true false null always")
 )

@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // A package's name says nothing about its bytes where the launch itself chooses
@@ -64,7 +65,7 @@ func (s *scan) registry(list string, at place) {
 	}
 }
 
-var indexName = lazy(`^[A-Za-z0-9_.-]+=`)
+var indexName = lazyregexp.New(`^[A-Za-z0-9_.-]+=`)
 
 // registryURLs are the URLs of a list of registries as they may be shown. uv and
 // pip take several, apart by blanks or commas, uv also NAME=URL. Where one is no
@@ -170,11 +171,11 @@ var (
 	nodeLoads = set(`-r --require --import --loader --experimental-loader --experimental-default-config-file
 		--experimental-config-file --env-file --env-file-if-exists --openssl-config --openssl-shared-config
 		--snapshot-blob`)
-	goFlagsAlter   = lazy("-(exec|toolexec|overlay|modfile|pkgdir|compiler|mod=vendor)|[$%`{]")
-	wholeReference = lazy(`^(\$\{(env:)?\w+\}|\$\w+|%\w+%)$`)
+	goFlagsAlter   = lazyregexp.New("-(exec|toolexec|overlay|modfile|pkgdir|compiler|mod=vendor)|[$%`{]")
+	wholeReference = lazyregexp.New(`^(\$\{(env:)?\w+\}|\$\w+|%\w+%)$`)
 
-	pathReference = lazy(`(?i)\$\{(env:)?PATH\}|\$PATH\b|%PATH%|\$env:PATH\b`)
-	pythonVersion = lazy(`^((c?python|pypy|graalpy)[@-]?)?[<>=~!]*[0-9][0-9.,<>=~!*a-z+]*$`)
+	pathReference = lazyregexp.New(`(?i)\$\{(env:)?PATH\}|\$PATH\b|%PATH%|\$env:PATH\b`)
+	pythonVersion = lazyregexp.New(`^((c?python|pypy|graalpy)[@-]?)?[<>=~!]*[0-9][0-9.,<>=~!*a-z+]*$`)
 )
 
 // originVariable looks at an environment variable. npm takes its own in any

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // proxy says what a program that stands between client and server runs or calls.
@@ -228,9 +229,9 @@ func (s *scan) withoutPairs(px proxy, args []word) (rest, scripts []word) {
 // cdn matches the URLs of services that serve npm packages as modules, and notPackages
 // those of the same hosts that serve something else.
 var (
-	cdn = lazy(`^https://(?:(?:cdn\.)?esm\.sh|esm\.run|(?:esm\.)?unpkg\.com|cdn\.jsdelivr\.net/npm|cdn\.skypack\.dev|ga\.jspm\.io|jspm\.dev)/(?:npm:)?` +
+	cdn = lazyregexp.New(`^https://(?:(?:cdn\.)?esm\.sh|esm\.run|(?:esm\.)?unpkg\.com|cdn\.jsdelivr\.net/npm|cdn\.skypack\.dev|ga\.jspm\.io|jspm\.dev)/(?:npm:)?` +
 		`(?:(?:v[0-9]+|stable)/)?(?:pin/)?\*?((?:@[^/@?#]+/)?[^/@?#&]+(?:@[^/?#&]+)?)(?:[/?#&].*)?$`)
-	notPackages = lazy(`^https://[^/]+/(?:(?:v[0-9]+|stable)/)?(?:gh|jsr|pr|pkg\.pr\.new|new|run|tsx|x|build|transform|combine|wp|bb)(?:/|$)`)
+	notPackages = lazyregexp.New(`^https://[^/]+/(?:(?:v[0-9]+|stable)/)?(?:gh|jsr|pr|pkg\.pr\.new|new|run|tsx|x|build|transform|combine|wp|bb)(?:/|$)`)
 )
 
 // module is code that is run from a URL. Of a service that serves npm packages

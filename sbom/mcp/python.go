@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 
 	"github.com/package-url/packageurl-go"
 )
@@ -158,7 +159,7 @@ func (s *scan) nameless(launcher string, command word, p parsed) []subject {
 }
 
 func pipx(s *scan, _ string, command word, args []word, depth int) []subject {
-	for len(args) > 0 && slices.Contains(set("-v --verbose -q --quiet --global"), args[0].text) {
+	for len(args) > 0 && oneOf("-v --verbose -q --quiet --global", args[0].text) {
 		args = args[1:]
 	}
 	if len(args) == 0 || args[0].text != "run" {
@@ -188,10 +189,10 @@ func pipx(s *scan, _ string, command word, args []word, depth int) []subject {
 
 var (
 	// requirement is PEP 508's name, extras and version part, or uv's name@version.
-	requirement = lazy(`^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[A-Za-z0-9._,\s-]*\])?\s*(.*)$`)
-	pyVersion   = lazy(`^v?([0-9]+!)?[0-9]+(\.[0-9]+)*([-_.]?(a|b|c|rc|alpha|beta|pre|preview)[-_.]?[0-9]*)?((-[0-9]+)|[-_.]?(post|rev|r)[-_.]?[0-9]*)?([-_.]?dev[-_.]?[0-9]*)?(\+[a-z0-9]+([-_.][a-z0-9]+)*)?$`)
-	pyRange     = lazy(`^\(?\s*(===|==|~=|!=|<=|>=|<|>)`)
-	pySafe      = lazy(`^[A-Za-z0-9.*+!<>=~,\s()_-]*$`)
+	requirement = lazyregexp.New(`^([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[A-Za-z0-9._,\s-]*\])?\s*(.*)$`)
+	pyVersion   = lazyregexp.New(`^v?([0-9]+!)?[0-9]+(\.[0-9]+)*([-_.]?(a|b|c|rc|alpha|beta|pre|preview)[-_.]?[0-9]*)?((-[0-9]+)|[-_.]?(post|rev|r)[-_.]?[0-9]*)?([-_.]?dev[-_.]?[0-9]*)?(\+[a-z0-9]+([-_.][a-z0-9]+)*)?$`)
+	pyRange     = lazyregexp.New(`^\(?\s*(===|==|~=|!=|<=|>=|<|>)`)
+	pySafe      = lazyregexp.New(`^[A-Za-z0-9.*+!<>=~,\s()_-]*$`)
 )
 
 // normalizePyPI is the form of a name in package URLs (purl-types, pypi), which

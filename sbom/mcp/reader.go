@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // Reader implements [sbom.Reader] for MCP client configurations. The zero value
@@ -234,7 +235,7 @@ func (r *run) entriesOf(f *sbom.File, c client) ([]entry, bool) {
 
 // escapes are the ways of JSON, YAML and TOML to write a letter of a key by its
 // number, and YAML's of going on in the next line.
-var escapes = lazy(`\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2}))|\\\r?\n[ \t]*`)
+var escapes = lazyregexp.New(`\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2}))|\\\r?\n[ \t]*`)
 
 // unescaped decodes the escapes of a text, wherever they stand.
 func unescaped(data []byte) []byte {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // remote is a server that is spoken to over the network.
@@ -37,7 +38,7 @@ func redactRemote(raw string) string {
 
 const noScheme = "https://"
 
-var withoutScheme = lazy(`^[\\/\s]*`)
+var withoutScheme = lazyregexp.New(`^[\\/\s]*`)
 
 // schemed puts a scheme before a URL that has none, and a user in it.
 func schemed(raw string) string {
@@ -62,7 +63,7 @@ func serviceName(shown string) string {
 }
 
 // notInIRI are the ASCII characters that RFC 3987 allows nowhere.
-var notInIRI = lazy("[\\x00-\\x20\\x7f\"<>\\\\^`{|}]|%(?:[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)")
+var notInIRI = lazyregexp.New("[\\x00-\\x20\\x7f\"<>\\\\^`{|}]|%(?:[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)")
 
 // isIRI reports whether a URL can stand as the endpoint of a CycloneDX service.
 func isIRI(s string) bool {
@@ -81,11 +82,11 @@ func transportOf(raw string) string {
 }
 
 var (
-	plainScheme   = lazy(`(?i)^(http|ws)://`)
-	authority     = lazy(`^[^/?#]*`)
-	thisMachine   = lazy(`(?i)^(localhost|.*\.localhost|host\.docker\.internal|gateway\.docker\.internal|host\.containers\.internal)\.?$`)
-	trailingPort  = lazy(`:([0-9]*|\$\{.*|\$[A-Za-z_].*|<.*|\{.*|%[A-Za-z].*)$`)
-	placeholders  = lazy(`\$\{[^}]*\}`)
+	plainScheme   = lazyregexp.New(`(?i)^(http|ws)://`)
+	authority     = lazyregexp.New(`^[^/?#]*`)
+	thisMachine   = lazyregexp.New(`(?i)^(localhost|.*\.localhost|host\.docker\.internal|gateway\.docker\.internal|host\.containers\.internal)\.?$`)
+	trailingPort  = lazyregexp.New(`:([0-9]*|\$\{.*|\$[A-Za-z_].*|<.*|\{.*|%[A-Za-z].*)$`)
+	placeholders  = lazyregexp.New(`\$\{[^}]*\}`)
 	insecureFlags = set("--insecure-skip-tls-verify --insecure-skip-verify --tls-skip-verify --skip-tls-verify --no-verify-ssl --no-verify-tls --no-check-certificate --ssl-no-verify --disable-ssl-verification --allow-http")
 	insecureSet   = set("--strict-ssl=false --no-strict-ssl --verify-ssl=false --ssl-verify=false --tls-verify=false --reject-unauthorized=false")
 )

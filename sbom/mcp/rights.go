@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // What a launch may do to the machine beside running on it: containers that are
@@ -33,7 +34,7 @@ func (s *scan) asAdministrator(p string, head word, parsed parsed) {
 	switch {
 	case len(given) == 0 && p == "wsl":
 		return
-	case len(given) > 0 && plainName.FindString("-"+given[len(given)-1].text) != "" && !slices.Contains(set("root 0 Administrator"), given[len(given)-1].text):
+	case len(given) > 0 && plainName.FindString("-"+given[len(given)-1].text) != "" && !oneOf("root 0 Administrator", given[len(given)-1].text):
 		return
 	}
 	s.privileged(at, "runs with the rights of the administrator")
@@ -58,10 +59,10 @@ var capabilities = set(`all sys_admin sys_ptrace sys_module sys_rawio sys_boot s
 	net_admin bpf perfmon mac_admin mac_override syslog setfcap checkpoint_restore linux_immutable wake_alarm`)
 
 // unconfined are the security options that switch a protection off.
-var unconfined = lazy(`(?i)[=:](unconfined|disabled?)$`)
+var unconfined = lazyregexp.New(`(?i)[=:](unconfined|disabled?)$`)
 
 // rawDevices give the machine's memory or disks.
-var rawDevices = lazy(`^/dev(/(mem|kmem|port|kcore|sd|hd|vd|xvd|nvme|mmcblk|disk|mapper|dm-|loop|md|root|rdisk|block)[^:]*)?/?(:|$)`)
+var rawDevices = lazyregexp.New(`^/dev(/(mem|kmem|port|kcore|sd|hd|vd|xvd|nvme|mmcblk|disk|mapper|dm-|loop|md|root|rdisk|block)[^:]*)?/?(:|$)`)
 
 // containerRights judges the options of a container.
 func (s *scan) containerRights(p parsed) {
@@ -176,19 +177,19 @@ func (s *scan) mount(w word) {
 
 var (
 	// engineSocket is where a container engine listens, whoever has renamed it.
-	engineSocket = lazy(`(?i)(docker|podman|containerd|crio|cri-dockerd|buildkitd)[^/]*\.sock(\.raw)?$|/pipe/(docker|podman|dockerdesktop)[a-z_]*$`)
+	engineSocket = lazyregexp.New(`(?i)(docker|podman|containerd|crio|cri-dockerd|buildkitd)[^/]*\.sock(\.raw)?$|/pipe/(docker|podman|dockerdesktop)[a-z_]*$`)
 	// engineFolder is a folder in which it listens.
-	engineFolder = lazy(`^(/var)?/run(/(docker|podman|containerd|crio|user(/[^/]+(/(docker|podman))?)?))?$`)
+	engineFolder = lazyregexp.New(`^(/var)?/run(/(docker|podman|containerd|crio|user(/[^/]+(/(docker|podman))?)?))?$`)
 	// wholeDisk is the machine's root, or a drive.
-	wholeDisk = lazy(`(?i)^(/|[a-z]:/?|/(mnt/|host_mnt/|cygdrive/)?[a-z]|/(mnt|host_mnt|volumes))$`)
+	wholeDisk = lazyregexp.New(`(?i)^(/|[a-z]:/?|/(mnt/|host_mnt/|cygdrive/)?[a-z]|/(mnt|host_mnt|volumes))$`)
 	// everyHome holds the folders of all users.
-	everyHome = lazy(`(?i)^((/(mnt/|host_mnt/)?[a-z]|[a-z]:)?/users|/home|/var/home)$`)
+	everyHome = lazyregexp.New(`(?i)^((/(mnt/|host_mnt/)?[a-z]|[a-z]:)?/users|/home|/var/home)$`)
 	// systemFolder holds what the machine runs by.
-	systemFolder = lazy(`^/(etc|proc|sys|dev|boot|var|var/lib|var/lib/(docker|containers|kubelet)|usr|bin|sbin|lib|lib64|opt|root|private|private/(etc|var)|system|library)(/.*)?$`)
+	systemFolder = lazyregexp.New(`^/(etc|proc|sys|dev|boot|var|var/lib|var/lib/(docker|containers|kubelet)|usr|bin|sbin|lib|lib64|opt|root|private|private/(etc|var)|system|library)(/.*)?$`)
 	// mildFolder are those below systemFolder that say nothing about the machine.
-	mildFolder = lazy(`^(/etc/(localtime|timezone|ssl|ca-certificates|pki|hosts|resolv\.conf)|/usr/(local/)?share|/usr/src|/dev/(shm|dri|null|zero|u?random|snd|video)|/var/(folders|tmp|lib/[^/]+|log|www|data|opt|cache)|/private/(tmp|var/folders)|/opt/[^/]+|/sys/(class|fs/cgroup)|/lib/modules)`)
+	mildFolder = lazyregexp.New(`^(/etc/(localtime|timezone|ssl|ca-certificates|pki|hosts|resolv\.conf)|/usr/(local/)?share|/usr/src|/dev/(shm|dri|null|zero|u?random|snd|video)|/var/(folders|tmp|lib/[^/]+|log|www|data|opt|cache)|/private/(tmp|var/folders)|/opt/[^/]+|/sys/(class|fs/cgroup)|/lib/modules)`)
 	// credentialFolder is where a home keeps them.
-	credentialFolder = lazy(`(?i)/\.(ssh|aws|gnupg|kube|docker|azure|npmrc|netrc|config|password-store|git-credentials|local/share/keyrings)(/|$)`)
+	credentialFolder = lazyregexp.New(`(?i)/\.(ssh|aws|gnupg|kube|docker|azure|npmrc|netrc|config|password-store|git-credentials|local/share/keyrings)(/|$)`)
 )
 
 // mounted judges a folder or socket of the machine that a container is given. To

@@ -111,7 +111,7 @@ func (Scripts) Guesses(name string) bool {
 
 // Sniff recognises a shell script by its first line.
 func (Scripts) Sniff(data []byte) string {
-	if shebang.compiled().Match(data) {
+	if shebang.Match(data) {
 		return "shell-script"
 	}
 	return ""
@@ -126,7 +126,7 @@ func (Scripts) Knows(kind string) bool {
 // cannot be read. All others are none of our inputs.
 func (Scripts) Holds(name string, data []byte) bool {
 	row, guess, ok := scriptOf(name)
-	if !ok || guess && !shebang.compiled().Match(data) {
+	if !ok || guess && !shebang.Match(data) {
 		return false
 	}
 	f := &finder{row: row, name: name, data: data, problem: func(sbom.Problem) {}}
@@ -307,7 +307,7 @@ var fetchingLaunchers = []string{
 func fetchesIn(launcher string) bool {
 	program, sub, _ := strings.Cut(launcher, " ")
 	return slices.Contains(fetchingLaunchers, launcher) ||
-		slices.Contains(set("docker podman podman-remote nerdctl finch container"), program) && (sub == "run" || sub == "create")
+		oneOf("docker podman podman-remote nerdctl finch container", program) && (sub == "run" || sub == "create")
 }
 
 // nothingNamed are the reasons of launchers that run nothing: npx --version.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"countermark/sbom/lazyregexp"
+
 	"mvdan.cc/sh/v3/syntax"
 )
 
@@ -20,7 +22,7 @@ type scriptText struct {
 
 // expression is what GitHub and GitLab put into a script before any shell sees it.
 // It is written as a variable, which it is to whoever reads the file.
-var expression = lazy(`(?s)\$\{\{.*?\}\}|\$\[\[.*?\]\]`)
+var expression = lazyregexp.New(`(?s)\$\{\{.*?\}\}|\$\[\[.*?\]\]`)
 
 const expressionVariable = "${EXPRESSION}"
 
@@ -144,7 +146,7 @@ func (w *shellWalk) call(n *syntax.CallExpr) {
 	words[0].at.where = "the command"
 	switch words[0].text {
 	case "cd", "pushd":
-		to := slices.DeleteFunc(slices.Clone(words[1:]), func(a word) bool { return slices.Contains(set("-L -P --"), a.text) })
+		to := slices.DeleteFunc(slices.Clone(words[1:]), func(a word) bool { return oneOf("-L -P --", a.text) })
 		if len(to) == 1 {
 			w.where = w.where.cd(w.finder, to[0])
 			return
@@ -168,7 +170,7 @@ var inert = set(`echo printf : true false which whence type hash grep egrep fgre
 // concurrently "npx a" "npx b".
 func (f *finder) command(s step) {
 	head := program(s.words[0].text)
-	if !slices.ContainsFunc(s.words, mentioned) || slices.Contains(inert, head) || len(s.words) == 2 && slices.Contains(set("--version -v -V --help -h version help"), s.words[1].text) {
+	if !slices.ContainsFunc(s.words, mentioned) || slices.Contains(inert, head) || len(s.words) == 2 && oneOf("--version -v -V --help -h version help", s.words[1].text) {
 		return
 	}
 	_, isProxy := proxies[head]
@@ -214,7 +216,7 @@ func (f *finder) plain(t scriptText, joined *string) {
 			if end >= 0 {
 				words, rest = words[:end], words[end+1:]
 			}
-			if len(words) > 0 && slices.Contains(set("cd chdir pushd set-location"), program(words[0].text)) {
+			if len(words) > 0 && oneOf("cd chdir pushd set-location", program(words[0].text)) {
 				at = at.cd(f, words[len(words)-1])
 			} else if len(words) > 0 {
 				f.command(step{name: t.name, words: words, where: at, given: t.given})
@@ -240,12 +242,12 @@ func (f *finder) script(shell string, t scriptText) {
 	}
 }
 
-var shebang = lazy(`^(\xef\xbb\xbf)?#!\s*\S*/(?:env\s+(?:-S\s+)?(?:\S+=\S*\s+)*)?(sh|bash|dash|ash|zsh|ksh)\b`)
+var shebang = lazyregexp.New(`^(\xef\xbb\xbf)?#!\s*\S*/(?:env\s+(?:-S\s+)?(?:\S+=\S*\s+)*)?(sh|bash|dash|ash|zsh|ksh)\b`)
 
 // shellFile is a shell script. Hooks may have no first line that names the shell.
 func (f *finder) shellFile() {
 	first, _, _ := bytes.Cut(f.data, []byte("\n"))
-	if bytes.HasPrefix(first, []byte("#!")) && !shebang.compiled().Match(f.data) {
+	if bytes.HasPrefix(first, []byte("#!")) && !shebang.Match(f.data) {
 		return // of another language
 	}
 	if wide(f.data) {

@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // scan analyses the words of one server, and collects on the way which
@@ -22,6 +24,9 @@ type scan struct {
 	folder   string // that the launch runs in, relative to where the client starts it
 	away     bool   // it runs outside of the tree
 	commands int
+
+	asked    []string // the folders of the launch while its folder is askedFor: see folders
+	askedFor string
 
 	manifests map[string]manifest        // that were read already
 	listed    map[string]map[string]bool // the names in folders of the tree
@@ -54,7 +59,7 @@ func (s *scan) riskOf(code sbom.RiskCode, args []word, flags []string) {
 // maxName bounds the names that a configuration chooses, in bytes.
 const maxName = 1_024
 
-var variableName = lazy(`^[A-Za-z_][A-Za-z0-9_.()-]*$`)
+var variableName = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_.()-]*$`)
 
 // name records an environment variable by its name.
 func (s *scan) name(name string) {
@@ -135,8 +140,8 @@ func wordSecret(text string) bool {
 }
 
 var (
-	optionName  = lazy(`^--[A-Za-z][A-Za-z0-9_.-]{0,60}$`)
-	headerPlain = lazy(`^[A-Za-z0-9-]{1,60}$`)
+	optionName  = lazyregexp.New(`^--[A-Za-z][A-Za-z0-9_.-]{0,60}$`)
+	headerPlain = lazyregexp.New(`^[A-Za-z0-9-]{1,60}$`)
 )
 
 // givenByOption records the credentials that the word at i gives: --api-key X,
@@ -150,7 +155,7 @@ func (s *scan) givenByOption(words []word, i int) {
 		value = words[i+1].text
 	}
 	switch {
-	case slices.Contains(set("-H --header --headers"), name):
+	case oneOf("-H --header --headers", name):
 		if header, content, ok := strings.Cut(value, ":"); ok && headerPlain.MatchString(strings.TrimSpace(header)) {
 			s.credential("header ", header, content)
 		}
@@ -159,7 +164,7 @@ func (s *scan) givenByOption(words []word, i int) {
 	}
 }
 
-var headerName = lazy(`^(?i:(proxy-)?authorization|cookie|x-[a-z0-9-]*(key|token|secret|auth|pat)|[a-z0-9-]*api-?key|private-token)$`)
+var headerName = lazyregexp.New(`^(?i:(proxy-)?authorization|cookie|x-[a-z0-9-]*(key|token|secret|auth|pat)|[a-z0-9-]*api-?key|private-token)$`)
 
 // optionSecret judges the value of an option.
 func optionSecret(option, value string) bool {
@@ -234,21 +239,36 @@ const (
 	password            // PASSWORD: even "1234" is one
 )
 
-var (
-	camel    = lazy(`([a-z0-9])([A-Z])`)
-	nonWords = lazy(`[^A-Za-z0-9]+`)
-)
+// nameParts are the words of a name, in small letters: of API_KEY, api-key and
+// apiKey "api" and "key".
+func nameParts(name string) []string {
+	b := make([]byte, 0, 2*len(name))
+	var before rune
+	for _, r := range name {
+		if r >= 'A' && r <= 'Z' && (before >= 'a' && before <= 'z' || before >= '0' && before <= '9') {
+			b = append(b, ' ')
+		}
+		before = r
+		switch r = unicode.ToLower(r); {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			b = utf8.AppendRune(b, r)
+		default:
+			b = append(b, ' ')
+		}
+	}
+	return strings.Fields(string(b))
+}
 
 // nameStrength says how much the name of a value says that it is a credential.
 func nameStrength(name string) strength {
-	parts := strings.Fields(nonWords.ReplaceAllString(strings.ToLower(camel.ReplaceAllString(name, "$1 $2")), " "))
+	parts := nameParts(name)
 	if len(parts) == 0 {
 		return none
 	}
 	if slices.Contains(aboutSecrets, parts[len(parts)-1]) || slices.Contains(parts, "public") || slices.Contains(parts, "max") {
 		return none
 	}
-	if len(parts) > 1 && slices.Contains(set("tokens"), parts[len(parts)-1]) {
+	if len(parts) > 1 && oneOf("tokens", parts[len(parts)-1]) {
 		return none // MAX_TOKENS, CONTEXT_TOKENS
 	}
 	best := none
@@ -258,15 +278,15 @@ func nameStrength(name string) strength {
 			before = parts[i-1]
 		}
 		switch {
-		case slices.Contains(set("password passwd pwd passphrase passcode pass"), p):
+		case oneOf("password passwd pwd passphrase passcode pass", p):
 			best = max(best, password)
-		case slices.Contains(set("token secret secrets credential credentials apikey apitoken authtoken accesstoken accesskey privatekey secretkey clientsecret bearer jwt cookie authorization"), p),
-			p == "key" && slices.Contains(set("api access private secret auth service account admin master signing encryption app application subscription license anon role openai anthropic"), before),
+		case oneOf("token secret secrets credential credentials apikey apitoken authtoken accesstoken accesskey privatekey secretkey clientsecret bearer jwt cookie authorization", p),
+			p == "key" && oneOf("api access private secret auth service account admin master signing encryption app application subscription license anon role openai anthropic", before),
 			strings.HasSuffix(p, "apikey"), strings.HasSuffix(p, "token"), strings.HasSuffix(p, "password"):
 			best = max(best, strong)
-		case slices.Contains(set("dsn connection"), p):
+		case oneOf("dsn connection", p):
 			best = max(best, connection)
-		case slices.Contains(set("key auth pat sid signature otp"), p):
+		case oneOf("key auth pat sid signature otp", p):
 			best = max(best, weak)
 		}
 	}
@@ -280,14 +300,14 @@ var aboutSecrets = set(`file path dir directory folder url uri endpoint limit li
 	budget window usage style strategy command cmd`)
 
 var (
-	number      = lazy(`^[0-9]{1,9}([.,][0-9]+)?[a-z]{0,2}$`)
-	pathLike    = lazy(`^(~|\.{1,2}|[A-Za-z]:)?[\\/][^\s:]*$|^[^\s:/\\]+\.(pem|key|json|crt|cer|p12|pfx|txt|ya?ml|toml|env)$`)
-	dsnPassword = lazy(`^[^:@/\s]+:[^@\s]+@`)
-	assigned    = lazy(`(?i)(?:^|[;,\s?&])(?:password|pwd|accountkey|sharedaccesskey|sharedaccesssignature|accesskey|secret|client_secret|api_?key|access_?token|token)\s*=\s*([^;,\s&]+)`)
+	number      = lazyregexp.New(`^[0-9]{1,9}([.,][0-9]+)?[a-z]{0,2}$`)
+	pathLike    = lazyregexp.New(`^(~|\.{1,2}|[A-Za-z]:)?[\\/][^\s:]*$|^[^\s:/\\]+\.(pem|key|json|crt|cer|p12|pfx|txt|ya?ml|toml|env)$`)
+	dsnPassword = lazyregexp.New(`^[^:@/\s]+:[^@\s]+@`)
+	assigned    = lazyregexp.New(`(?i)(?:^|[;,\s?&])(?:password|pwd|accountkey|sharedaccesskey|sharedaccesssignature|accesskey|secret|client_secret|api_?key|access_?token|token)\s*=\s*([^;,\s&]+)`)
 )
 
 func isSwitch(value string) bool {
-	return slices.Contains(set("true false yes no on off none null nil undefined 0 1 required optional enabled disabled"), strings.ToLower(value))
+	return oneOf("true false yes no on off none null nil undefined 0 1 required optional enabled disabled", strings.ToLower(value))
 }
 
 // harmless reports whether a value that a name makes suspicious is none of the
@@ -295,10 +315,10 @@ func isSwitch(value string) bool {
 func harmless(value string) bool {
 	return isSwitch(value) || number.MatchString(value) || strings.Contains(value, "://") ||
 		pathLike.MatchString(value) && !sbom.LooksSecret(value[strings.LastIndexAny(value, `/\`)+1:]) ||
-		slices.Contains(set("basic bearer oauth oauth2 oidc apikey api_key token jwt header query cookie auto default local env file keychain"), strings.ToLower(value))
+		oneOf("basic bearer oauth oauth2 oidc apikey api_key token jwt header query cookie auto default local env file keychain", strings.ToLower(value))
 }
 
-var plainUUID = lazy(`(?i)^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$`)
+var plainUUID = lazyregexp.New(`(?i)^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$`)
 
 // valueSecret judges a value by its form alone. UUIDs and commit ids are left to
 // the name, since projects and revisions have them too.
@@ -311,9 +331,11 @@ func valueSecret(value string) bool {
 	if placeholder(value) {
 		return false
 	}
-	for _, m := range assigned.FindAllStringSubmatch(value, -1) {
-		if strings.ContainsAny(value, ";?&") && !placeholder(m[1]) {
-			return true
+	if strings.ContainsAny(value, ";?&") {
+		for _, m := range assigned.FindAllStringSubmatch(value, -1) {
+			if !placeholder(m[1]) {
+				return true
+			}
 		}
 	}
 	if strings.Contains(value, "-----BEGIN ") && strings.Contains(value, "PRIVATE KEY") {
@@ -325,9 +347,9 @@ func valueSecret(value string) bool {
 	return sbom.LooksSecret(value) && !plainUUID.MatchString(value) && !commit.MatchString(value[:min(len(value), 40)]+strings.Repeat("x", max(0, len(value)-40)))
 }
 
-var jwtOrBearer = lazy(`^(?i:bearer\s+)?[A-Za-z0-9_~+/=.-]+$`)
+var jwtOrBearer = lazyregexp.New(`^(?i:bearer\s+)?[A-Za-z0-9_~+/=.-]+$`)
 
-var hostAndPort = lazy(`^(\[[0-9A-Fa-f:.]*\]|[^:@]*):([0-9]*|[$%<{].*)$`)
+var hostAndPort = lazyregexp.New(`^(\[[0-9A-Fa-f:.]*\]|[^:@]*):([0-9]*|[$%<{].*)$`)
 
 // urlSecret reports whether a URL holds a literal credential: as userinfo, in
 // the query, or as a part of the path that looks like one.
@@ -361,38 +383,49 @@ func urlSecret(raw string) bool {
 }
 
 var (
-	variables = lazy(`\$\{\{[^}]*\}\}|\$\{[^{}]*\}|\{\{[^}]*\}\}|\{[A-Za-z_][A-Za-z0-9_:.-]*\}|<[^<>]*>|%[A-Za-z_][A-Za-z0-9_]*%|\$\([^()]*\)|\$(env:)?[A-Z_][A-Z0-9_]*\b|\[[A-Za-z _-]*\]`)
-	fallback  = lazy(`\$\{((?:env:)?[A-Za-z_][A-Za-z0-9_]*):?[-=]([^{}]*)\}`)
-	masked    = lazy(`[xX]{4,}|[*•]{3,}|\.{3,}|…|#{4,}`)
-	blanked   = lazy(`^[xX*•.#_0-]{3,}$`)
-	spoken    = lazy(`(?i)(^|[^a-z])(your|insert|replace|enter|put|paste|change[-_ ]?me|changeit|redacted|masked|placeholder|example|dummy|sample|todo|tbd|fixme|goes[-_ ]here|here)([^a-z]|$)|^(your|my|test|fake|dummy|example|sample)[-_ ]?(\w+[-_ ])*(api|key|token|secret|password|pat|value)|(key|token|secret|password|value)[-_ ]here`)
-	sources   = lazy(`^(process\.env\b|os\.environ|op://|vault://|vault:|secret://|secrets?\.|keychain:|env:|file:|arn:aws:secretsmanager:|projects/[^/]+/secrets/)`)
+	variables = lazyregexp.New(`\$\{\{[^}]*\}\}|\$\{[^{}]*\}|\{\{[^}]*\}\}|\{[A-Za-z_][A-Za-z0-9_:.-]*\}|<[^<>]*>|%[A-Za-z_][A-Za-z0-9_]*%|\$\([^()]*\)|\$(env:)?[A-Z_][A-Z0-9_]*\b|\[[A-Za-z _-]*\]`)
+	fallback  = lazyregexp.New(`\$\{((?:env:)?[A-Za-z_][A-Za-z0-9_]*):?[-=]([^{}]*)\}`)
+	masked    = lazyregexp.New(`[xX]{4,}|[*•]{3,}|\.{3,}|…|#{4,}`)
+	blanked   = lazyregexp.New(`^[xX*•.#_0-]{3,}$`)
+	spoken    = lazyregexp.New(`(?i)(^|[^a-z])(your|insert|replace|enter|put|paste|change[-_ ]?me|changeit|redacted|masked|placeholder|example|dummy|sample|todo|tbd|fixme|goes[-_ ]here|here)([^a-z]|$)|^(your|my|test|fake|dummy|example|sample)[-_ ]?(\w+[-_ ])*(api|key|token|secret|password|pat|value)|(key|token|secret|password|value)[-_ ]here`)
+	sources   = lazyregexp.New(`^(process\.env\b|os\.environ|op://|vault://|vault:|secret://|secrets?\.|keychain:|env:|file:|arn:aws:secretsmanager:|projects/[^/]+/secrets/)`)
 )
+
+// speaks reports whether a text holds a word without which spoken does not match.
+// To look for that is much faster, and most texts hold none.
+func speaks(text string) bool {
+	lower := strings.ToLower(text)
+	return slices.ContainsFunc(spokenWords, func(w string) bool { return strings.Contains(lower, w) })
+}
+
+var spokenWords = set("your insert replace enter put paste change redacted masked placeholder example dummy sample todo tbd fixme here my test fake")
 
 // placeholder reports whether a text only stands for a credential that comes
 // from elsewhere, or for one that somebody is to fill in.
 func placeholder(text string) bool {
 	text = strings.Trim(strings.TrimSpace(text), `"'`)
-	if text == "" || blanked.MatchString(text) || masked.MatchString(text) || sources.MatchString(text) {
+	if text == "" || blanked.MatchString(text) || strings.ContainsAny(text, "xX*•.…#") && masked.MatchString(text) || sources.MatchString(text) {
 		return true
 	}
-	for _, m := range fallback.FindAllStringSubmatch(text, -1) {
-		if m[2] != "" && !placeholder(m[2]) && !harmless(m[2]) {
-			return false // ${TOKEN:-the token itself}
+	if strings.ContainsAny(text, "$<%[{") {
+		for _, m := range fallback.FindAllStringSubmatch(text, -1) {
+			if m[2] != "" && !placeholder(m[2]) && !harmless(m[2]) {
+				return false // ${TOKEN:-the token itself}
+			}
+		}
+		if variables.MatchString(text) {
+			rest := strings.TrimSpace(variables.ReplaceAllString(text, " "))
+			return !slices.ContainsFunc(strings.Fields(rest), sbom.LooksSecret)
 		}
 	}
-	if variables.MatchString(text) {
-		rest := strings.TrimSpace(variables.ReplaceAllString(text, " "))
-		return !slices.ContainsFunc(strings.Fields(rest), sbom.LooksSecret)
-	}
-	if spoken.MatchString(text) {
+	if speaks(text) && spoken.MatchString(text) {
 		return !longRandom.MatchString(text)
 	}
-	return slices.Contains(set("none null nil undefined n/a na empty unset token key secret api_key apikey api-key"), strings.ToLower(text))
+	return oneOf("none null nil undefined n/a na empty unset token key secret api_key apikey api-key", strings.ToLower(text))
 }
 
 // longRandom is what a placeholder made of words does not contain.
-var longRandom = lazy(`[0-9a-f]{24,}|[A-Za-z0-9]*[0-9][A-Za-z]+[0-9][A-Za-z]+[0-9][A-Za-z0-9]{8,}`)
+var longRandom = lazyregexp.New(`[0-9a-f]{24,}|[A-Za-z0-9]*[0-9][A-Za-z]+[0-9][A-Za-z]+[0-9][A-Za-z0-9]{8,}`)
 
 // redact prepares a word for the inventory: a URL loses what RedactURL removes,
 // and parts that look like credentials are replaced.
@@ -448,7 +481,7 @@ func redactURL(raw string) string {
 	return sbom.RedactURL(dropFallbacks(raw))
 }
 
-var looseScheme = lazy(`(?i)^((?:git\+)?(?:https?|wss?|ssh)):[\\/]*`)
+var looseScheme = lazyregexp.New(`(?i)^((?:git\+)?(?:https?|wss?|ssh)):[\\/]*`)
 
 // dropFallbacks turns ${NAME:-value} into ${NAME}.
 func dropFallbacks(text string) string { return fallback.ReplaceAllString(text, "$${$1}") }

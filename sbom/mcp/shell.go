@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 
 	"mvdan.cc/sh/v3/syntax"
 )
@@ -132,7 +133,7 @@ func (sh *shellString) call(cmd *syntax.CallExpr) string {
 
 // cd takes one folder, behind options that do not change which it is.
 func (sh *shellString) cd(args []word) string {
-	for len(args) > 0 && slices.Contains(set("-L -P --"), args[0].text) {
+	for len(args) > 0 && oneOf("-L -P --", args[0].text) {
 		args = args[1:]
 	}
 	switch len(args) {
@@ -183,7 +184,7 @@ func (sh *shellString) word(w *syntax.Word) word {
 
 // unquoted are the characters that make a shell look for files, or for braces,
 // where no backslash stands before them.
-var unquoted = lazy(`(^|[^\\])(\\\\)*[*?\[{]`)
+var unquoted = lazyregexp.New(`(^|[^\\])(\\\\)*[*?\[{]`)
 
 func open(parts []syntax.WordPart) bool {
 	return slices.ContainsFunc(parts, func(part syntax.WordPart) bool {

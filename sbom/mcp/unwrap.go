@@ -4,6 +4,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"countermark/sbom/lazyregexp"
 )
 
 // wrapper is a program that only runs another one.
@@ -196,7 +198,7 @@ func (s *scan) before(p string, head word, words []word) {
 	for i, w := range words {
 		name, value, hasValue := strings.Cut(w.text, "=")
 		switch {
-		case !slices.Contains(set("-e -f --env-file --env-files --env"), name):
+		case !oneOf("-e -f --env-file --env-files --env", name):
 			continue
 		case hasValue:
 			s.envFile(word{text: value, at: w.at})
@@ -228,7 +230,7 @@ func (s *scan) fromFlakes(head word, words []word) {
 }
 
 var (
-	nixpkgs  = lazy(`^nixpkgs(/[A-Za-z0-9.-]+)?#[A-Za-z0-9._-]+$`)
+	nixpkgs  = lazyregexp.New(`^nixpkgs(/[A-Za-z0-9.-]+)?#[A-Za-z0-9._-]+$`)
 	nixFlags = set("-i --ignore-environment --impure --quiet --no-write-lock-file --pure-eval")
 )
 
@@ -243,7 +245,7 @@ func (s *scan) settingsIn(file string, folder word) {
 	}
 }
 
-var assignmentPattern = lazy(`^([A-Za-z_][A-Za-z0-9_]*)=(?s:(.*))$`)
+var assignmentPattern = lazyregexp.New(`^([A-Za-z_][A-Za-z0-9_]*)=(?s:(.*))$`)
 
 func assignment(text string) (name, value string, ok bool) {
 	m := assignmentPattern.FindStringSubmatch(text)
@@ -301,11 +303,11 @@ func (s *scan) shellString(launcher string, rest []word, head word, depth int) [
 }
 
 var (
-	shellStart     = lazy(`^(--rcfile|--init-file|--init-command|-C)(=|$)`)
+	shellStart     = lazyregexp.New(`^(--rcfile|--init-file|--init-command|-C)(=|$)`)
 	shellFlagsLong = set("--login --noprofile --norc --posix --restricted --verbose --noediting --interactive --private --no-config")
 )
 
-var shellFlags = lazy(`^-[a-z]{1,6}$`)
+var shellFlags = lazyregexp.New(`^-[a-z]{1,6}$`)
 
 // safeFlag is a cluster of shell flags as the launcher shows it.
 func safeFlag(flag string) string {
@@ -315,7 +317,7 @@ func safeFlag(flag string) string {
 	return "-c"
 }
 
-var cmdFlag = lazy(`(?i)^/[a-z](:[a-z]+)?$`)
+var cmdFlag = lazyregexp.New(`(?i)^/[a-z](:[a-z]+)?$`)
 
 // cmd is `cmd /c COMMAND…`. cmd.exe joins the words and reads its own operators
 // in them.
@@ -341,7 +343,7 @@ func (s *scan) cmd(head word, args []word, depth int) []subject {
 	}
 	for {
 		i := slices.IndexFunc(args, func(a word) bool { return a.text == "&&" })
-		if i < 1 || !slices.Contains(set("cd chdir pushd set chcp"), program(args[0].text)) ||
+		if i < 1 || !oneOf("cd chdir pushd set chcp", program(args[0].text)) ||
 			slices.ContainsFunc(args[:i], func(a word) bool { return strings.ContainsAny(a.text, cmdActive) }) {
 			break
 		}
@@ -375,9 +377,9 @@ func (s *scan) cmd(head word, args []word, depth int) []subject {
 const cmdActive = "|&<>^%\"!\r\n"
 
 // filledIn is a word with a place that somebody is to fill in: --key=<YOUR_KEY>.
-var filledIn = lazy(`^(--?[A-Za-z0-9-]+=)?<[A-Za-z0-9_ -]+>$`)
+var filledIn = lazyregexp.New(`^(--?[A-Za-z0-9-]+=)?<[A-Za-z0-9_ -]+>$`)
 
-var cmdOperator = lazy(`[|&<>]+`)
+var cmdOperator = lazyregexp.New(`[|&<>]+`)
 
 // apart splits words at the operators inside of them.
 func apart(words []word) []word {
@@ -407,15 +409,15 @@ func (s *scan) powershell(p string, head word, args []word, depth int) []subject
 			flag = "-" + flag[1:]
 		}
 		switch {
-		case slices.Contains(set("-command -c"), flag):
+		case oneOf("-command -c", flag):
 			return s.powershellCommand(p+" -Command", head, args[i+1:], depth)
-		case slices.Contains(set("-file -f"), flag) && i+1 < len(args):
+		case oneOf("-file -f", flag) && i+1 < len(args):
 			return []subject{local(args[i+1], p)}
 		case strings.HasPrefix(flag, "-e") && flag != "-executionpolicy" && flag != "-ep" && flag != "-ex":
 			return []subject{opaque(head.at, p+" -EncodedCommand", "the command is encoded")}
 		case slices.Contains(powershellGrammar.value, flag):
 			i++
-			if i < len(args) && slices.Contains(set("-workingdirectory -wd"), flag) {
+			if i < len(args) && oneOf("-workingdirectory -wd", flag) {
 				s.chdir(args[i])
 			}
 		case slices.Contains(powershellGrammar.boolean, flag):
@@ -430,13 +432,13 @@ func (s *scan) powershell(p string, head word, args []word, depth int) []subject
 	return nil
 }
 
-var powershellCd = lazy(`(?i)^(?:cd|set-location)\s+(\S+|'[^']*'|"[^"]*")$`)
+var powershellCd = lazyregexp.New(`(?i)^(?:cd|set-location)\s+(\S+|'[^']*'|"[^"]*")$`)
 
 // powershellActive are the characters to which PowerShell gives a meaning; it
 // takes typographic quotes and dashes for plain ones.
-var powershellActive = lazy("[;|(){}`&<>$,\\r\\n]|[^\\x00-\\x7f]")
+var powershellActive = lazyregexp.New("[;|(){}`&<>$,\\r\\n]|[^\\x00-\\x7f]")
 
-var powershellAssign = lazy(`(?i)^\$env:([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?s:(.*))$`)
+var powershellAssign = lazyregexp.New(`(?i)^\$env:([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(?s:(.*))$`)
 
 func (s *scan) powershellCommand(launcher string, head word, args []word, depth int) []subject {
 	if len(args) == 0 {
@@ -504,7 +506,7 @@ func (s *scan) script(at place, launcher string, words []word, reason string, de
 }
 
 func operator(text string) bool {
-	return slices.Contains(set("& && | || ; > >> < 2>&1"), text)
+	return oneOf("& && | || ; > >> < 2>&1", text)
 }
 
 // registryLaunchers fetch what they run.

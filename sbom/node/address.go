@@ -3,10 +3,10 @@ package node
 import (
 	"cmp"
 	"encoding/hex"
-	"regexp"
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // address is a URL of http or https as npm contacts it. npm reads URLs by the
@@ -23,8 +23,8 @@ type address struct {
 }
 
 var (
-	addressScheme = regexp.MustCompile(`^(?i)(https?):([\\/]*)`)
-	addressHost   = regexp.MustCompile(`^([a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(:[0-9]{0,5})?$`)
+	addressScheme = lazyregexp.New(`^(?i)(https?):([\\/]*)`)
+	addressHost   = lazyregexp.New(`^([a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(:[0-9]{0,5})?$`)
 )
 
 // parseAddress reads a URL; ok is false where it is none of http or https.
@@ -83,7 +83,7 @@ func withoutDefaultPort(scheme, host string) string {
 
 // scopeSlash is the one slash that registries' own URLs escape, or not: the one
 // between a scope and a name.
-var scopeSlash = regexp.MustCompile(`(?i)(^|/)((?:@|%40)[^/%]+)%2f`)
+var scopeSlash = lazyregexp.New(`(?i)(^|/)((?:@|%40)[^/%]+)%2f`)
 
 // needlessEscape reports whether a percent sign hides what stands for itself in
 // a path (RFC 3986, section 6.2.2.2), or what would structure it: servers differ
@@ -141,7 +141,7 @@ func withoutDots(path string) (clean string, dots bool) {
 
 // nestedUser matches the user of another URL within a path, which is a mistake of
 // whoever wrote it, with a password all the same.
-var nestedUser = regexp.MustCompile(`//[^/@]+@`)
+var nestedUser = lazyregexp.New(`//[^/@]+@`)
 
 // String is the URL as npm would contact it, redacted.
 func (a address) String() string {
@@ -172,7 +172,7 @@ func Distribution(resolved string) (url string, d sbom.Distribution) {
 
 // gitUser is what may stand before the host of a git remote without making it
 // another one: a user name, and the token of a private one.
-var gitUser = regexp.MustCompile(`^[A-Za-z0-9_.+~-]*(:[A-Za-z0-9_.+~-]*)?@`)
+var gitUser = lazyregexp.New(`^[A-Za-z0-9_.+~-]*(:[A-Za-z0-9_.+~-]*)?@`)
 
 // gitDoubt says why git and npm could take a git remote for two different ones.
 func gitDoubt(resolved string) string {

@@ -1,10 +1,10 @@
 package node
 
 import (
-	"regexp"
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // asked sums up the dependencies that lead to an entry.
@@ -115,7 +115,7 @@ func (l *lockfile) fitsAny(i int, specs []string) bool {
 }
 
 // specArchive is a tarball in the project's folder, which needs no "file:".
-var specArchive = regexp.MustCompile(`(?i)\.(tgz|tar\.gz|tar)$`)
+var specArchive = lazyregexp.New(`(?i)\.(tgz|tar\.gz|tar)$`)
 
 // fits reports whether an entry is of the kind that a spec asks for: where it
 // comes from and, of what a registry has, the name. Versions are not compared.

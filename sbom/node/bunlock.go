@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // Properties of what Bun alone says of a package.
@@ -344,10 +344,10 @@ func (r *bunReader) addPackage(m *member, key, name string) {
 }
 
 // bunCommit is a commit as Bun writes it: of GitHub's with its first digits only.
-var bunCommit = regexp.MustCompile(`^[0-9a-f]{7,40}$`)
+var bunCommit = lazyregexp.New(`^[0-9a-f]{7,40}$`)
 
 // bunArchive is a tarball in the project's folder.
-var bunArchive = regexp.MustCompile(`(?i)\.(tgz|tar\.gz|tar)$`)
+var bunArchive = lazyregexp.New(`(?i)\.(tgz|tar\.gz|tar)$`)
 
 // readPackage reads the shapes of the array behind the resolution: of a registry's
 // package its URL, then for all what the package asks for, then for git a name of

@@ -3,12 +3,12 @@ package node
 import (
 	"cmp"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // pnpmLock is pnpm's lockfile, resolved: which instance of a package each
@@ -84,7 +84,7 @@ const hintPNPM = "run `pnpm install --lockfile-only` and commit what it writes"
 
 // endsLine matches a file whose last line is whole. One without a line break at
 // its end may have lost the last digits of a version.
-var endsLine = regexp.MustCompile(`(\n|([}\]]|: (true|false)) *)$`)
+var endsLine = lazyregexp.New(`(\n|([}\]]|: (true|false)) *)$`)
 
 // readPNPM parses and resolves. It returns nil where the file is no lockfile that
 // this version reads; the reason is among the file's problems.

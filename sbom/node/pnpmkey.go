@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"net/url"
 	"path"
-	"regexp"
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // peersSuffix returns where the part of a key begins that tells instances of the
@@ -174,12 +174,12 @@ func (d *pnpmDocument) readFacts(pkg *pnpmPackage, v *value) {
 // gitArchives are the tarballs that pnpm fetches in place of a repository, in the
 // one form of each host that it writes.
 var gitArchives = []struct {
-	pattern *regexp.Regexp
+	pattern lazyregexp.Regexp
 	host    string
 }{
-	{regexp.MustCompile(`^https://codeload\.github\.com/([\w.-]+/[\w.-]+)/tar\.gz/([0-9a-f]{40})$`), "github.com"},
-	{regexp.MustCompile(`^https://gitlab\.com/api/v4/projects/([\w.-]+%2F[\w.-]+)/repository/archive\.tar\.gz\?(?:ref|sha)=([0-9a-f]{40})$`), "gitlab.com"},
-	{regexp.MustCompile(`^https://bitbucket\.org/([\w.-]+/[\w.-]+)/get/([0-9a-f]{40})\.tar\.gz$`), "bitbucket.org"},
+	{lazyregexp.New(`^https://codeload\.github\.com/([\w.-]+/[\w.-]+)/tar\.gz/([0-9a-f]{40})$`), "github.com"},
+	{lazyregexp.New(`^https://gitlab\.com/api/v4/projects/([\w.-]+%2F[\w.-]+)/repository/archive\.tar\.gz\?(?:ref|sha)=([0-9a-f]{40})$`), "gitlab.com"},
+	{lazyregexp.New(`^https://bitbucket\.org/([\w.-]+/[\w.-]+)/get/([0-9a-f]{40})\.tar\.gz$`), "bitbucket.org"},
 }
 
 // gitArchive returns the repository and commit that a tarball's URL stands for,

@@ -4,11 +4,11 @@ import (
 	"context"
 	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // The kinds of files that are read.
@@ -69,7 +69,7 @@ func (Reader) Recognize(name string) string {
 	return ""
 }
 
-var sniffPNPM = regexp.MustCompile(`(?m)^lockfileVersion: *['"]?[0-9]`)
+var sniffPNPM = lazyregexp.New(`(?m)^lockfileVersion: *['"]?[0-9]`)
 
 // Sniff recognises the lockfiles of npm, pnpm, yarn and Bun under any name.
 func (Reader) Sniff(data []byte) string {

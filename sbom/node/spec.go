@@ -6,24 +6,24 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/package-url/packageurl-go"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // npm's names: no path in them, and nothing that would need an explanation in a
 // URL (npm's documentation, "package.json", name; with the
 // capitals and characters that old packages still have).
-var namePattern = regexp.MustCompile(`^(@[A-Za-z0-9~_.!'()*-]+/)?[A-Za-z0-9~_!'()*-][A-Za-z0-9~_.!'()*-]*$`)
+var namePattern = lazyregexp.New(`^(@[A-Za-z0-9~_.!'()*-]+/)?[A-Za-z0-9~_!'()*-][A-Za-z0-9~_.!'()*-]*$`)
 
 const maxName = 214 // npm's limit; a scope included
 
 func validName(name string) bool { return len(name) <= maxName && namePattern.MatchString(name) }
 
-var versionPattern = regexp.MustCompile(`^[v=]*([0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*)$`)
+var versionPattern = lazyregexp.New(`^[v=]*([0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*)$`)
 
 // plainVersion returns an exact version without "v" or "=", or "".
 func plainVersion(s string) string {
@@ -90,12 +90,12 @@ type request struct {
 }
 
 var (
-	specScheme  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
-	specGitHost = regexp.MustCompile(`^https?://([^/@]*@)?(www\.)?(github\.com|gitlab\.com|bitbucket\.org)/[^/]+/[^/#]+(#.*)?$`)
-	specSCP     = regexp.MustCompile(`^[^/@\s]+@[^/:\s]+:`)
-	specHosted  = regexp.MustCompile(`^[^@/:\s][^/:\s]*/[^/\s]+$`)
-	specLocal   = regexp.MustCompile(`^(\.{0,2}/|\.{1,2}$|~/|[A-Za-z]:[\\/])`)
-	specTag     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]*$`)
+	specScheme  = lazyregexp.New(`^[A-Za-z][A-Za-z0-9+.-]*:`)
+	specGitHost = lazyregexp.New(`^https?://([^/@]*@)?(www\.)?(github\.com|gitlab\.com|bitbucket\.org)/[^/]+/[^/#]+(#.*)?$`)
+	specSCP     = lazyregexp.New(`^[^/@\s]+@[^/:\s]+:`)
+	specHosted  = lazyregexp.New(`^[^@/:\s][^/:\s]*/[^/\s]+$`)
+	specLocal   = lazyregexp.New(`^(\.{0,2}/|\.{1,2}$|~/|[A-Za-z]:[\\/])`)
+	specTag     = lazyregexp.New(`^[A-Za-z][A-Za-z0-9._-]*$`)
 )
 
 var gitHosts = map[string]string{

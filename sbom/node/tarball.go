@@ -2,8 +2,9 @@ package node
 
 import (
 	"net/url"
-	"regexp"
 	"strings"
+
+	"countermark/sbom/lazyregexp"
 )
 
 // TarballName returns the package and the version that the URL of a registry's
@@ -24,9 +25,9 @@ func TarballName(resolved string) (name string, version string, ok bool) {
 // The forms of registries in which the file's name does not repeat the package's.
 var (
 	// GitHub Packages: …/download/@scope/name/1.2.3/<hash>.
-	githubTarball = regexp.MustCompile(`^/download/(@[^/]+/[^/]+)/([^/]+)/(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
+	githubTarball = lazyregexp.New(`^/download/(@[^/]+/[^/]+)/([^/]+)/(?:[0-9a-f]{40}|[0-9a-f]{64})$`)
 	// JSR for npm: /~/11/@jsr/scope__name/1.2.3.tgz.
-	jsrTarball = regexp.MustCompile(`^/~/[0-9]+/(@jsr/[^/]+)/([^/]+)\.tgz$`)
+	jsrTarball = lazyregexp.New(`^/~/[0-9]+/(@jsr/[^/]+)/([^/]+)\.tgz$`)
 )
 
 // names returns the package that the path names, or "".
@@ -35,7 +36,7 @@ func (a address) names() (name, version string) {
 	if err != nil {
 		return "", ""
 	}
-	for _, form := range []*regexp.Regexp{githubTarball, jsrTarball} {
+	for _, form := range []lazyregexp.Regexp{githubTarball, jsrTarball} {
 		if m := form.FindStringSubmatch(path); m != nil {
 			return checkedName(m[1], m[2])
 		}

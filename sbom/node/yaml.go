@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"countermark/sbom/lazyregexp"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -152,10 +153,10 @@ func (p *yamlParser) stream(data []byte) ([]*document, *syntaxError) {
 	return docs, nil
 }
 
-var yamlError = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?(?s:(.*))$`)
+var yamlError = lazyregexp.New(`^yaml: (?:line ([0-9]+): )?(?s:(.*))$`)
 
 // parserError matches what is wrong with the structure, not with a token.
-var parserError = regexp.MustCompile(`^did not find expected (<|node|key|',|'-)`)
+var parserError = lazyregexp.New(`^did not find expected (<|node|key|',|'-)`)
 
 // fail gives an error of the library its place.
 func (p *yamlParser) fail(err error) *syntaxError {

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/url"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"deps.dev/util/semver"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // maxBerry is the newest version of the metadata that is known: yarn 2 began with
@@ -43,7 +43,7 @@ func (l *yarnLock) readMetadata(n *yarnNode) bool {
 }
 
 // yarnChecksum is a digest in hex, behind the key of the cache that it is for.
-var yarnChecksum = regexp.MustCompile(`^([0-9a-z]+/)?[0-9a-f]{32,128}$`)
+var yarnChecksum = lazyregexp.New(`^([0-9a-z]+/)?[0-9a-f]{32,128}$`)
 
 // readBerry reads an entry of yarn 2 and newer.
 func (l *yarnLock) readBerry(n *yarnNode) (yarnEntry, bool) {
@@ -113,7 +113,7 @@ func (l *yarnLock) readBerry(n *yarnNode) (yarnEntry, bool) {
 }
 
 // berryGit is the fragment of a git remote that names the commit.
-var berryGit = regexp.MustCompile(`(?:^|&)commit[=:]([0-9a-f]{7,64})(?:&|$)`)
+var berryGit = lazyregexp.New(`(?:^|&)commit[=:]([0-9a-f]{7,64})(?:&|$)`)
 
 // berrySource reads the locator of an entry.
 func (l *yarnLock) berrySource(e *yarnEntry) bool {
@@ -404,7 +404,7 @@ type yarnExtension struct {
 	deps []dependency
 }
 
-var yarnResolution = regexp.MustCompile(`^(?:((?:@[^/@]+/)?[^/@]+)(?:@([^/]+))?/)?((?:@[^/@]+/)?[^/@]+)(?:@([^/]+))?$`)
+var yarnResolution = lazyregexp.New(`^(?:((?:@[^/@]+/)?[^/@]+)(?:@([^/]+))?/)?((?:@[^/@]+/)?[^/@]+)(?:@([^/]+))?$`)
 
 // resolutions reads "resolutions" of the project. Of yarn 1's globs only the last
 // name matters, since its lockfile already has them applied.

@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"countermark/sbom/lazyregexp"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -208,8 +209,8 @@ func (p *classicParser) endOfLine() *syntaxError {
 // classicWord is what stands without quotes: a word, a number or a boolean. Of a
 // word that begins like a boolean, yarn takes the boolean and stumbles.
 var (
-	classicWord    = regexp.MustCompile(`^(?:[A-Za-z/.-][^ :,\r\n]*|[0-9]+)`)
-	classicBoolean = regexp.MustCompile(`^(?:true|false).`)
+	classicWord    = lazyregexp.New(`^(?:[A-Za-z/.-][^ :,\r\n]*|[0-9]+)`)
+	classicBoolean = lazyregexp.New(`^(?:true|false).`)
 )
 
 func (p *classicParser) word() (string, *syntaxError) {
@@ -247,7 +248,7 @@ func (p *classicParser) quoted() (string, *syntaxError) {
 	return "", p.fail("the text in quotes has no end")
 }
 
-var berryLine = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?(.*)`)
+var berryLine = lazyregexp.New(`^yaml: (?:line ([0-9]+): )?(.*)`)
 
 // parseBerry reads the form of yarn 2 and newer, which is YAML 1.2 with texts
 // only: yarn takes no number and no date for anything else. A loose reading leaves

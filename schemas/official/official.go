@@ -15,9 +15,10 @@ import (
 	"io/fs"
 	"net/url"
 	"path"
-	"regexp"
 	"strings"
 	"sync"
+
+	"countermark/sbom/lazyregexp"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
@@ -120,7 +121,7 @@ func ofString(valid func(string) error) func(any) error {
 
 // RFC 3987, section 2.2: none of these may stand unescaped in an IRI, and a
 // percent sign begins an escape.
-var notInIRI = regexp.MustCompile("[\\x00-\\x20\\x7f\"<>\\\\^`{|}]|%(?:[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)")
+var notInIRI = lazyregexp.New("[\\x00-\\x20\\x7f\"<>\\\\^`{|}]|%(?:[^0-9A-Fa-f]|.[^0-9A-Fa-f]|.?$)")
 
 // validIRIReference is stricter than the library's own check, which lets spaces
 // and braces pass that other validators refuse.

@@ -13,10 +13,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
+
+	"countermark/sbom/lazyregexp"
 )
 
 // BundleType is the media type of a sigstore bundle.
@@ -156,7 +157,7 @@ func (g *Registry) Requests() []*http.Request {
 	return append([]*http.Request(nil), g.requests...)
 }
 
-var route = regexp.MustCompile(`^/v2/(.+)/(manifests|blobs|referrers)/([^/]+)$`)
+var route = lazyregexp.New(`^/v2/(.+)/(manifests|blobs|referrers)/([^/]+)$`)
 
 // token is what the token server gives to whoever may have it.
 const token = "the-token"

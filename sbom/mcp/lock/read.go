@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // Limits of a lock. What goes beyond them is no lock.
@@ -209,9 +209,9 @@ func (p *parser) decodeError(err error) *FormatError {
 }
 
 var (
-	digestForm    = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-	integrityForm = regexp.MustCompile(`^sha(1|256|384|512)-[A-Za-z0-9+/]{20,90}={0,2}( sha(1|256|384|512)-[A-Za-z0-9+/]{20,90}={0,2})*$`)
-	commitForm    = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
+	digestForm    = lazyregexp.New(`^sha256:[0-9a-f]{64}$`)
+	integrityForm = lazyregexp.New(`^sha(1|256|384|512)-[A-Za-z0-9+/]{20,90}={0,2}( sha(1|256|384|512)-[A-Za-z0-9+/]{20,90}={0,2})*$`)
+	commitForm    = lazyregexp.New(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 )
 
 // validate refuses what has the right type and still cannot be.

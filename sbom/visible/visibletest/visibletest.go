@@ -7,10 +7,11 @@ package visibletest
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"countermark/sbom/lazyregexp"
 )
 
 // Names returns names that somebody else chose: each tries to get out of its place.
@@ -46,7 +47,7 @@ func Names() []string {
 
 // What CI systems read in a log. GitHub trims white space and reads "::" first in a
 // line, and "##[" anywhere.
-var commands = regexp.MustCompile(`(?m)^\s*::|##\[|##vso\[|##teamcity\[|section_(start|end):|^(---|\+\+\+|~~~|\^\^\^)`)
+var commands = lazyregexp.New(`(?m)^\s*::|##\[|##vso\[|##teamcity\[|section_(start|end):|^(---|\+\+\+|~~~|\^\^\^)`)
 
 // Check returns an error for text that holds what a terminal, a reader or a CI system
 // would take for more than text. Line breaks are allowed.
