@@ -92,7 +92,10 @@ func WriteCycloneDX(w io.Writer, inv *Inventory, doc Document) error {
 	}
 	serial := "urn:uuid:" + uuid.NewSHA1(serialSpace, text).String()
 	// The serial number stands before everything that the inventory says.
-	_, err = w.Write(escape(bytes.Replace(text, []byte(noSerial), []byte(serial), 1)))
+	if at := bytes.Index(text, []byte(noSerial)); at >= 0 {
+		copy(text[at:], serial)
+	}
+	_, err = w.Write(escape(text))
 	return err
 }
 

@@ -235,21 +235,35 @@ func Encode(bom *cdx.BOM, version, format string) ([]byte, error) {
 }
 
 func encode(bom *cdx.BOM, format string) ([]byte, error) {
-	kind := cdx.BOMFileFormatJSON
-	if format == "xml" {
-		kind = cdx.BOMFileFormatXML
+	if format != "xml" {
+		return encodeJSON(bom)
 	}
 	var buf bytes.Buffer
-	enc := cdx.NewBOMEncoder(&buf, kind)
+	enc := cdx.NewBOMEncoder(&buf, cdx.BOMFileFormatXML)
 	enc.SetPretty(true)
+	if err := enc.Encode(bom); err != nil {
+		return nil, err
+	}
+	return withElements(buf.Bytes()), nil
+}
+
+// encodeJSON lets the library write the document on one line, and indents it.
+func encodeJSON(bom *cdx.BOM) ([]byte, error) {
+	var text whole
+	enc := cdx.NewBOMEncoder(&text, cdx.BOMFileFormatJSON)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(bom); err != nil {
 		return nil, err
 	}
-	if format == "xml" {
-		return withElements(buf.Bytes()), nil
-	}
-	return buf.Bytes(), nil
+	return text, nil
+}
+
+// whole takes the one line that encoding/json writes at once, and keeps it indented.
+type whole []byte
+
+func (w *whole) Write(line []byte) (int, error) {
+	*w = indent(*w, line)
+	return len(line), nil
 }
 
 func factsOf(data []byte, format string) (facts, error) {

@@ -3,6 +3,7 @@ package visible
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -11,7 +12,8 @@ import (
 // (section 7). The characters <, > and & stand as they are.
 //
 // The document must be valid: then there is nothing to escape outside of strings,
-// and no part of an escape sequence is escaped again.
+// and no part of an escape sequence is escaped again. Where there is nothing to escape
+// it is the document itself that is returned.
 func JSON(document []byte) []byte { return shown(document, jsonEscape) }
 
 func jsonEscape(r rune) string {
@@ -30,28 +32,86 @@ func jsonEscape(r rune) string {
 // The document must be well-formed, and have foreign text only where a reference can
 // stand: in none of its names, comments, CDATA sections and processing instructions.
 // That is what encoding/xml writes of a value. Control characters below U+0020 do not
-// exist in XML, not even as references: the encoder replaced them by U+FFFD.
+// exist in XML, not even as references: the encoder replaced them by U+FFFD. Where there
+// is nothing to escape it is the document itself that is returned.
 func XML(document []byte) []byte { return shown(document, xmlReference) }
 
 func xmlReference(r rune) string { return fmt.Sprintf("&#x%x;", r) }
 
-// shown writes the document with those characters as escapes of its format. White
-// space below U+0020 stands between tokens: a string of the format holds none.
+// shown writes the document with those characters as escapes of its format. What a
+// CI command begins with stands in one line, so each line is looked at by itself, and
+// most have nothing to escape: these are copied as they are, and a document of only
+// such lines is returned itself.
 func shown(document []byte, escape func(rune) string) []byte {
-	out := make([]byte, 0, len(document))
-	var g Guard
+	var out []byte
+	copied := 0 // how much of the document is in out
+	for start := 0; start < len(document); {
+		end := len(document)
+		if n := bytes.IndexByte(document[start:], '\n'); n >= 0 {
+			end = start + n + 1
+		}
+		if !plain(document[start:end]) {
+			if out == nil {
+				out = make([]byte, 0, len(document)+len(document)/64)
+			}
+			out = append(out, document[copied:start]...)
+			out = appendShown(out, document[start:end], escape)
+			copied = end
+		}
+		start = end
+	}
+	if out == nil {
+		return document
+	}
+	return append(out, document[copied:]...)
+}
+
+// plain reports whether a line is of printable ASCII, and holds nothing that could be
+// a part of what a [Guard] looks for. It may say no of a line that is harmless.
+func plain(line []byte) bool {
+	line = bytes.TrimSuffix(line, []byte("\n"))
+	first := 0
+	for first < len(line) && (line[first] == ' ' || line[first] == '\t') {
+		first++
+	}
+	if first < len(line) && strings.IndexByte(":-+~^", line[first]) >= 0 {
+		return false
+	}
+	for i := first; i < len(line); i++ {
+		b := line[i]
+		switch {
+		case b >= '\x7f', b < ' ' && b != '\t':
+			return false
+		case b == '#' && i > 0 && line[i-1] == '#':
+			return false
+		case b == ':' && i > 0 && (line[i-1] == 't' || line[i-1] == 'd'): // section_start:, section_end:
+			return false
+		}
+	}
+	return true
+}
+
+// appendShown writes one line, or more. White space below U+0020 stands between
+// tokens: a string of the format holds none.
+func appendShown(out, document []byte, escape func(rune) string) []byte {
+	start := len(out) // of the line, behind its white space
 	var m marks
 	for i := 0; i < len(document); {
 		r, size := utf8.DecodeRune(document[i:])
 		overpaints := m.next(r)
+		line := out[start:]
 		switch {
 		case r == '\n' || r == '\r' && !bytes.HasPrefix(document[i+1:], []byte("\n")):
-			out = g.Append(out, "\n") // XML 1.0, section 2.11: a line break, however it is written
+			out = append(out, '\n') // XML 1.0, section 2.11: a line break, however it is written
+			start = len(out)
 		case r == '\r':
-		case r == '\t' || seen(r) && !overpaints && !g.completes(document[i]):
-			out = g.emit(out, string(r))
+		case len(line) == 0 && (r == ' ' || r == '\t'):
+			out = append(out, document[i])
+			start = len(out)
+		case r == '\t' || seen(r) && !overpaints && !completes(line[:min(len(line), headLength)], line, document[i]):
+			out = utf8.AppendRune(out, r)
 		default:
-			out = g.emit(out, escape(r))
+			out = append(out, escape(r)...)
 		}
 		i += size
 	}

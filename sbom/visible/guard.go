@@ -52,14 +52,19 @@ func (g *Guard) Append(dst []byte, text string) []byte {
 	return dst
 }
 
-func (g *Guard) completes(b byte) bool {
+func (g *Guard) completes(b byte) bool { return completes(g.head, g.tail, b) }
+
+// completes reports whether b is the last character of the beginning of a command:
+// head are the first bytes of the line that are no white space, as many as matter,
+// and tail are its last.
+func completes(head, tail []byte, b byte) bool {
 	switch b {
 	case ':':
-		return string(g.head) == ":" || bytes.HasSuffix(g.tail, []byte("section_start")) || bytes.HasSuffix(g.tail, []byte("section_end"))
+		return string(head) == ":" || bytes.HasSuffix(tail, []byte("section_start")) || bytes.HasSuffix(tail, []byte("section_end"))
 	case '#':
-		return bytes.HasSuffix(g.tail, []byte("#"))
+		return bytes.HasSuffix(tail, []byte("#"))
 	case '-', '+', '~', '^':
-		return len(g.head) == 2 && g.head[0] == b && g.head[1] == b
+		return len(head) == 2 && head[0] == b && head[1] == b
 	default:
 		return false
 	}
