@@ -21,7 +21,10 @@ func RedactURL(raw string) string {
 	raw = PlainURL(raw)
 	head, fragment, _ := strings.Cut(raw, "#")
 	head, _, _ = strings.Cut(head, "?")
-	scheme := authority.FindString(head)
+	scheme := webScheme(head)
+	if scheme == "" {
+		scheme = authority.FindString(head)
+	}
 	if scheme == "" {
 		return redactPath(withoutUser(head)) + keepCommit(fragment)
 	}
@@ -58,7 +61,19 @@ func PlainURL(raw string) string {
 		}
 		return r
 	}, strings.TrimSpace(raw))
+	if webScheme(raw) != "" {
+		return raw // as nearly all are
+	}
 	return looseScheme.ReplaceAllString(raw, "$1://")
+}
+
+// webScheme returns "https://" where exactly that is before the host, or "".
+func webScheme(s string) string {
+	const scheme = "https://"
+	if len(s) > len(scheme) && s[:len(scheme)] == scheme && s[len(scheme)] != '/' && s[len(scheme)] != '\\' {
+		return scheme
+	}
+	return ""
 }
 
 // withoutUser takes the userinfo off what has no scheme: user@host:path, as scp
@@ -98,15 +113,28 @@ var (
 	// allows, so that no odd scheme hides what follows it.
 	authority = lazyregexp.New(`^([A-Za-z0-9+._-]*:)?(//|\\\\)`)
 	hostPort  = lazyregexp.New(`^(\[[0-9A-Fa-f:.]*\]|[^:@]*):([0-9]*|\$\{?[A-Za-z_][^/]*)$`)
-	commitID  = lazyregexp.New(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 )
 
 func keepCommit(fragment string) string {
 	fragment = strings.TrimPrefix(fragment, "commit=")
-	if commitID.MatchString(fragment) {
+	if isCommit(fragment) {
 		return "#" + fragment
 	}
 	return ""
+}
+
+// isCommit reports whether s is the id of a git commit, by SHA-1 or SHA-256.
+func isCommit(s string) bool {
+	const sha1, sha256 = 40, 64
+	if len(s) != sha1 && len(s) != sha256 {
+		return false
+	}
+	for i := range len(s) {
+		if !isDigit(s[i]) && (s[i] < 'a' || s[i] > 'f') {
+			return false
+		}
+	}
+	return true
 }
 
 // beforeCommit are the path segments that a commit id follows in the URLs of
@@ -117,15 +145,23 @@ var beforeCommit = map[string]bool{
 }
 
 func redactPath(path string) string {
-	segments := strings.Split(path, "/")
+	var segments []string // once one of them is redacted
 	before := ""
-	for i, s := range segments {
+	i := 0
+	for s := range strings.SplitSeq(path, "/") {
 		bare := strings.TrimSuffix(strings.TrimSuffix(s, ".tar.gz"), ".zip")
-		commit := beforeCommit[before] && commitID.MatchString(bare)
+		commit := isCommit(bare) && beforeCommit[before]
 		before = s
 		if !commit && LooksSecret(s) {
+			if segments == nil {
+				segments = strings.Split(path, "/")
+			}
 			segments[i] = Redacted
 		}
+		i++
+	}
+	if segments == nil {
+		return path
 	}
 	return strings.Join(segments, "/")
 }
@@ -144,14 +180,12 @@ var knownToken = lazyregexp.New(`(?i:^|[^a-z0-9])(` +
 	`bot[0-9]{6,}:[A-Za-z0-9_-]{20,}|[0-9]{8,10}:AA[A-Za-z0-9_-]{30,}` +
 	`)`)
 
-var (
-	uuidPattern = lazyregexp.New(`(?i)^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-	hexRun      = lazyregexp.New(`(?i)^[0-9a-f]{24,}$`)
-	tokenRun    = lazyregexp.New(`^[A-Za-z0-9_~+=.-]{20,}$`)
-)
+var uuidPattern = lazyregexp.New(`(?i)^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
 
-// shortestToken is the length below which none of the patterns can match.
-const shortestToken = 15
+const (
+	shortestToken = 15 // below that length none of the patterns can match
+	uuidLength    = 36
+)
 
 // LooksSecret reports whether the text has the form of a credential: a known
 // prefix, a UUID, a long hex string, or a long run of letters and digits that no
@@ -163,13 +197,14 @@ func LooksSecret(s string) bool {
 	if u, err := url.PathUnescape(s); err == nil {
 		s = u
 	}
-	if knownToken.MatchString(s) || uuidPattern.MatchString(s) || hexRun.MatchString(s) {
+	switch {
+	case mayHoldToken(s) && knownToken.MatchString(s),
+		len(s) == uuidLength && uuidPattern.MatchString(s),
+		isHexRun(s):
 		return true
+	default:
+		return isTokenRun(s) && randomLooking(s)
 	}
-	if !tokenRun.MatchString(s) {
-		return false
-	}
-	return randomLooking(s)
 }
 
 // randomLooking reports whether a run of at least 20 token characters is mixed
@@ -200,5 +235,3 @@ func randomLooking(s string) bool {
 	}
 	return false
 }
-
-func isDigit(c byte) bool { return c >= '0' && c <= '9' }

@@ -26,6 +26,9 @@ func New(expression string) Regexp {
 	return Regexp{sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })}
 }
 
+// String returns the expression.
+func (r Regexp) String() string { return r.compiled().String() }
+
 // Match is [regexp.Regexp.Match].
 func (r Regexp) Match(b []byte) bool {
 	return r.compiled().Match(b)

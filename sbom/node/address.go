@@ -22,10 +22,17 @@ type address struct {
 	doubt  string // why it is not of the one form that every reader understands alike
 }
 
-var (
-	addressScheme = lazyregexp.New(`^(?i)(https?):([\\/]*)`)
-	addressHost   = lazyregexp.New(`^([a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(:[0-9]{0,5})?$`)
-)
+// cutWeb cuts the scheme, in lower case, and the slashes of any kind behind it off a
+// URL of http or https; the scheme is "" where it is none.
+func cutWeb(s string) (scheme, slashes, rest string) {
+	scheme, ok := strings.CutSuffix(schemeOf(s), ":")
+	if !ok || scheme != "http" && scheme != "https" {
+		return "", "", s
+	}
+	s = s[len(scheme)+len(":"):]
+	rest = strings.TrimLeft(s, `\/`)
+	return scheme, s[:len(s)-len(rest)], rest
+}
 
 // parseAddress reads a URL; ok is false where it is none of http or https.
 func parseAddress(raw string) (a address, ok bool) {
@@ -34,16 +41,18 @@ func parseAddress(raw string) (a address, ok bool) {
 			a.doubt = cmp.Or(a.doubt, why)
 		}
 	}
-	text := strings.TrimFunc(raw, func(r rune) bool { return r <= ' ' })
-	text = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(text)
-	doubt(strings.IndexFunc(raw, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0, "it holds blanks, control characters or letters that no URL has")
-	m := addressScheme.FindStringSubmatch(text)
-	if m == nil {
+	text := raw
+	if !every(raw, func(c byte) bool { return c > ' ' && c <= '~' }) {
+		text = strings.TrimFunc(raw, func(r rune) bool { return r <= ' ' })
+		text = strings.NewReplacer("\t", "", "\n", "", "\r", "").Replace(text)
+		doubt(true, "it holds blanks, control characters or letters that no URL has")
+	}
+	scheme, slashes, text := cutWeb(text)
+	if scheme == "" {
 		return a, false
 	}
-	a.scheme = strings.ToLower(m[1])
-	text = text[len(m[0]):]
-	doubt(m[2] != "//", "its scheme is not followed by two slashes")
+	a.scheme = scheme
+	doubt(slashes != "//", "its scheme is not followed by two slashes")
 
 	end := strings.IndexAny(text, `\/?#`)
 	if end < 0 {
@@ -59,7 +68,7 @@ func parseAddress(raw string) (a address, ok bool) {
 		authority = authority[at+1:]
 	}
 	a.host = strings.ToLower(authority)
-	if !addressHost.MatchString(a.host) {
+	if !validHost(a.host) {
 		doubt(true, "it names no host")
 		a.host = ""
 		return a, true
@@ -75,7 +84,11 @@ func parseAddress(raw string) (a address, ok bool) {
 }
 
 func withoutDefaultPort(scheme, host string) string {
-	if bare, ok := strings.CutSuffix(host, map[string]string{"https": ":443", "http": ":80"}[scheme]); ok {
+	port := ":80"
+	if scheme == "https" {
+		port = ":443"
+	}
+	if bare, ok := strings.CutSuffix(host, port); ok {
 		return bare
 	}
 	return strings.TrimSuffix(host, ":")
@@ -89,6 +102,9 @@ var scopeSlash = lazyregexp.New(`(?i)(^|/)((?:@|%40)[^/%]+)%2f`)
 // a path (RFC 3986, section 6.2.2.2), or what would structure it: servers differ
 // in whether they see it.
 func needlessEscape(path string) bool {
+	if !strings.Contains(path, "%") {
+		return false
+	}
 	path = scopeSlash.ReplaceAllString(path, "$1$2/")
 	for i := 0; ; i += len("%") {
 		at := strings.IndexByte(path[i:], '%')
@@ -119,6 +135,13 @@ func unhex(s string) (c byte, ok bool) {
 // withoutDots resolves the segments . and .., escaped or not, and reports
 // whether there were any. Empty segments are kept, as they are in requests.
 func withoutDots(path string) (clean string, dots bool) {
+	if strings.HasPrefix(path, "/") && !strings.Contains(path, "/.") && !strings.Contains(path, "%") {
+		return path, false
+	}
+	return withoutSegments(path)
+}
+
+func withoutSegments(path string) (clean string, dots bool) {
 	var out []string
 	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	for i, s := range segments {
@@ -148,7 +171,7 @@ func (a address) String() string {
 	if a.host == "" {
 		return a.scheme + "://" + sbom.Redacted // nobody can tell what in it is a password
 	}
-	if nestedUser.MatchString(a.path) {
+	if strings.Contains(a.path, "//") && nestedUser.MatchString(a.path) {
 		return a.scheme + "://" + a.host + "/" + sbom.Redacted
 	}
 	return sbom.RedactURL(a.scheme + "://" + a.host + a.path + a.rest)
@@ -183,7 +206,7 @@ func gitDoubt(resolved string) string {
 	}
 	rest = rest[len(gitUser.FindString(rest)):]
 	host, _, _ := strings.Cut(rest, "/")
-	switch scheme := strings.ToLower(specScheme.FindString(resolved)); {
+	switch scheme := schemeOf(resolved); {
 	case strings.HasSuffix(scheme, "file:"):
 		return ""
 	case strings.IndexFunc(remote, func(r rune) bool { return r <= ' ' || r > '~' || r == '\\' }) >= 0:

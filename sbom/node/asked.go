@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"countermark/sbom"
-	"countermark/sbom/lazyregexp"
 )
 
 // asked sums up the dependencies that lead to an entry.
@@ -114,9 +113,6 @@ func (l *lockfile) fitsAny(i int, specs []string) bool {
 	return false
 }
 
-// specArchive is a tarball in the project's folder, which needs no "file:".
-var specArchive = lazyregexp.New(`(?i)\.(tgz|tar\.gz|tar)$`)
-
 // fits reports whether an entry is of the kind that a spec asks for: where it
 // comes from and, of what a registry has, the name. Versions are not compared.
 // A spec of a form that this version does not know fits everything.
@@ -149,7 +145,7 @@ func (l *lockfile) fits(i int, name, spec string) bool {
 		}
 	}
 	r := request{name: name}
-	if strings.ContainsAny(spec, `/:\.~`) { // the rest costs time, and is none of these
+	if strings.ContainsAny(spec, `/:\`) || spec == "." || spec == ".." { // the rest are versions and tags
 		r = parseSpec(name, spec)
 	}
 	http := strings.HasPrefix(strings.ToLower(spec), "http")
@@ -165,7 +161,7 @@ func (l *lockfile) fits(i int, name, spec string) bool {
 	}
 	alias := strings.HasPrefix(strings.ToLower(spec), "npm:")
 	switch {
-	case !alias && (strings.ContainsAny(spec, `/:\`) || specArchive.MatchString(spec)):
+	case !alias && (strings.ContainsAny(spec, `/:\`) || isArchive(spec)):
 		return true
 	case source == sbom.FromLink:
 		return l.entries[to].workspace && l.entries[to].name == r.name

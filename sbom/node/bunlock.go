@@ -318,7 +318,7 @@ func (r *bunReader) addPackage(m *member, key, name string) {
 		return
 	}
 	dir := key
-	scheme := strings.ToLower(specScheme.FindString(spec))
+	scheme := schemeOf(spec)
 	switch {
 	case scheme == "workspace:", scheme == "root:":
 		dir = path.Clean("./" + spec[len(scheme):])

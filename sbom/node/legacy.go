@@ -3,7 +3,6 @@ package node
 import (
 	"path"
 	"slices"
-	"strings"
 
 	"deps.dev/util/semver"
 
@@ -99,7 +98,7 @@ func (l *lockfile) readLegacyEntry(m *member, key, dir string) string {
 	e := entry{key: key, off: m.off, folder: m.name, name: m.name, target: none, parent: none}
 	version, _ := l.text(v, "version")
 	e.resolved, _ = l.text(v, "resolved")
-	scheme := strings.ToLower(specScheme.FindString(version))
+	scheme := schemeOf(version)
 	target := ""
 	switch {
 	case scheme == "npm:":
@@ -110,7 +109,7 @@ func (l *lockfile) readLegacyEntry(m *member, key, dir string) string {
 			l.invalid(m.off, l.hint(), "%s names no package", quote(version))
 			return ""
 		}
-	case scheme == "file:" && !specArchive.MatchString(version):
+	case scheme == "file:" && !isArchive(version):
 		if target = linkedPath(version[len(scheme):]); target == "" {
 			l.invalid(m.off, l.hint(), "the link %s leads to no relative path", quote(m.name))
 			return ""

@@ -276,7 +276,7 @@ func (d *pnpmDocument) readTarball(pkg *pnpmPackage, tarball, server string, reg
 		c.Source = sbom.FromTarball
 	}
 	switch {
-	case specScheme.MatchString(tarball):
+	case schemeOf(tarball) != "":
 		c.Resolved, c.Distribution = Distribution(tarball)
 	case server != "":
 		c.Resolved, c.Distribution = Distribution(strings.TrimRight(server, "/") + "/" + strings.TrimLeft(tarball, "/"))

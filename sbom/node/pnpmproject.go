@@ -252,7 +252,7 @@ func (l *pnpmLock) fits(d pnpmDep) bool {
 		}
 	}
 	r := parseSpec(d.name, spec)
-	scheme := strings.ToLower(specScheme.FindString(spec))
+	scheme := schemeOf(spec)
 	if d.linked || d.to == none {
 		switch {
 		case d.to == none && !d.linked:

@@ -14,25 +14,6 @@ import (
 	"countermark/sbom/lazyregexp"
 )
 
-// npm's names: no path in them, and nothing that would need an explanation in a
-// URL (npm's documentation, "package.json", name; with the
-// capitals and characters that old packages still have).
-var namePattern = lazyregexp.New(`^(@[A-Za-z0-9~_.!'()*-]+/)?[A-Za-z0-9~_!'()*-][A-Za-z0-9~_.!'()*-]*$`)
-
-const maxName = 214 // npm's limit; a scope included
-
-func validName(name string) bool { return len(name) <= maxName && namePattern.MatchString(name) }
-
-var versionPattern = lazyregexp.New(`^[v=]*([0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*)$`)
-
-// plainVersion returns an exact version without "v" or "=", or "".
-func plainVersion(s string) string {
-	if m := versionPattern.FindStringSubmatch(s); m != nil {
-		return m[1]
-	}
-	return ""
-}
-
 // purl returns the canonical package URL (ECMA-427). At most one of the
 // qualifiers vcs_url and download_url says where else than from a registry the
 // package comes.
@@ -90,7 +71,6 @@ type request struct {
 }
 
 var (
-	specScheme  = lazyregexp.New(`^[A-Za-z][A-Za-z0-9+.-]*:`)
 	specGitHost = lazyregexp.New(`^https?://([^/@]*@)?(www\.)?(github\.com|gitlab\.com|bitbucket\.org)/[^/]+/[^/#]+(#.*)?$`)
 	specSCP     = lazyregexp.New(`^[^/@\s]+@[^/:\s]+:`)
 	specHosted  = lazyregexp.New(`^[^@/:\s][^/:\s]*/[^/\s]+$`)
@@ -104,7 +84,7 @@ var gitHosts = map[string]string{
 
 func parseSpec(name, spec string) request {
 	spec = strings.TrimSpace(spec)
-	scheme := strings.ToLower(specScheme.FindString(spec))
+	scheme := schemeOf(spec)
 	switch {
 	case scheme == "npm:":
 		real, version := spec[len(scheme):], ""
@@ -157,7 +137,7 @@ func asksURL(spec string) bool {
 // lockedSource says from where a lockfile's "resolved" brings a package, and
 // whether it is of a form that npm writes.
 func lockedSource(resolved string) (source sbom.Source, ok bool) {
-	scheme := strings.ToLower(specScheme.FindString(resolved))
+	scheme := schemeOf(resolved)
 	switch {
 	case scheme == "http:" || scheme == "https:":
 		return sbom.FromRegistry, true
@@ -172,7 +152,7 @@ func lockedSource(resolved string) (source sbom.Source, ok bool) {
 
 // vcsURL is the purl qualifier of a git dependency, redacted; the commit stays.
 func vcsURL(resolved string) string {
-	scheme := strings.ToLower(specScheme.FindString(resolved))
+	scheme := schemeOf(resolved)
 	if host := gitHosts[scheme]; host != "" {
 		return hosted(host, resolved[len(scheme):])
 	}
@@ -195,7 +175,7 @@ func redactSpec(spec string) string {
 	if a, ok := parseAddress(spec); ok {
 		return a.String()
 	}
-	scheme := strings.ToLower(specScheme.FindString(spec))
+	scheme := schemeOf(spec)
 	r := parseSpec("", spec)
 	switch {
 	case scheme == "npm:" && (!validName(r.name) || strings.Contains(spec, "://")):

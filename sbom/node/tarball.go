@@ -36,8 +36,12 @@ func (a address) names() (name, version string) {
 	if err != nil {
 		return "", ""
 	}
-	for _, form := range []lazyregexp.Regexp{githubTarball, jsrTarball} {
-		if m := form.FindStringSubmatch(path); m != nil {
+	if strings.HasPrefix(path, "/download/") || strings.HasPrefix(path, "/~/") {
+		m := githubTarball.FindStringSubmatch(path)
+		if m == nil {
+			m = jsrTarball.FindStringSubmatch(path)
+		}
+		if m != nil {
 			return checkedName(m[1], m[2])
 		}
 	}

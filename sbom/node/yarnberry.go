@@ -128,7 +128,7 @@ func (l *yarnLock) berrySource(e *yarnEntry) bool {
 
 func (l *yarnLock) locate(e *yarnEntry, reference string, depth int) bool {
 	plain, params, _ := strings.Cut(reference, "::")
-	scheme := strings.ToLower(specScheme.FindString(plain))
+	scheme := schemeOf(plain)
 	rest := plain[len(scheme):]
 	body, fragment, _ := strings.Cut(plain, "#")
 	base := workspacePath(yarnParam(params, "locator"))
@@ -160,7 +160,7 @@ func (l *yarnLock) locate(e *yarnEntry, reference string, depth int) bool {
 	case berryGit.MatchString(fragment):
 		e.source = sbom.FromGit
 		e.resolved = body + "#" + berryGit.FindStringSubmatch(fragment)[1]
-		if s := strings.ToLower(specScheme.FindString(body)); s == "http:" || s == "https:" {
+		if s := schemeOf(body); s == "http:" || s == "https:" {
 			e.resolved = "git+" + e.resolved
 		}
 	case scheme == "http:", scheme == "https:":
@@ -185,7 +185,7 @@ func (l *yarnLock) locatePatch(e *yarnEntry, rest, base string, depth int) bool 
 		l.invalid(e.off, hintYarn, "the patch of %s cannot be understood", quote(e.name))
 		return false
 	}
-	if specScheme.FindString(reference) == "" {
+	if schemeOf(reference) == "" {
 		reference = "npm:" + reference
 	}
 	// The entry of what is patched has that very locator.
@@ -249,7 +249,7 @@ func berrySpecs(spec string) []string {
 	if rest, ok := strings.CutPrefix(spec, "npm:"); ok {
 		return []string{spec, rest}
 	}
-	if specScheme.FindString(spec) == "" && !strings.Contains(spec, "/") {
+	if schemeOf(spec) == "" && !strings.Contains(spec, "/") {
 		return []string{"npm:" + spec, spec}
 	}
 	return []string{spec}

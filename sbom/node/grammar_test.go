@@ -1,0 +1,64 @@
+package node
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// FuzzGrammar holds the grammars that are read by hand against what they are.
+func FuzzGrammar(f *testing.F) {
+	var (
+		name    = regexp.MustCompile(`^(@[A-Za-z0-9~_.!'()*-]+/)?[A-Za-z0-9~_!'()*-][A-Za-z0-9~_.!'()*-]*$`)
+		version = regexp.MustCompile(`^[v=]*([0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*)$`)
+		scheme  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
+		archive = regexp.MustCompile(`(?i)\.(tgz|tar\.gz|tar)$`)
+		host    = regexp.MustCompile(`^([a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(:[0-9]{0,5})?$`)
+		address = regexp.MustCompile(`^([Hh][Tt][Tt][Pp][Ss]?):([\\/]*)`)
+	)
+	for _, s := range []string{
+		"", "@", "@a", "@a/", "@/a", "@a/b", "@a/.b", ".a", "a.b", "(a)*!'~_-", "a b", "a/b", "ä", strings.Repeat("a", maxName), strings.Repeat("a", maxName+1),
+		"1.2.3", "v1.2.3", "=v=1.2.3-x.1+y", "1.2", "1.2.", "1.2.3_", "1..3", "v", "1.2.3x",
+		"http:", "https://a", "git+ssh://x", "a.b-c+1:x", "1a:", ":", "a", "HTTPS:\\/\\a", "httpſ://x", "http:a", "https",
+		"x.tgz", "x.TAR.GZ", "x.tar", "tar", ".tar", "x.tgzz",
+		"a.example", "a.example.", "a..b", ".", "a:80", "a:123456", "a:", "[::1]:8", "[]", "[g]", "[::1", "[::1]x", "a]", "a_b-c:x", "A",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if got, want := validName(s), len(s) <= maxName && name.MatchString(s); got != want {
+			t.Errorf("validName(%q) = %v", s, got)
+		}
+		want := ""
+		if m := version.FindStringSubmatch(s); m != nil {
+			want = m[1]
+		}
+		if got := plainVersion(s); got != want {
+			t.Errorf("plainVersion(%q) = %q", s, got)
+		}
+		if got, want := schemeOf(s), strings.ToLower(scheme.FindString(s)); got != want {
+			t.Errorf("schemeOf(%q) = %q, want %q", s, got, want)
+		}
+		if got, want := isArchive(s), archive.MatchString(s); got != want {
+			t.Errorf("isArchive(%q) = %v", s, got)
+		}
+		if got, want := validHost(s), host.MatchString(s); got != want {
+			t.Errorf("validHost(%q) = %v", s, got)
+		}
+		web, slashes, rest := cutWeb(s)
+		m := address.FindStringSubmatch(s)
+		if m == nil {
+			m = []string{"", "", ""}
+		}
+		if web != strings.ToLower(m[1]) || slashes != m[2] || web != "" && rest != s[len(m[0]):] {
+			t.Errorf("cutWeb(%q) = %q, %q, %q", s, web, slashes, rest)
+		}
+		if path := "/" + s; !strings.ContainsAny(path, `\`) {
+			clean, dots := withoutDots(path)
+			wantClean, wantDots := withoutSegments(path)
+			if clean != wantClean || dots != wantDots {
+				t.Errorf("withoutDots(%q) = %q, %v, want %q, %v", path, clean, dots, wantClean, wantDots)
+			}
+		}
+	})
+}
