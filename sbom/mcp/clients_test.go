@@ -218,6 +218,21 @@ func TestNotationLimits(t *testing.T) {
 	}
 }
 
+// TestOneLongLine: a whole document on one line takes no time that grows with the
+// square of its length (this one would not end), and columns are right behind
+// characters of several bytes.
+func TestOneLongLine(t *testing.T) {
+	head := "{x: [" + strings.Repeat("é, ", 200_000) + "é], extensions: {a: "
+	inv := read(t, map[string]string{".config/goose/config.yaml": head + "{cmd: npx, args: [foo]}}}\n"})
+	servers := serversOf(inv)
+	if len(servers) != 1 || inv.Incomplete() {
+		t.Fatalf("%d servers, inputs %+v", len(servers), inv.Inputs)
+	}
+	if want := len(head) - len("a: ") + 1; servers[0].Column != want {
+		t.Errorf("column %d, want %d", servers[0].Column, want)
+	}
+}
+
 func TestPluginNamesAFile(t *testing.T) {
 	plugin := func(value string) string { return `{"name": "p", "mcpServers": ` + value + `}` }
 	const config = `{"mcpServers": {"a": {"command": "npx", "args": ["foo"]}}}`

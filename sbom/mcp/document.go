@@ -55,10 +55,15 @@ var notations = map[string]notation{
 }
 
 // notation tells how a file of the client is written: by its name, else as all
-// files of the client are, else by how the text begins.
+// files of the client are, else by how the text begins. JSON is YAML as well, but
+// the JSON parser is the faster one, and what has no name may be anything.
 func (c client) notation(name string, data []byte) notation {
 	if n, ok := notations[strings.ToLower(path.Ext(name))]; ok {
 		return n
+	}
+	text := bytes.TrimSpace(bytes.TrimPrefix(data, byteOrderMark))
+	if name == "" && bytes.HasPrefix(text, []byte("{")) {
+		return jsonNotation
 	}
 	var all []notation
 	for _, p := range slices.Concat(c.project, c.home, c.machine) {
@@ -68,7 +73,6 @@ func (c client) notation(name string, data []byte) notation {
 	if all = slices.Compact(all); len(all) == 1 {
 		return all[0]
 	}
-	text := bytes.TrimSpace(bytes.TrimPrefix(data, byteOrderMark))
 	if bytes.HasPrefix(text, []byte("{")) || bytes.HasPrefix(text, []byte("//")) || bytes.HasPrefix(text, []byte("/*")) || len(text) == 0 {
 		return jsonNotation
 	}

@@ -60,37 +60,69 @@ var sniffed = client{name: unnamed, keys: both, flat: true}
 
 // sniff looks for the row that a document belongs to.
 func sniff(data []byte) (client, bool) {
-	if sniffed.in("", data) {
+	l := newLook(data)
+	if sniffed.seen("", l) {
 		return sniffed, true
 	}
 	for _, c := range clients {
-		if c.telling && c.in("", data) {
+		if c.telling && c.seen("", l) {
 			return c, true
 		}
 	}
 	return client{}, false
 }
 
+// look is a file that rows are sought for: it is searched and parsed once for all
+// of them.
+type look struct {
+	data   []byte
+	plain  []byte // without escapes, for the search of words
+	parsed map[notation]reading
+}
+
+// reading is what parse makes of a document.
+type reading struct {
+	document *document
+	problem  *sbom.Problem
+}
+
+func newLook(data []byte) *look {
+	return &look{data: data, plain: unescaped(data), parsed: map[notation]reading{}}
+}
+
+func (l *look) has(word string) bool { return bytes.Contains(l.plain, []byte(word)) }
+
+func (l *look) parse(n notation) reading {
+	r, ok := l.parsed[n]
+	if !ok {
+		r.document, r.problem = parse(n, l.data)
+		l.parsed[n] = r
+	}
+	return r
+}
+
 // in reports whether a document is one that the row describes; name is empty
 // where it tells nothing. Of one that cannot be parsed the part that can decides,
 // or its words: nobody knows what is in the rest.
 func (c client) in(name string, data []byte) bool {
+	return c.seen(name, newLook(data))
+}
+
+func (c client) seen(name string, l *look) bool {
 	if c.shape == frontMatter {
-		data = matter(data)
+		l = newLook(matter(l.data))
 	}
-	plain := unescaped(data)
-	has := func(w string) bool { return bytes.Contains(plain, []byte(w)) }
-	if wide(data) {
+	if wide(l.data) {
 		return name != ""
 	}
-	if !slices.ContainsFunc(c.words(), has) {
+	if !slices.ContainsFunc(c.words(), l.has) {
 		return false
 	}
-	d, problem := parse(c.notation(name, data), data)
-	if d != nil && d.describes(c) {
+	r := l.parse(c.notation(name, l.data))
+	if r.document != nil && r.document.describes(c) {
 		return true
 	}
-	return problem != nil && slices.ContainsFunc(c.marks(name), has)
+	return r.problem != nil && slices.ContainsFunc(c.marks(name), l.has)
 }
 
 // words are those of which every document of the row holds at least one.

@@ -120,6 +120,8 @@ type yamlTree struct {
 	text    []byte
 	values  int
 	problem *sbom.Problem
+
+	lineMarks map[int][]int // see marks
 }
 
 func (c *yamlTree) value(n *yaml.Node, depth int) hujson.Value {
@@ -221,13 +223,43 @@ func scalar(n *yaml.Node) hujson.Literal {
 
 // offset finds the bytes of a node, whose column counts characters.
 func (c *yamlTree) offset(n *yaml.Node) int {
-	if n.Line < 1 || n.Line > len(c.doc.lines) {
+	if n.Line < 1 || n.Line > len(c.doc.lines) || n.Column < 1 {
 		return 0
 	}
-	at := c.doc.lines[n.Line-1]
-	for i := 1; i < n.Column && at < len(c.text); i++ {
+	marks := c.marks(n.Line)
+	step := min((n.Column-1)/markEvery, len(marks)-1)
+	at := marks[step]
+	for i := step * markEvery; i < n.Column-1 && at < len(c.text); i++ {
 		_, size := utf8.DecodeRune(c.text[at:])
 		at += size
 	}
-	return min(at, len(c.text))
+	return at
+}
+
+// markEvery is how many characters of a line are counted again for each node on
+// it. A whole document may stand on one line.
+const markEvery = 256
+
+// marks are the offsets of every so many characters of a line.
+func (c *yamlTree) marks(line int) []int {
+	if marks, ok := c.lineMarks[line]; ok {
+		return marks
+	}
+	at, end := c.doc.lines[line-1], len(c.text)
+	if line < len(c.doc.lines) {
+		end = c.doc.lines[line]
+	}
+	marks := []int{at}
+	for i := 1; at < end; i++ {
+		_, size := utf8.DecodeRune(c.text[at:end])
+		at += size
+		if i%markEvery == 0 {
+			marks = append(marks, at)
+		}
+	}
+	if c.lineMarks == nil {
+		c.lineMarks = map[int][]int{}
+	}
+	c.lineMarks[line] = marks
+	return marks
 }
