@@ -70,6 +70,33 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
+// TestMakersTwice: cdxgen names itself as a tool and as an annotator by one bom-ref.
+// No component may have it as well.
+func TestMakersTwice(t *testing.T) {
+	const (
+		tool      = `"metadata":{"tools":{"components":[{"type":"application","name":"w","bom-ref":"w"}]}}`
+		annotated = `"annotations":[{"subjects":["a"],"annotator":{"component":{"type":"application","name":"w","bom-ref":"w"}},"timestamp":"2026-01-01T00:00:00Z","text":"t"}]`
+		xmlTool   = `<metadata><tools><components><component type="application" bom-ref="w"><name>w</name></component></components></tools></metadata>`
+		xmlNote   = `<annotations><annotation><subjects><subject ref="a"/></subjects><annotator><component type="application" bom-ref="w"><name>w</name></component></annotator><timestamp>2026-01-01T00:00:00Z</timestamp><text>t</text></annotation></annotations>`
+	)
+	json := func(ref string) string {
+		return head + "," + tool + `,"components":[{"type":"library","name":"a","bom-ref":"` + ref + `"}],` + annotated + "}"
+	}
+	xml := func(ref string) string {
+		return xmlHead + xmlTool + `<components><component type="library" bom-ref="` + ref + `"><name>a</name></component></components>` + xmlNote + "</bom>"
+	}
+	for _, doc := range []string{json("a"), xml("a")} {
+		if _, err := bom.Read([]byte(doc)); err != nil {
+			t.Errorf("%v in %s", err, doc)
+		}
+	}
+	for _, doc := range []string{json("w"), xml("w")} {
+		if _, err := bom.Read([]byte(doc)); err == nil || !strings.Contains(err.Error(), `the bom-ref "w" is already`) {
+			t.Errorf("%v for %s", err, doc)
+		}
+	}
+}
+
 func TestReadRefusesTooManyValues(t *testing.T) {
 	text := head + `,"components":[` + strings.Repeat("1,", bom.MaxValues) + "1]}"
 	if _, err := bom.Read([]byte(text)); err == nil || !strings.Contains(err.Error(), "more than 4000000 values") {

@@ -188,8 +188,8 @@ func (s *jsonScanner) leaf(path, key, value string, text bool) error {
 	case path == "version":
 		s.numbered = true
 	case key == "bom-ref" && text && value != "":
-		line := s.line()
-		if err := s.refs.define(value, line); err != nil {
+		maker := strings.HasPrefix(path, "metadata.tools.") || strings.HasPrefix(path, "annotations[].annotator.")
+		if err := s.refs.define(value, s.line(), maker); err != nil {
 			return err
 		}
 	}

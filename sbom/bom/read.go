@@ -355,18 +355,30 @@ func tooDeep(line int) *Error {
 }
 
 // references notes where each bom-ref is defined.
-type references map[string]int
+type references map[string]definition
 
-func (r references) define(ref string, line int) *Error {
-	if first, ok := r[ref]; ok {
-		return &Error{
-			Line:    line,
-			Message: fmt.Sprintf("the bom-ref %q is already that of line %d", shorten(ref), first),
-			Hint:    "every bom-ref of a document must be unique; have it written again",
-		}
+type definition struct {
+	line  int
+	maker bool
+}
+
+// define takes a bom-ref. No two components, services or other parts of a document
+// share one. Those who made it, tools and annotators, may be named more than once:
+// cdxgen names itself as both, with one bom-ref.
+func (r references) define(ref string, line int, maker bool) *Error {
+	first, ok := r[ref]
+	if !ok {
+		r[ref] = definition{line, maker}
+		return nil
 	}
-	r[ref] = line
-	return nil
+	if first.maker && maker {
+		return nil
+	}
+	return &Error{
+		Line:    line,
+		Message: fmt.Sprintf("the bom-ref %q is already that of line %d", shorten(ref), first.line),
+		Hint:    "every bom-ref of a document must be unique; have it written again",
+	}
 }
 
 // shorten keeps messages readable.

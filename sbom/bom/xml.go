@@ -242,7 +242,9 @@ func (s *xmlScanner) attribute(a xml.Attr, line int) error {
 		case s.depth == 1 && name == "@version":
 			s.numbered = true
 		case name == "@bom-ref" && a.Value != "":
-			if err := s.refs.define(a.Value, line); err != nil {
+			at := strings.Join(s.path, "/") + "/"
+			maker := strings.HasPrefix(at, "bom/metadata/tools/") || strings.HasPrefix(at, "bom/annotations/annotation/annotator/")
+			if err := s.refs.define(a.Value, line, maker); err != nil {
 				return err
 			}
 		}
