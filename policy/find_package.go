@@ -13,6 +13,7 @@ import (
 	"countermark/provenance"
 	"countermark/provenance/npm"
 	"countermark/sbom"
+	"countermark/sbom/bom"
 	"countermark/sbom/lazyregexp"
 	"countermark/sbom/node"
 )
@@ -322,6 +323,7 @@ func officialFix(entry catalog.Entry) string {
 }
 
 func findNoIntegrity(e *evaluation, _ *Rule, report func(hit)) {
+	documents := e.documents()
 	for _, c := range e.packages {
 		// A version that nothing names has no bytes to record: that is
 		// version-floating.
@@ -340,12 +342,32 @@ func findNoIntegrity(e *evaluation, _ *Rule, report func(hit)) {
 			h.what = CaseGit
 			h.fix = "use a published version where there is one; a git dependency is held only by its commit"
 		default:
+			if describedOnly(c, documents) {
+				h.message = fmt.Sprintf("no lockfile records which bytes %s has, and the hashes of a bill of materials are claims", title(c))
+				h.fix = "check the lockfile from which the document was made, alone or beside it; to judge the document alone, set this rule to warn in " + FileName
+			}
 		}
 		if c.Origin == sbom.OriginMCP && h.fix == "" {
 			h.fix = "install the server into a project with a lockfile, and start it from there"
 		}
 		report(h)
 	}
+}
+
+// documents are the paths of the bills of materials among the inputs.
+func (e *evaluation) documents() map[string]bool {
+	paths := map[string]bool{}
+	for _, in := range e.facts.Inventory.Inputs {
+		if in.Kind == bom.KindCycloneDXJSON || in.Kind == bom.KindCycloneDXXML {
+			paths[in.Path] = true
+		}
+	}
+	return paths
+}
+
+// describedOnly reports whether nothing but documents tells of a component.
+func describedOnly(c *sbom.Component, documents map[string]bool) bool {
+	return len(c.Occurrences) > 0 && !slices.ContainsFunc(c.Occurrences, func(o sbom.Occurrence) bool { return !documents[o.Path] })
 }
 
 // tarballFile reports whether a local dependency is a tarball, as npm tells by
