@@ -202,11 +202,7 @@ func (p *program) verifyAll(ctx context.Context, flags *verifyFlags, args []stri
 	if len(packages) == 0 {
 		return results, nil
 	}
-	kind, known := "a package", packageFlags
-	if !slices.ContainsFunc(packages, func(arg string) bool { return !strings.HasPrefix(arg, imagePrefix) }) {
-		kind, known = "an image", imageFlags
-	}
-	if err := flags.only(kind, known); err != nil {
+	if err := flags.only(kindsOf(packages)); err != nil {
 		return nil, err
 	}
 	judged, err := p.verifyPackages(ctx, flags, packages)
@@ -214,6 +210,27 @@ func (p *program) verifyAll(ctx context.Context, flags *verifyFlags, args []stri
 		results[at[i]] = r
 	}
 	return results, err
+}
+
+// kindsOf says of what kinds the packages are, and what means something for one
+// of them.
+func kindsOf(packages []string) (kind string, known []string) {
+	found := map[string]bool{}
+	for _, arg := range packages {
+		switch {
+		case strings.HasPrefix(arg, imagePrefix):
+			kind, known = "an image", append(known, imageFlags...)
+		case isProject(arg):
+			kind, known = "a Python package", append(known, projectFlags...)
+		default:
+			kind, known = "a package", append(known, packageFlags...)
+		}
+		found[kind] = true
+	}
+	if len(found) > 1 {
+		kind = "these packages"
+	}
+	return kind, known
 }
 
 func isPackage(arg string) bool {
@@ -256,7 +273,8 @@ var (
 		"source-uri", "source-ref", "source-digest", "signer-workflow", "builder-id", "deny-self-hosted-runners",
 		"certificate-oidc-issuer", "trusted-root", "npm-keys", "cache-dir", "offline", "jobs", "timeout", "format", "quiet", "verbose",
 	}
-	packageFlags      = append([]string{"attestations", "registry", "pypi-index", "policy", "no-cache", "fetch-tarballs"}, everywhereFlags...)
+	packageFlags      = append([]string{"attestations", "registry", "policy", "no-cache", "fetch-tarballs"}, everywhereFlags...)
+	projectFlags      = append([]string{"attestations", "pypi-index", "policy"}, everywhereFlags...)
 	imageFlags        = append([]string{"attestations", "policy"}, everywhereFlags...)
 	tarballFlags      = append([]string{"attestations", "registry", "package-name", "package-version"}, everywhereFlags...)
 	distributionFlags = append([]string{"attestations", "package-name", "package-version"}, everywhereFlags...)
