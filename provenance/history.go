@@ -55,10 +55,11 @@ func (set Set) history() []Release {
 }
 
 // before reports whether x came out before the subject: by the dates where both
-// are known, since a stolen token publishes today whatever number it chooses,
-// else by the versions.
+// are known and differ, since a stolen token publishes today whatever number it
+// chooses, else by the versions. A registry that was filled from another may have
+// one date for all.
 func (x Release) before(version string, published time.Time) bool {
-	if !x.Published.IsZero() && !published.IsZero() {
+	if !x.Published.IsZero() && !published.IsZero() && !x.Published.Equal(published) {
 		return x.Published.Before(published)
 	}
 	a, err := semver.NPM.Parse(x.Version)

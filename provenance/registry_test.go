@@ -273,6 +273,8 @@ func TestLost(t *testing.T) {
 		"an earlier prerelease":                 {history: []Release{attested("1.2.3-rc.1", 1)}, want: Absent},
 		"an earlier prerelease of a prerelease": {history: []Release{attested("1.2.3-rc.1", 1)}, subject: "1.2.3-rc.2", want: Lost},
 		"a build is no prerelease":              {history: []Release{attested("1.2.2+x-1", 1)}, want: Lost},
+		"of the same date, a lower number":      {history: []Release{attested("1.2.2", 10)}, want: Lost},
+		"of the same date, a higher number":     {history: []Release{attested("1.2.10", 10)}, want: Absent},
 		"without dates, a lower number":         {history: []Release{undated}, want: Lost},
 		"without dates, a higher number":        {history: []Release{{Version: "1.10.0", Attested: true}}, want: Absent},
 		"without dates, no version":             {history: []Release{{Version: "1.?.0", Attested: true}}, want: Absent},
