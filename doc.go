@@ -31,6 +31,7 @@
 //	  provenance/pypi   Python indexes, and PEP 740
 //	  provenance/oci    container registries, and their referrers
 //	  provenance/layout in-toto layouts and links
+//	  provenance/fetch  one document of a server that may be hostile
 //	  provenance/cache  what registries answered, kept and verified again
 //	  provenance/trust  the trusted root and the npm keys
 //	policy              the policy file, the rules, the verdict

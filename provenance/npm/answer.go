@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"countermark/provenance"
+	"countermark/provenance/fetch"
 )
 
 // maxAttestations bounds what one answer may hold; npm serves two.
@@ -23,7 +24,7 @@ var (
 	// errAnswer is an answer that is not what was asked for.
 	errAnswer = errors.New("is not what npm registries answer")
 	// errNoJSON is one that may be whole the next time.
-	errNoJSON = fmt.Errorf("%w: no JSON", errAnswer)
+	errNoJSON = fetch.BrokenError{Err: fmt.Errorf("%w: no JSON", errAnswer)}
 	errTwice  = fmt.Errorf("%w: a key occurs twice", errAnswer)
 )
 

@@ -3,11 +3,7 @@ package npm
 import (
 	"bytes"
 	"encoding/json"
-	"net/http"
-	"strconv"
-	"strings"
 	"testing"
-	"time"
 )
 
 // An answer that is accepted holds every bundle as it was sent, and says one
@@ -46,28 +42,4 @@ func TestValidName(t *testing.T) {
 			t.Errorf("%q: %v, want %v", name, got, want)
 		}
 	}
-}
-
-// Whatever a registry writes into Retry-After, it is a time to wait: never
-// negative, seconds as they are written, and dates from the answer's own.
-func FuzzRetryAfter(f *testing.F) {
-	for _, s := range [][2]string{
-		{"7", ""}, {"-7", ""}, {"+7", ""}, {"0x7", ""}, {"7.5", ""}, {" 7", ""}, {"007", ""}, {"99999999999999999999999", ""}, {"", ""}, {"soon", ""}, {"18700000000000000000A", "0"},
-		{"Fri, 31 Dec 1999 23:59:59 GMT", "Fri, 31 Dec 1999 23:59:58 GMT"}, {"Fri, 31 Dec 1999 23:59:59 GMT", "Sat, 01 Jan 2000 00:00:00 GMT"},
-		{"Fri, 31 Dec 1999 23:59:59 GMT", ""}, {"Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 0001 00:00:00 GMT"},
-	} {
-		f.Add(s[0], s[1])
-	}
-	f.Fuzz(func(t *testing.T, after, date string) {
-		got := retryAfter(http.Header{"Retry-After": {after}, "Date": {date}})
-		if got < 0 {
-			t.Fatalf("%q after %q: %s", after, date, got)
-		}
-		if n, err := strconv.ParseInt(after, 10, 31); err == nil && n >= 0 && after[0] != '+' && after[0] != '-' && got != time.Duration(n)*time.Second {
-			t.Errorf("%q seconds are %s", after, got)
-		}
-		if _, err := http.ParseTime(date); err != nil && got > 0 && strings.Trim(after, "0123456789") != "" {
-			t.Errorf("%q without a date is %s", after, got)
-		}
-	})
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"countermark/provenance"
+	"countermark/provenance/fetch"
 	"countermark/sbom"
 )
 
@@ -42,7 +43,7 @@ func (t Tarballs) Attestations(ctx context.Context, s provenance.Subject) (prove
 	digests, fail := t.Client.hashTarball(ctx, s, set.Metadata)
 	set.Tarball = &provenance.Tarball{Digests: digests}
 	if fail != nil {
-		set.Tarball = &provenance.Tarball{Reason: "the tarball could not be had: " + fail.reason, Hint: fail.hint}
+		set.Tarball = &provenance.Tarball{Reason: "the tarball could not be had: " + fail.Reason, Hint: fail.Hint}
 	}
 	return set, ctx.Err()
 }
@@ -82,7 +83,7 @@ func (c *Client) hashTarball(ctx context.Context, s provenance.Subject, m *prove
 	case fail != nil:
 		return nil, fail
 	case a.status != http.StatusOK:
-		return nil, statusFailure(u, a.status)
+		return nil, c.http.BadStatus(u, a.status)
 	}
 	var out []provenance.Digest
 	for _, algorithm := range slices.Sorted(maps.Keys(sums)) {
@@ -122,14 +123,14 @@ func (c *Client) metadata(ctx context.Context, q *question) (*provenance.Metadat
 		return nil, fail
 	}
 	if p == nil {
-		return nil, &failure{reason: "the registry " + shown(q.registry) + " knows no package of this name", hint: "check the name and the registry"}
+		return nil, &failure{Reason: "the registry " + shown(q.registry) + " knows no package of this name", Hint: "check the name and the registry"}
 	}
 	m, err := p.metadata(q.version)
 	if err != nil {
-		return nil, answerFailure(q.packument(), err)
+		return nil, c.http.BadAnswer(q.packument(), err)
 	}
 	if m == nil {
-		return nil, &failure{reason: "the registry " + shown(q.registry) + " knows the package, but not this version", hint: "check the version and the registry"}
+		return nil, &failure{Reason: "the registry " + shown(q.registry) + " knows the package, but not this version", Hint: "check the version and the registry"}
 	}
 	return m, nil
 }
@@ -146,7 +147,7 @@ func (c *Client) tarballURL(q *question, s provenance.Subject, m *provenance.Met
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.Opaque != "" || u.Scheme != "https" && u.Scheme != "http":
-		return nil, &failure{reason: who + " names no usable URL of it", hint: "check the registry, or leave --fetch-tarballs out"}
+		return nil, &failure{Reason: who + " names no usable URL of it", Hint: "check the registry, or leave --fetch-tarballs out"}
 	case isPublic(u) && !isPublic(q.registry):
 		// As npm does (replace-registry-host): the configured registry stands in.
 		u = q.path(strings.TrimPrefix(u.EscapedPath(), "/"))
@@ -154,15 +155,15 @@ func (c *Client) tarballURL(q *question, s provenance.Subject, m *provenance.Met
 	u.Fragment, u.RawFragment = "", ""
 	if !c.mayFetch(q, u) {
 		return nil, &failure{
-			reason: who + " names " + sbom.RedactURL(u.String()) + ", which is neither on the configured registry's host nor below a registry that the user or the policy trusts; nobody was asked",
-			hint:   "name that registry under registries in the policy, or in the user's own .npmrc, if it is right",
+			Reason: who + " names " + sbom.RedactURL(u.String()) + ", which is neither on the configured registry's host nor below a registry that the user or the policy trusts; nobody was asked",
+			Hint:   "name that registry under registries in the policy, or in the user's own .npmrc, if it is right",
 		}
 	}
 	return u, nil
 }
 
 func (c *Client) mayFetch(q *question, u *url.URL) bool {
-	if u.Scheme == q.registry.Scheme && hostOf(u) == hostOf(q.registry) {
+	if u.Scheme == q.registry.Scheme && fetch.Host(u) == fetch.Host(q.registry) {
 		return true
 	}
 	return c.owns(u) || !q.internal && isPublic(u) && u.Scheme == "https" && u.Port() == ""

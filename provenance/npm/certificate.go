@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"countermark/provenance/fetch"
 	"countermark/sbom"
 )
 
@@ -146,7 +147,7 @@ func (c *Config) certificate(from *Certificates, u *url.URL) *tls.Certificate {
 	if from.general == nil || r.url == nil || r.project != "" {
 		return nil
 	}
-	if r.url.Scheme == u.Scheme && r.url.Host == hostOf(u) && strings.HasPrefix(u.EscapedPath(), r.url.EscapedPath()) {
+	if r.url.Scheme == u.Scheme && r.url.Host == fetch.Host(u) && strings.HasPrefix(u.EscapedPath(), r.url.EscapedPath()) {
 		return from.general
 	}
 	return nil
@@ -181,7 +182,7 @@ func (c *Client) pool(u *url.URL) http.RoundTripper {
 	if own := c.certified[c.Config.certificate(c.Certificates, u)]; own != nil {
 		return own
 	}
-	return c.transport
+	return c.http.Transport
 }
 
 // secret reports whether the user's credentials are sent along to a URL.

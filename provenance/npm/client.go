@@ -14,6 +14,7 @@ import (
 
 	"countermark/provenance"
 	"countermark/provenance/cache"
+	"countermark/provenance/fetch"
 	"countermark/sbom"
 )
 
@@ -44,7 +45,7 @@ type Client struct {
 	Cache *cache.Store
 	// MaxTarball bounds a tarball that is fetched, in bytes; 0 stands for 1 GiB.
 	MaxTarball int64
-	// Timeout bounds one request with its body; 0 stands for DefaultTimeout,
+	// Timeout bounds one request with its body; 0 stands for fetch.DefaultTimeout,
 	// and for more where a tarball is fetched.
 	Timeout time.Duration
 
@@ -55,20 +56,16 @@ type Client struct {
 	// random.
 	Jitter func() float64
 
-	once sync.Once
-	// Requests go straight to the transport: the standard client would hand
-	// credentials on to subdomains, and the last URL to whom it redirects to.
-	transport http.RoundTripper
-	broken    error // why there is none
+	once      sync.Once
+	http      fetch.Client
+	broken    error // why it has no transport
 	certified map[*tls.Certificate]http.RoundTripper
-	own       []*url.URL    // registries that may be asked for internal packages
-	large     chan struct{} // holds a token for each large answer that may be read
+	own       []*url.URL // registries that may be asked for internal packages
 
 	packuments packuments
 
-	mu    sync.Mutex
-	keys  map[string]*keyring // by registry
-	hosts map[string]*host    // by scheme and host
+	mu   sync.Mutex
+	keys map[string]*keyring // by registry
 }
 
 // keyring remembers for a run whether a registry publishes signing keys.
@@ -86,18 +83,17 @@ func (c *Client) start() {
 		c.Config = &Config{}
 	}
 	c.keys = map[string]*keyring{}
-	c.hosts = map[string]*host{}
-	c.large = make(chan struct{}, maxLargeAnswers)
 	for _, raw := range slices.Concat(c.Config.Trusted(), c.Registries) {
 		if u, err := parseRegistry(raw); err == nil && !isPublic(u) {
 			c.own = append(c.own, u)
 		}
 	}
-	c.transport = c.Transport
-	if c.transport == nil {
-		c.transport, c.broken = c.Config.Transport(os.ReadFile)
+	c.http.Transport = c.Transport
+	if c.Transport == nil {
+		c.http.Transport, c.broken = c.Config.Transport(os.ReadFile)
 	}
-	c.certified = certifiedPools(c.Certificates, c.transport)
+	c.http.Version, c.http.Timeout, c.http.Sleep, c.http.Jitter, c.http.Words = c.Version, c.Timeout, c.Sleep, c.Jitter, words
+	c.certified = certifiedPools(c.Certificates, c.http.Transport)
 }
 
 // Attestations asks the subject's registry. The error is that of the context.
@@ -105,7 +101,7 @@ func (c *Client) Attestations(ctx context.Context, s provenance.Subject) (proven
 	c.once.Do(c.start)
 	q, fail := c.question(s)
 	if fail != nil {
-		return fail.set(nil), nil
+		return unreachable(fail, nil), nil
 	}
 	set := c.ask(ctx, q)
 	if err := ctx.Err(); err != nil {
@@ -125,13 +121,13 @@ type question struct {
 func (c *Client) question(s provenance.Subject) (*question, *failure) {
 	switch {
 	case c.broken != nil:
-		return nil, &failure{reason: c.broken.Error(), hint: "correct the configuration"}
+		return nil, &failure{Reason: c.broken.Error(), Hint: "correct the configuration"}
 	case s.Ecosystem != sbom.NPM:
-		return nil, &failure{reason: "no npm package: npm registries have nothing on it", hint: "check the subject"}
+		return nil, &failure{Reason: "no npm package: npm registries have nothing on it", Hint: "check the subject"}
 	case !validName(s.Name):
-		return nil, &failure{reason: fmt.Sprintf("%q is no name of an npm package; nobody was asked", s.Name), hint: "correct the name"}
+		return nil, &failure{Reason: fmt.Sprintf("%q is no name of an npm package; nobody was asked", s.Name), Hint: "correct the name"}
 	case s.Version != "" && !validVersion(s.Version):
-		return nil, &failure{reason: fmt.Sprintf("%q is no version of an npm package; nobody was asked", s.Version), hint: "pin an exact version"}
+		return nil, &failure{Reason: fmt.Sprintf("%q is no version of an npm package; nobody was asked", s.Version), Hint: "pin an exact version"}
 	}
 	q := &question{name: s.Name, version: s.Version, internal: c.Internal != nil && c.Internal(s.Name)}
 	var err error
@@ -139,16 +135,16 @@ func (c *Client) question(s provenance.Subject) (*question, *failure) {
 	switch {
 	case err != nil:
 		refused := registryError(err)
-		return nil, &failure{reason: refused.Reason, hint: refused.Hint}
+		return nil, &failure{Reason: refused.Reason, Hint: refused.Hint}
 	case q.internal && isPublic(q.registry):
 		return nil, &failure{
-			reason: "the policy says that the package is internal, and its registry is the public one; nobody was asked",
-			hint:   "name the package's registry in .npmrc: @scope:registry=https://registry.example/",
+			Reason: "the policy says that the package is internal, and its registry is the public one; nobody was asked",
+			Hint:   "name the package's registry in .npmrc: @scope:registry=https://registry.example/",
 		}
 	case q.internal && !c.owns(q.registry):
 		return nil, &failure{
-			reason: "the policy says that the package is internal, and only the project's own .npmrc names its registry " + shown(q.registry) + "; nobody was asked",
-			hint:   "name the registry under registries in the policy, in the user's own .npmrc, or with --registry",
+			Reason: "the policy says that the package is internal, and only the project's own .npmrc names its registry " + shown(q.registry) + "; nobody was asked",
+			Hint:   "name the registry under registries in the policy, in the user's own .npmrc, or with --registry",
 		}
 	}
 	return q, nil
@@ -182,7 +178,7 @@ func (q *question) path(escaped string) *url.URL {
 func (c *Client) ask(ctx context.Context, q *question) provenance.Set {
 	p, fail := c.packument(ctx, q)
 	if fail != nil {
-		return fail.set(q.registry)
+		return unreachable(fail, q.registry)
 	}
 	if p == nil {
 		set := c.unknown(q, "knows no package of this name")
@@ -198,7 +194,7 @@ func (c *Client) ask(ctx context.Context, q *question) provenance.Set {
 	m, err := p.metadata(q.version)
 	switch {
 	case err != nil:
-		return answerFailure(q.packument(), err).set(q.registry)
+		return unreachable(c.http.BadAnswer(q.packument(), err), q.registry)
 	case m == nil:
 		return c.unknown(q, "knows the package, but not this version")
 	}
@@ -222,10 +218,10 @@ func (q *question) attestations() *url.URL {
 // that could have no attestations.
 func (c *Client) unknown(q *question, reason string) provenance.Set {
 	fail := &failure{
-		reason: "the registry " + shown(q.registry) + " " + reason,
-		hint:   "check the name and the registry; a package that was taken down, or that needs credentials, looks the same",
+		Reason: "the registry " + shown(q.registry) + " " + reason,
+		Hint:   "check the name and the registry; a package that was taken down, or that needs credentials, looks the same",
 	}
-	return fail.set(q.registry)
+	return unreachable(fail, q.registry)
 }
 
 // packument returns the package's metadata, nil where the registry has no such
@@ -241,18 +237,18 @@ func (c *Client) attestations(ctx context.Context, q *question) provenance.Set {
 	u := q.attestations()
 	a, fail := c.attestationAnswer(ctx, q, u)
 	if fail != nil {
-		return fail.set(q.registry)
+		return unreachable(fail, q.registry)
 	}
 	var found []provenance.Attestation
 	switch a.status {
 	case http.StatusOK:
 		var err error
 		if found, err = parseAttestations(a.body, sbom.RedactURL(u.String())); err != nil {
-			return answerFailure(u, err).set(q.registry)
+			return unreachable(c.http.BadAnswer(u, err), q.registry)
 		}
 	case http.StatusNotFound, http.StatusGone:
 	default:
-		return statusFailure(u, a.status).set(q.registry)
+		return unreachable(c.http.BadStatus(u, a.status), q.registry)
 	}
 	if slices.ContainsFunc(found, mayBeOfSet) {
 		c.keep(u, a)
@@ -276,7 +272,7 @@ func mayBeOfSet(a provenance.Attestation) bool {
 func (c *Client) absent(ctx context.Context, q *question) provenance.Set {
 	has, fail := c.hasKeys(ctx, q)
 	if fail != nil {
-		return fail.set(q.registry)
+		return unreachable(fail, q.registry)
 	}
 	if !has {
 		return provenance.Set{
@@ -300,7 +296,7 @@ func (c *Client) hasKeys(ctx context.Context, q *question) (bool, *failure) {
 	case <-k.turn:
 		defer func() { k.turn <- struct{}{} }()
 	case <-ctx.Done():
-		return false, contextFailure(ctx)
+		return false, fetch.Cancelled(ctx.Err())
 	}
 	if !k.done {
 		k.has, k.fail = c.fetchKeys(ctx, q)
@@ -334,7 +330,7 @@ func (c *Client) fetchKeys(ctx context.Context, q *question) (bool, *failure) {
 	}
 	has, err := hasKeys(a.body)
 	if err != nil {
-		return false, answerFailure(u, err)
+		return false, c.http.BadAnswer(u, err)
 	}
 	return has, nil
 }

@@ -70,7 +70,7 @@ func (c *Client) installable(ctx context.Context, q *question, u, entry *url.URL
 	case a.status == http.StatusNotFound, a.status == http.StatusGone:
 		return nil, nil //nolint:nilnil // no such package is an answer
 	case a.status != http.StatusOK || p == nil:
-		return nil, statusFailure(u, a.status)
+		return nil, c.http.BadStatus(u, a.status)
 	}
 	if a.etag != "" && whole.keep {
 		a.body = whole.data
@@ -80,9 +80,9 @@ func (c *Client) installable(ctx context.Context, q *question, u, entry *url.URL
 }
 
 // unanswered is why a registry has no answer.
-type unanswered struct{ *failure }
+type unanswered struct{ fail *failure }
 
-func (e *unanswered) Error() string { return e.reason }
+func (e *unanswered) Error() string { return e.fail.Reason }
 
 // Hint says what to do about it.
-func (e *unanswered) Hint() string { return e.hint }
+func (e *unanswered) Hint() string { return e.fail.Hint }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"countermark/provenance/fetch"
 	"countermark/sbom"
 )
 
@@ -454,7 +455,7 @@ func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String())
 // credentials, the way npm looks: segment by segment up to the host, with and
 // without the slash; "" where none has.
 func (c *Config) holder(u *url.URL) string {
-	for key := "//" + hostOf(u) + u.EscapedPath(); len(key) > len("//"); {
+	for key := "//" + fetch.Host(u) + u.EscapedPath(); len(key) > len("//"); {
 		if c.nerf[key+":_authToken"] != "" || c.nerf[key+":_auth"] != "" ||
 			c.nerf[key+":username"] != "" && c.nerf[key+":_password"] != "" || c.certified(key) {
 			return key

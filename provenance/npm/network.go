@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
+
+	"countermark/provenance/fetch"
 )
 
 // Limits of the connection pool.
@@ -44,6 +46,7 @@ func (c *Config) Transport(readFile func(name string) ([]byte, error)) (*http.Tr
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		IdleConnTimeout:        idleConnTimeout,
 		TLSHandshakeTimeout:    tlsTimeout,
+		OnProxyConnectResponse: fetch.CheckProxy,
 	}, nil
 }
 

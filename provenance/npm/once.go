@@ -3,6 +3,8 @@ package npm
 import (
 	"context"
 	"sync"
+
+	"countermark/provenance/fetch"
 )
 
 // maxPackuments is how many packuments are held. A project's versions of one
@@ -27,11 +29,11 @@ type pending struct {
 
 // get returns the packument of a URL. What only the caller's context ended is
 // asked again for others.
-func (s *packuments) get(ctx context.Context, u string, fetch func() (*packument, *failure)) (*packument, *failure) {
+func (s *packuments) get(ctx context.Context, u string, ask func() (*packument, *failure)) (*packument, *failure) {
 	for {
 		x, mine := s.hold(u)
 		if mine {
-			x.p, x.fail = fetch()
+			x.p, x.fail = ask()
 			if x.void = ctx.Err() != nil; x.void {
 				s.drop(u)
 			}
@@ -41,7 +43,7 @@ func (s *packuments) get(ctx context.Context, u string, fetch func() (*packument
 		select {
 		case <-x.done:
 		case <-ctx.Done():
-			return nil, contextFailure(ctx)
+			return nil, fetch.Cancelled(ctx.Err())
 		}
 		if !x.void {
 			return x.p, x.fail

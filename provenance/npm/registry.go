@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"countermark/provenance/fetch"
 )
 
 // parseRegistry returns a registry's URL in the one form that is compared and
@@ -32,7 +34,7 @@ func parseRegistry(raw string) (*url.URL, error) {
 			return nil, errors.New("has a path that leads elsewhere")
 		}
 	}
-	u.Host = hostOf(u)
+	u.Host = fetch.Host(u)
 	if !strings.HasSuffix(u.Path, "/") {
 		u.Path += "/"
 		if u.RawPath != "" {
@@ -40,16 +42,6 @@ func parseRegistry(raw string) (*url.URL, error) {
 		}
 	}
 	return u, nil
-}
-
-// hostOf returns host:port, without the port where it is the scheme's own.
-func hostOf(u *url.URL) string {
-	host := strings.ToLower(u.Host)
-	port := u.Port()
-	if port == "" || u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
-		host = strings.TrimSuffix(strings.TrimSuffix(host, port), ":")
-	}
-	return host
 }
 
 func isLoopback(u *url.URL) bool {

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"countermark/provenance"
+	"countermark/provenance/fetch"
 	"countermark/sbom/lazyregexp"
 )
 
@@ -18,7 +19,7 @@ var (
 	// errAnswer is an answer that is not what was asked for.
 	errAnswer = errors.New("is not what an index answers")
 	// errNoJSON is one that may be whole the next time.
-	errNoJSON = fmt.Errorf("%w: no JSON", errAnswer)
+	errNoJSON = fetch.BrokenError{Err: fmt.Errorf("%w: no JSON", errAnswer)}
 )
 
 // project is what an index says of the files of one release.

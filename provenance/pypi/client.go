@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"countermark/provenance"
+	"countermark/provenance/fetch"
 	"countermark/sbom"
 	"countermark/sbom/lazyregexp"
 )
@@ -46,7 +47,8 @@ type Client struct {
 	Internal func(project string) bool
 	// Registries are the URLs of the registries and indexes that the policy trusts.
 	Registries []string
-	// Timeout bounds one request with its body; 0 stands for DefaultTimeout.
+	// Timeout bounds one request with its body; 0 stands for
+	// fetch.DefaultTimeout.
 	Timeout time.Duration
 	// Sleep waits between attempts, and returns early with an error when the
 	// context ends; nil stands for a timer.
@@ -59,7 +61,7 @@ type Client struct {
 	base  *url.URL      // of the index, without credentials
 	user  *url.Userinfo // its credentials; nil where there are none
 	wrong error         // about Index
-	large chan struct{} // holds a token for each answer that may be read
+	http  fetch.Client
 }
 
 var _ provenance.Source = (*Client)(nil)
@@ -81,14 +83,15 @@ func (c *Client) start() {
 		// A relative URL would carry them on.
 		c.user, c.base.User = c.base.User, nil
 	}
-	c.large = make(chan struct{}, maxLargeAnswers)
+	c.http.Transport, c.http.Version, c.http.Timeout = c.Transport, c.Version, c.Timeout
+	c.http.Sleep, c.http.Jitter, c.http.Words = c.Sleep, c.Jitter, words
 }
 
 // listed reports whether the policy trusts the index, or one above it.
 func (c *Client) listed() bool {
 	return slices.ContainsFunc(c.Registries, func(raw string) bool {
 		u, err := ParseIndex(raw)
-		return err == nil && sameOrigin(u, c.base) && strings.HasPrefix(c.base.EscapedPath(), u.EscapedPath())
+		return err == nil && fetch.SameOrigin(u, c.base) && strings.HasPrefix(c.base.EscapedPath(), u.EscapedPath())
 	})
 }
 
@@ -122,7 +125,7 @@ func (c *Client) Attestations(ctx context.Context, s provenance.Subject) (proven
 		return provenance.Set{}, err
 	}
 	if problem != nil {
-		return fail(problem.reason, problem.hint), nil
+		return fail(problem.Reason, problem.Hint), nil
 	}
 	set.Registry = sbom.RedactURL(c.Index)
 	return set, nil
@@ -137,19 +140,19 @@ func (c *Client) release(ctx context.Context, s provenance.Subject) (provenance.
 	switch {
 	case fail != nil:
 		return none, fail
-	case a.status != http.StatusOK:
-		return none, &failure{reason: "the index " + shown(c.base) + " knows no project of this name", hint: hintUnknown}
-	case a.kind != acceptSimple && a.kind != "application/json":
+	case a.Status != http.StatusOK:
+		return none, &failure{Reason: "the index " + shown(c.base) + " knows no project of this name", Hint: hintUnknown}
+	case !isJSON(a.Kind):
 		return c.unable("answers no JSON"), nil
 	}
-	project, err := readProject(a.body, s)
+	project, err := readProject(a.Body, s)
 	switch {
 	case err != nil:
-		return none, answerFailure(u, err)
+		return none, c.http.BadAnswer(u, err)
 	case len(project.files) == 0:
-		return none, &failure{reason: "the index " + shown(c.base) + " knows the project, but no file of this version", hint: hintUnknown}
+		return none, &failure{Reason: "the index " + shown(c.base) + " knows the project, but no file of this version", Hint: hintUnknown}
 	case len(project.files) > provenance.MaxReleaseFiles:
-		return none, &failure{reason: fmt.Sprintf("the release has more than %d files", provenance.MaxReleaseFiles), hint: "pin one of its files by its digest"}
+		return none, &failure{Reason: fmt.Sprintf("the release has more than %d files", provenance.MaxReleaseFiles), Hint: "pin one of its files by its digest"}
 	}
 	set := provenance.Set{Availability: provenance.Found}
 	for _, f := range project.files {
@@ -193,18 +196,18 @@ func (c *Client) unable(why string) provenance.Set {
 func (c *Client) provenance(ctx context.Context, base *url.URL, f file) (found []provenance.Attestation, missing bool, fail *failure) {
 	u, err := base.Parse(f.provenance)
 	if err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || base.Scheme != "http") {
-		return nil, false, answerFailure(base, errAnswer)
+		return nil, false, c.http.BadAnswer(base, errAnswer)
 	}
 	a, fail := c.get(ctx, u, "application/vnd.pypi.integrity.v1+json, application/json", provenance.MaxProvenanceObject)
 	if fail != nil {
 		return nil, false, fail
 	}
-	if a.status != http.StatusOK {
+	if a.Status != http.StatusOK {
 		return nil, true, nil
 	}
-	found, err = provenance.ReadPEP740(a.body, shown(u))
+	found, err = provenance.ReadPEP740(a.Body, shown(u))
 	if err != nil {
-		return nil, false, answerFailure(u, fmt.Errorf("%w: %w", errAnswer, err))
+		return nil, false, c.http.BadAnswer(u, fmt.Errorf("%w: %w", errAnswer, err))
 	}
 	for i := range found {
 		found[i].File = f.name

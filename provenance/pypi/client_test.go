@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"countermark/provenance"
@@ -348,6 +350,27 @@ func TestHostileIndex(t *testing.T) {
 				w.index.Serve(rw, r)
 			}
 		}, want: provenance.Verified, asked: 3},
+		// More than any number holds, and no number.
+		{name: "429 with a Retry-After that says nothing", answer: func(w *world) http.HandlerFunc {
+			return func(rw http.ResponseWriter, r *http.Request) {
+				if len(w.index.Requests()) == 1 {
+					rw.Header().Set("Retry-After", "18700000000000000000A")
+					rw.WriteHeader(http.StatusTooManyRequests)
+					return
+				}
+				w.index.Serve(rw, r)
+			}
+		}, want: provenance.Verified, asked: 3},
+		{name: "garbage, then as it should be", answer: func(w *world) http.HandlerFunc {
+			return func(rw http.ResponseWriter, r *http.Request) {
+				if n := len(w.index.Requests()); n == 1 || n == 3 {
+					rw.Header().Set("Content-Type", map[int]string{1: acceptSimple, 3: "application/vnd.pypi.integrity.v1+json"}[n])
+					_, _ = rw.Write([]byte("{"))
+					return
+				}
+				w.index.Serve(rw, r)
+			}
+		}, want: provenance.Verified, asked: 4},
 		{name: "429 for an hour", answer: func(*world) http.HandlerFunc {
 			return func(rw http.ResponseWriter, _ *http.Request) {
 				rw.Header().Set("Retry-After", "3600")
@@ -465,6 +488,43 @@ func TestCredentials(t *testing.T) {
 	if r := w.judge(expected); strings.Contains(r.Reason+r.Hint, "secret") {
 		t.Errorf("the password is told: %s %s", r.Reason, r.Hint)
 	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// TestRetryAfterPausesTheIndex: while one request waits because the index said so,
+// no other is sent to it.
+func TestRetryAfterPausesTheIndex(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		var asked []string
+		c := &Client{Index: "https://index.example/simple/", Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			asked = append(asked, r.URL.Path)
+			res := &http.Response{StatusCode: http.StatusNotFound, Header: http.Header{}, Body: http.NoBody}
+			if len(asked) == 1 {
+				res.StatusCode = http.StatusTooManyRequests
+				res.Header.Set("Retry-After", "7")
+			} else if waited := time.Since(begin); waited < 7*time.Second {
+				t.Errorf("%s is asked after %s", r.URL.Path, waited)
+			}
+			return res, nil
+		})}
+		var asking sync.WaitGroup
+		for _, name := range []string{"a", "b"} {
+			asking.Go(func() {
+				if _, err := c.Attestations(t.Context(), provenance.Subject{Ecosystem: sbom.PyPI, Name: name, Version: "1.0"}); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		asking.Wait()
+		if len(asked) != 3 {
+			t.Errorf("asked %q", asked)
+		}
+	})
 }
 
 func TestNobodyIsAsked(t *testing.T) {

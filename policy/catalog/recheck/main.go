@@ -34,6 +34,7 @@ import (
 
 	"countermark/policy/catalog"
 	"countermark/provenance"
+	"countermark/provenance/fetch"
 	"countermark/provenance/npm"
 	"countermark/provenance/trust"
 )
@@ -178,7 +179,7 @@ func newChecker(config *npm.Config, material *trust.Material) (*checker, error) 
 	}
 	return &checker{
 		config:       config,
-		http:         &http.Client{Transport: transport, Timeout: npm.DefaultTimeout, CheckRedirect: stay},
+		http:         &http.Client{Transport: transport, Timeout: fetch.DefaultTimeout, CheckRedirect: stay},
 		attestations: &npm.Client{Config: config, Transport: transport, Version: "recheck"},
 		verifier:     verifier,
 	}, nil

@@ -1,10 +1,21 @@
-package npm
+package fetch
 
 import (
 	"context"
 	"net/url"
+	"strings"
 	"sync"
 )
+
+// Host returns host:port, without the port where it is the scheme's own.
+func Host(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	port := u.Port()
+	if port == "" || u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+		host = strings.TrimSuffix(strings.TrimSuffix(host, port), ":")
+	}
+	return host
+}
 
 // host is one that may have asked to be left alone for a while.
 type host struct {
@@ -14,12 +25,15 @@ type host struct {
 }
 
 func (c *Client) host(u *url.URL) *host {
-	name := u.Scheme + "://" + hostOf(u)
+	name := u.Scheme + "://" + Host(u)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	h := c.hosts[name]
 	if h == nil {
 		h = &host{}
+		if c.hosts == nil {
+			c.hosts = map[string]*host{}
+		}
 		c.hosts[name] = h
 	}
 	return h
@@ -59,3 +73,6 @@ func (h *host) open() {
 		h.paused = nil
 	}
 }
+
+// SameOrigin reports whether two URLs have one scheme, host and port.
+func SameOrigin(a, b *url.URL) bool { return a.Scheme == b.Scheme && Host(a) == Host(b) }
