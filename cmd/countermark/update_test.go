@@ -121,6 +121,22 @@ func TestTrustUpdateOwnInstance(t *testing.T) {
 	})
 	p.run(3, update...)
 	p.said("could not be updated", "503", "hint: check the network and --mirror")
+	for location, words := range map[string]string{
+		"http://127.0.0.1:1/?token=s3cret":                   "the connection to 127.0.0.1:1 broke",
+		"http://me:s3cret@127.0.0.1:1/":                      "redirects to a URL with credentials in it",
+		server.URL + "/s3cret/1.root.json":                   "redirects more than 5 times",
+		"https://" + server.URL[len("http://"):] + "/s3cret": "broke",
+	} {
+		repo.Fault(func(w http.ResponseWriter, r *http.Request) bool {
+			http.Redirect(w, r, location, http.StatusFound)
+			return true
+		})
+		p.run(3, update...)
+		p.said("could not be updated", words)
+		if strings.Contains(p.stderr.String(), "s3cret") {
+			t.Errorf("a secret is told: %s", &p.stderr)
+		}
+	}
 	repo.Fault(func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true })
 	p.run(3, append(update, "--timeout", "50ms")...)
 	p.said("it took longer than --timeout allows")

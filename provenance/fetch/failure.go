@@ -95,9 +95,9 @@ func CheckProxy(_ context.Context, _ *url.URL, _ *http.Request, res *http.Respon
 	return nil
 }
 
-// broke says in words of our own why there is no complete answer: the library's
-// errors may quote what the other side sent.
-func (c *Client) broke(u *url.URL, err error) *Failure {
+// Broke says in words of our own why there is no complete answer: the library's
+// errors may quote what the other side sent, and whom it redirects to.
+func (c *Client) Broke(u *url.URL, err error) *Failure {
 	host := Host(u)
 	f := &Failure{Reason: "the connection to " + host + " broke", Hint: c.Words.later(), retry: true}
 	var (

@@ -232,7 +232,7 @@ func (c *Client) send(ctx context.Context, q Request) (*http.Response, *Failure)
 	}
 	res, err := transport.RoundTrip(req)
 	if err != nil {
-		return nil, c.broke(q.URL, err)
+		return nil, c.Broke(q.URL, err)
 	}
 	return res, nil
 }
@@ -304,7 +304,7 @@ func (c *Client) read(ctx context.Context, q Request, res *http.Response) (Answe
 	case errors.Is(b.err, errTooLarge):
 		return Answer{}, &Failure{Reason: fmt.Sprintf("the answer of %s is larger than %d bytes", sbom.RedactURL(q.URL.String()), q.Max), Hint: c.Words.later()}
 	case b.err != nil:
-		return Answer{}, c.broke(q.URL, b.err)
+		return Answer{}, c.Broke(q.URL, b.err)
 	case err != nil:
 		return Answer{}, c.BadAnswer(q.URL, err)
 	}

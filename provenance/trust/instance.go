@@ -60,7 +60,7 @@ func CheckMirror(mirror string) error {
 	u, err := url.Parse(mirror)
 	switch {
 	case err != nil:
-		return fmt.Errorf("no URL: %w", err)
+		return errors.New("no URL") // the parser's own error quotes it, with its password
 	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
 		return errors.New("no URL of a web server")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,8 @@ import (
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 	"github.com/theupdateframework/go-tuf/v2/metadata/config"
 	"github.com/theupdateframework/go-tuf/v2/metadata/updater"
+
+	"countermark/provenance/fetch"
 )
 
 // Updater refreshes trust material from a TUF repository, and reads it back.
@@ -30,7 +33,7 @@ import (
 // had given them now.
 type Updater struct {
 	Dir       string            // of the cache; must not be empty
-	Transport http.RoundTripper // nil: http.DefaultTransport
+	Transport http.RoundTripper // nil: one with the environment's proxy
 	Version   string            // of the program, for the User-Agent
 }
 
@@ -90,7 +93,7 @@ func (u *Updater) Update(ctx context.Context, in Instance, now time.Time) (*Upda
 		kept = &record{}
 	}
 	fresh := &record{Refreshed: now.UTC().Truncate(time.Second), Answers: map[string][]byte{}}
-	online := &recorder{ctx: ctx, client: &http.Client{Transport: u.Transport}, agent: "countermark/" + u.Version, base: base(in.Mirror), record: fresh}
+	online := &recorder{ctx: ctx, client: u.client(), agent: "countermark/" + u.Version, base: base(in.Mirror), record: fresh}
 	if _, err := run(in, online, now, seeds); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -201,7 +204,7 @@ func (r *recorder) DownloadFile(url string, limit int64, _ time.Duration) ([]byt
 	req.Header.Set("User-Agent", r.agent)
 	res, err := r.client.Do(req)
 	if err != nil {
-		return nil, err
+		return nil, broke(req.URL, err)
 	}
 	defer func() { _ = res.Body.Close() }() // it was only read from
 	if res.StatusCode != http.StatusOK {
@@ -209,7 +212,7 @@ func (r *recorder) DownloadFile(url string, limit int64, _ time.Duration) ([]byt
 	}
 	data, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
 	if err != nil {
-		return nil, err
+		return nil, broke(req.URL, err)
 	}
 	if int64(len(data)) > limit {
 		return nil, &metadata.ErrDownloadLengthMismatch{Msg: fmt.Sprintf("%s is larger than %d bytes", url, limit)}
@@ -220,6 +223,55 @@ func (r *recorder) DownloadFile(url string, limit int64, _ time.Duration) ([]byt
 	}
 	r.record.Answers[name] = data
 	return data, nil
+}
+
+// client follows redirects as far as nothing is lost by it: what is fetched is
+// verified, but who asks for it is nobody's concern.
+func (u *Updater) client() *http.Client {
+	transport := u.Transport
+	if transport == nil {
+		transport = &http.Transport{
+			Proxy: http.ProxyFromEnvironment, OnProxyConnectResponse: fetch.CheckProxy, ForceAttemptHTTP2: true,
+			TLSHandshakeTimeout: tlsTimeout, MaxResponseHeaderBytes: maxHeaderBytes,
+		}
+	}
+	return &http.Client{Transport: transport, CheckRedirect: func(to *http.Request, via []*http.Request) error {
+		switch {
+		case len(via) > maxRedirects:
+			return &redirectError{fmt.Sprintf("more than %d times", maxRedirects)}
+		case via[len(via)-1].URL.Scheme == "https" && to.URL.Scheme != "https":
+			return &redirectError{"from https: to http:"}
+		case to.URL.User != nil:
+			return &redirectError{"to a URL with credentials in it"}
+		}
+		return nil
+	}}
+}
+
+const (
+	maxRedirects   = 5
+	maxHeaderBytes = 64 << 10
+	tlsTimeout     = 10 * time.Second
+)
+
+// redirectError says why a redirect is not followed.
+type redirectError struct{ how string }
+
+func (e *redirectError) Error() string { return "it redirects " + e.how + "; that is not followed" }
+
+// broke says why there is no answer. The library's own error holds the URL to which
+// the last redirect led, and what a proxy wrote.
+func broke(u *url.URL, err error) error {
+	if e, ok := errors.AsType[*redirectError](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		if last, err := url.Parse(e.URL); err == nil {
+			u = last // only its host is named
+		}
+	}
+	asked := &fetch.Client{Words: fetch.Words{What: "repository", Named: "--mirror"}}
+	return errors.New(asked.Broke(u, err).Reason)
 }
 
 // replayer answers as a repository once did, and notes what was asked for.
