@@ -102,6 +102,8 @@ type Package struct {
 	OS, CPU, Libc []string // where alone it is installed; empty for everywhere
 	Engines       string   // the range of Node.js versions that it says it needs
 	Link          string   // the path that it is a symbolic link to, where npm breaks a circle so
+
+	Manifest *Manifest // what the registry says of the version
 }
 
 // EdgeKind is how a package asks for another.

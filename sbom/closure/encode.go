@@ -25,6 +25,8 @@ type document struct {
 	Peers      ordered             `json:"peerDependencies,omitempty"`
 	PeerMeta   map[string]peerMeta `json:"peerDependenciesMeta,omitempty"`
 	Bundled    any                 `json:"bundleDependencies,omitempty"`
+	Bins       map[string]string   `json:"bin,omitempty"`
+	License    string              `json:"license,omitempty"`
 	Engines    map[string]string   `json:"engines,omitempty"`
 	OS         []string            `json:"os,omitempty"`
 	CPU        []string            `json:"cpu,omitempty"`
@@ -42,7 +44,7 @@ type peerMeta struct {
 func (m *Manifest) document() document {
 	d := document{
 		Name: m.Name, Version: m.Version, Prod: m.Dependencies, Optional: m.Optional, Peers: m.Peers,
-		OS: m.OS, CPU: m.CPU, Libc: m.Libc, Deprecated: m.Deprecated, Script: m.InstallScript, Shrinkwrap: m.Shrinkwrap,
+		License: m.License, OS: m.OS, CPU: m.CPU, Libc: m.Libc, Deprecated: m.Deprecated, Script: m.InstallScript, Shrinkwrap: m.Shrinkwrap,
 		Engines: map[string]string{}, Dist: map[string]string{"tarball": m.Tarball},
 	}
 	if m.Invalid != "" {
@@ -52,6 +54,12 @@ func (m *Manifest) document() document {
 		if engine != "" {
 			d.Engines[name] = engine
 		}
+	}
+	for _, b := range m.Bins {
+		if d.Bins == nil {
+			d.Bins = map[string]string{}
+		}
+		d.Bins[b.Name] = b.File
 	}
 	if m.Integrity != "" {
 		d.Dist["integrity"] = m.Integrity
@@ -82,7 +90,7 @@ func (o ordered) MarshalJSON() ([]byte, error) {
 			out = append(out, ',')
 		}
 		for j, text := range []string{d.Name, d.Spec} {
-			quoted, err := json.Marshal(text)
+			quoted, err := plainJSON(text)
 			if err != nil {
 				return nil, err
 			}

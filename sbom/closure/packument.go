@@ -33,15 +33,18 @@ type Manifest struct {
 	OptionalPeer map[string]bool // by name, from peerDependenciesMeta
 	Bundled      []string
 	BundlesAll   bool // it bundles all its Dependencies
+	Bins         []Bin
 
 	Node, NPM     string // engines
 	OS, CPU, Libc []string
 	Deprecated    string
+	License       string
 	InstallScript bool
 	Shrinkwrap    bool   // its tarball holds an npm-shrinkwrap.json
 	Invalid       string // why it cannot be understood; empty where it can
 
-	number *semver.Version // Version parsed, by ReadPackument
+	number  *semver.Version // Version parsed, by ReadPackument
+	soleBin string          // the file of a program that has the package's name, while it is read
 }
 
 // parsed is the version as a number; nil where it is none.
@@ -117,6 +120,10 @@ func ReadPackument(r io.Reader, name string) (*Packument, error) {
 // the form in which npm uses it.
 func (m *Manifest) check(name, version string) {
 	m.number = parseVersion(version)
+	if m.soleBin != "" {
+		m.addBin(name, m.soleBin)
+		m.soleBin = ""
+	}
 	switch {
 	case m.Invalid != "":
 	case m.Name != name || m.Version != version:
@@ -160,6 +167,10 @@ func (s stream) manifest(m *Manifest) error {
 			err = s.bundle(m)
 		case "engines":
 			err = s.engines(m)
+		case "bin":
+			err = s.bins(m)
+		case "license":
+			err = s.license(m)
 		case "os":
 			m.OS, err = s.texts()
 		case "cpu":

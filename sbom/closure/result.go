@@ -93,7 +93,7 @@ func (n *node) installed() Package {
 		Path: n.path(), Name: n.m.Name, Version: n.m.Version, Integrity: n.m.Integrity, Tarball: n.m.Tarball,
 		Optional: n.optional && n.reached, Peer: n.peer && n.reached, Extraneous: !n.reached,
 		Deprecated: n.m.Deprecated, InstallScript: n.m.InstallScript,
-		OS: n.m.OS, CPU: n.m.CPU, Libc: n.m.Libc, Engines: n.m.Node,
+		OS: n.m.OS, CPU: n.m.CPU, Libc: n.m.Libc, Engines: n.m.Node, Manifest: n.m,
 	}
 	if n.link != nil {
 		p.Link = n.link.path()
