@@ -32,7 +32,13 @@ type client struct {
 	telling  bool     // its keys tell what a file is that was named by the user, whatever its name
 	commands []string // members that hold a command line of their own
 	trusts   []string // members that let every tool run without asking, where they are true
+
+	roams     bool   // it starts its servers in no folder of a project, whatever folder the file is in
+	workspace string // what has to stand before a path in the project; empty where relative paths count from there
 }
+
+// workspaceFolder is how VS Code and Cursor write the folder of the project.
+const workspaceFolder = "${workspaceFolder}/"
 
 // shape is the form of a document, beyond an object or a list of servers.
 type shape int
@@ -65,14 +71,14 @@ var both = []string{mcpServers, servers}
 // clients is the table. Of the rows that match a path the one with the longest
 // path counts, and of equal ones the first.
 var clients = []client{
-	{name: "claude-desktop", keys: both,
+	{name: "claude-desktop", roams: true, keys: both,
 		home:    []string{"<config>/Claude/claude_desktop_config.json", ".config/claude/claude_desktop_config.json"},
 		project: []string{"claude_desktop_config.json"}},
-	{name: "mcpb", shape: bundleFile, shared: true, telling: true,
+	{name: "mcpb", roams: true, shape: bundleFile, shared: true, telling: true,
 		home:    []string{"<config>/Claude/Claude Extensions/*/manifest.json"},
 		project: []string{"manifest.json"}},
 
-	{name: "claude-code", keys: both, shape: projectFolders, settings: true,
+	{name: "claude-code", roams: true, keys: both, shape: projectFolders, settings: true,
 		home: []string{".claude.json", ".claude/.claude.json"}, project: []string{".claude.json"}, moved: []string{"CLAUDE_CONFIG_DIR/.claude.json"}},
 	{name: "claude-code", keys: both, flat: true,
 		home:    []string{".claude/plugins/cache/**/.mcp.json"},
@@ -80,10 +86,10 @@ var clients = []client{
 	{name: "claude-code", keys: both, shape: pluginFile, settings: true, shared: true,
 		home:    []string{".claude/plugins/cache/**/.claude-plugin/plugin.json"},
 		project: []string{".claude-plugin/plugin.json"}},
-	{name: "claude-code", keys: both,
+	{name: "claude-code", roams: true, keys: both,
 		machine: []string{"Library/Application Support/ClaudeCode/managed-mcp.json", "etc/claude-code/managed-mcp.json", "Program Files/ClaudeCode/managed-mcp.json"},
 		project: []string{"managed-mcp.json"}},
-	{name: "claude-code", keys: []string{"managedMcpServers"}, settings: true, shared: true, telling: true,
+	{name: "claude-code", roams: true, keys: []string{"managedMcpServers"}, settings: true, shared: true, telling: true,
 		machine: []string{
 			"Library/Application Support/ClaudeCode/managed-settings.json", "Library/Application Support/ClaudeCode/managed-settings.d/*.json",
 			"etc/claude-code/managed-settings.json", "etc/claude-code/managed-settings.d/*.json",
@@ -91,15 +97,15 @@ var clients = []client{
 		},
 		project: []string{"managed-settings.json", "managed-settings.d/*.json"}},
 
-	{name: "cursor", keys: both,
+	{name: "cursor", workspace: workspaceFolder, keys: both,
 		home: []string{".cursor/mcp.json"}},
 	{name: "cursor", keys: both, flat: true,
 		home: []string{".cursor/plugins/cache/**/mcp.json", ".cursor/plugins/cache/**/.mcp.json", ".cursor/plugins/local/**/mcp.json", ".cursor/plugins/local/**/.mcp.json"}},
 
-	{name: "vscode", keys: both,
+	{name: "vscode", workspace: workspaceFolder, keys: both,
 		home:    []string{"<code>/mcp.json", "<code>/profiles/*/mcp.json"},
 		project: []string{".vscode/mcp.json"}, moved: []string{"VSCODE_PORTABLE/user-data/User/mcp.json"}},
-	{name: "vscode", keys: []string{"mcp.servers", "augment.advanced.mcpServers"}, settings: true, shared: true, telling: true,
+	{name: "vscode", workspace: workspaceFolder, keys: []string{"mcp.servers", "augment.advanced.mcpServers"}, settings: true, shared: true, telling: true,
 		home:    []string{"<code>/settings.json", "<code>/profiles/*/settings.json"},
 		project: []string{".vscode/settings.json"}},
 	{name: "vscode", keys: []string{"settings.mcp.servers", "settings.augment.advanced.mcpServers"}, settings: true, shared: true, telling: true,
@@ -109,13 +115,13 @@ var clients = []client{
 	{name: "visual-studio", keys: both, flat: true,
 		project: []string{".vs/mcp.json"}},
 
-	{name: "windsurf", keys: both,
+	{name: "windsurf", roams: true, keys: both,
 		home:    []string{".codeium/windsurf/mcp_config.json", ".codeium/windsurf-next/mcp_config.json", ".codeium/mcp_config.json"},
 		project: []string{"mcp_config.json"}},
-	{name: "antigravity", keys: both,
+	{name: "antigravity", roams: true, keys: both,
 		home: []string{".gemini/antigravity/mcp_config.json", ".gemini/config/mcp_config.json"}},
 
-	{name: "cline", keys: both,
+	{name: "cline", roams: true, keys: both,
 		home: []string{
 			".cline/data/settings/cline_mcp_settings.json", "<code>/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
 			"Documents/Cline/MCP/cline_mcp_settings.json",
@@ -174,12 +180,12 @@ var clients = []client{
 		home: []string{".kiro/agents/*.json"}},
 	{name: "junie", keys: both,
 		home: []string{".junie/mcp/mcp.json"}},
-	{name: "copilot-jetbrains", keys: both,
+	{name: "copilot-jetbrains", roams: true, keys: both,
 		home: []string{".config/github-copilot/intellij/mcp.json", "AppData/Local/github-copilot/intellij/mcp.json"}},
-	{name: "lm-studio", keys: both,
+	{name: "lm-studio", roams: true, keys: both,
 		home: []string{".lmstudio/mcp.json", ".cache/lm-studio/mcp.json"}},
 
-	{name: "goose", keys: []string{"extensions"}, settings: true, telling: true,
+	{name: "goose", roams: true, keys: []string{"extensions"}, settings: true, telling: true,
 		home: []string{".config/goose/config.yaml", "AppData/Roaming/Block/goose/config/config.yaml"}},
 	{name: "opencode", keys: []string{"mcp"}, settings: true, telling: true,
 		home:    []string{".config/opencode/opencode.json", ".config/opencode/opencode.jsonc", ".config/opencode/config.json", ".opencode/opencode.json", ".opencode/opencode.jsonc"},
@@ -189,7 +195,7 @@ var clients = []client{
 	{name: "crush", keys: []string{"mcp"}, settings: true,
 		home:    []string{".config/crush/crush.json", "AppData/Local/crush/crush.json"},
 		project: []string{".crush.json", "crush.json"}, moved: []string{"CRUSH_GLOBAL_CONFIG/crush.json"}},
-	{name: "crush", shape: crushFile, settings: true,
+	{name: "crush", roams: true, shape: crushFile, settings: true,
 		home: []string{".config/crush/crushrc"}, project: []string{".crushrc", "crushrc"}},
 
 	{name: "warp", keys: both, flat: true,
@@ -216,17 +222,17 @@ var clients = []client{
 	{name: unnamed, keys: both, flat: true, shared: true, telling: true,
 		project: []string{"mcp.json", "mcp.jsonc", "*.mcp.json", "mcp.*.json", "mcp-*.json", "mcp_*.json", "*_mcp.json", "*-mcp.json"}},
 
-	{name: "docker-catalog", keys: []string{"registry"}, shape: dockerEnabled, settings: true,
+	{name: "docker-catalog", roams: true, keys: []string{"registry"}, shape: dockerEnabled, settings: true,
 		home: []string{".docker/mcp/registry.yaml"}},
-	{name: "docker-catalog", keys: []string{"registry"}, shape: dockerCatalog, shared: true, telling: true,
+	{name: "docker-catalog", roams: true, keys: []string{"registry"}, shape: dockerCatalog, shared: true, telling: true,
 		project: []string{"catalog.yaml", "catalog.yml"}},
-	{name: "docker-catalog", shape: dockerFile, shared: true, telling: true,
+	{name: "docker-catalog", roams: true, shape: dockerFile, shared: true, telling: true,
 		project: []string{"server.yaml", "server.yml"}},
-	{name: "registry-server-json", shape: registryFile, shared: true, telling: true,
+	{name: "registry-server-json", roams: true, shape: registryFile, shared: true, telling: true,
 		project: []string{"server.json", "*.server.json"}},
-	{name: "smithery", shape: smitheryFile, shared: true, telling: true,
+	{name: "smithery", roams: true, shape: smitheryFile, shared: true, telling: true,
 		project: []string{"smithery.yaml", "smithery.yml"}},
-	{name: "package-json", shape: packageFile, shared: true, telling: true,
+	{name: "package-json", roams: true, shape: packageFile, shared: true, telling: true,
 		project: []string{"package.json"}},
 }
 

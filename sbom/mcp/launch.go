@@ -41,6 +41,7 @@ type subject struct {
 	component *sbom.Component // nil for what has none
 	locked    *sbom.ID        // the instance of a lockfile that component is, nil for what is none
 	service   *sbom.Service   // for remotes
+	start     *start          // how a package is started; nil where that cannot be done by node as well
 }
 
 func unknown(at place, reason string) subject {
@@ -221,6 +222,7 @@ func (s *scan) command(words []word, depth int) []subject {
 	}
 	if launch != nil {
 		if out := launch(s, p, head, args, depth); out != nil {
+			out[0].start.complete(head, args)
 			return limited(out)
 		}
 		return named(p, []subject{unknown(head.at, "the launcher is known, but not used in this way")})
@@ -350,6 +352,7 @@ func (s *scan) known(head word, args []word, depth int) []subject {
 		return s.direct(head, args)
 	}
 	if out := launchersOf(p)(s, p, head, args, depth); out != nil {
+		out[0].start.complete(head, args)
 		return out
 	}
 	return named(p, []subject{unknown(head.at, "the launcher is known, but not used in this way")})

@@ -115,7 +115,7 @@ func interpret(s *scan, p string, command word, args []word, depth int) []subjec
 	if out := s.launcherScript(rest, depth); out != nil {
 		return out
 	}
-	return s.interpreted(launcher, rest)
+	return s.interpreted(launcher, rest, depth)
 }
 
 // launcherModule is a launcher that is run as a module: python -m pipx run …. A
@@ -162,7 +162,7 @@ func (s *scan) loads(p parsed) {
 	}
 }
 
-func (s *scan) interpreted(launcher string, rest []word) []subject {
+func (s *scan) interpreted(launcher string, rest []word, depth int) []subject {
 	file := rest[0]
 	switch {
 	case strings.Contains(file.text, "://"):
@@ -170,11 +170,21 @@ func (s *scan) interpreted(launcher string, rest []word) []subject {
 	case file.text == "-":
 		return named(launcher, []subject{unknown(file.at, "it runs what its input says")})
 	}
-	if own, ok := s.installed(file); ok && !file.open {
-		own.launcher = launcher
-		return []subject{own}
+	var byNode *start
+	if interpreter(launcher) == "node" {
+		byNode = &start{file: file.text, kept: rest[1:]}
 	}
-	return []subject{local(file, launcher)}
+	if own, ok := s.installed(file); ok && !file.open {
+		own.launcher, own.start = launcher, byNode
+		out := []subject{own}
+		if own.component != nil {
+			out = append(out, nested(s.carried(own.component.Name, rest[1:], depth))...)
+		}
+		return out
+	}
+	out := local(file, launcher)
+	out.start = byNode
+	return []subject{out}
 }
 
 // parseUntil is parse, but stops behind the first of the options in last.

@@ -105,10 +105,15 @@ func (s *scan) npmExec(launcher string, command word, p parsed, depth int) []sub
 	case len(p.rest) == 0:
 		return packages
 	case len(packages) == 0:
-		return s.npmPackage(launcher, p.rest[0], p.rest[1:], depth)
+		out := s.npmPackage(launcher, p.rest[0], p.rest[1:], depth)
+		out[0].starts(p, "", p.rest[1:])
+		return out
 	case s.foreignProgram(p.rest[0], packages):
 		return s.beside(packages, s.command(p.rest, depth+1))
 	default:
+		if len(packages) == 1 {
+			packages[0].starts(p, p.rest[0].text, p.rest[1:])
+		}
 		return append(packages, nested(s.carried(p.rest[0].text, p.rest[1:], depth))...)
 	}
 }

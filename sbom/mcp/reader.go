@@ -198,7 +198,13 @@ func row(f *sbom.File) client {
 
 // Read adds the servers of every configuration to b.
 func (Reader) Read(ctx context.Context, files []*sbom.File, b *sbom.Builder) error {
-	run := run{builder: b, refs: map[string]bool{}, manifests: map[string]manifest{}, listed: map[string]map[string]bool{}, files: map[string]bool{}}
+	return readAll(ctx, files, b, nil)
+}
+
+// readAll is Read. started, where it is not nil, hears how each server is started,
+// by the server's ref.
+func readAll(ctx context.Context, files []*sbom.File, b *sbom.Builder, started func(ref string, s *start)) error {
+	run := run{started: started, builder: b, refs: map[string]bool{}, manifests: map[string]manifest{}, listed: map[string]map[string]bool{}, files: map[string]bool{}}
 	for _, f := range files {
 		run.files[f.Path] = true
 	}
@@ -217,6 +223,7 @@ type run struct {
 	files   map[string]bool // that are read, by path in the inventory
 	refs    map[string]bool // of servers, used in any file
 
+	started   func(ref string, s *start)
 	listed    map[string]map[string]bool // the names in folders, by path
 	manifests map[string]manifest        // the package.json files that were looked at, by their path
 }
@@ -297,8 +304,12 @@ func (r *run) add(file sbom.ID, read *sbom.File, e entry) {
 
 // place adds a server with what it launches.
 func (r *run) place(file sbom.ID, ref string, server *sbom.Server, subjects []subject) {
+	ref = r.unique(ref)
+	if r.started != nil && subjects[0].start != nil {
+		r.started(ref, subjects[0].start)
+	}
 	id := r.builder.Add(sbom.Component{
-		Ref: r.unique(ref), Type: sbom.Application, Name: server.Name, Server: server,
+		Ref: ref, Type: sbom.Application, Name: server.Name, Server: server,
 	}, sbom.Use{}, sbom.Occurrence{Path: server.File, Line: server.Line, Column: server.Column})
 	r.builder.Link(file, id)
 

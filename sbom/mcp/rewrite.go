@@ -2,7 +2,6 @@ package mcp
 
 import (
 	"bytes"
-	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -37,17 +36,11 @@ func Rewrite(name string, data []byte, list []Replacement) (out []byte, refused 
 		}
 		edits = append(edits, edit{from, from + len(r.Old), r.New})
 	}
-	slices.SortFunc(edits, func(a, b edit) int { return cmp.Compare(a.from, b.from) })
-	edits = slices.Compact(edits) // two servers that share a text, by an alias of YAML
-	at := 0
-	for _, e := range edits {
-		if e.from < at {
-			return data, slices.Repeat([]string{"two specs overlap"}, len(list))
-		}
-		out = append(append(out, data[at:e.from]...), e.text...)
-		at = e.to
+	out, ok = apply(data, edits)
+	if !ok {
+		return data, slices.Repeat([]string{"two specs overlap"}, len(list))
 	}
-	return append(out, data[at:]...), refused
+	return out, refused
 }
 
 type edit struct {
