@@ -159,6 +159,7 @@ var driftWords = map[lock.Change]string{
 	lock.BytesChanged:    "that has other bytes than the lock says, under the same name",
 	lock.SourceChanged:   "that is expected from another source than the lock says",
 	lock.AttestationLost: "that is not attested any more, as it was when the lock was written",
+	lock.VendorChanged:   "that is not what the lockfile of its folder says any more",
 	lock.ClosureChanged:  "other packages come with it than the lock says",
 }
 
@@ -173,5 +174,6 @@ var driftFix = map[lock.Change]string{
 	lock.Unapproved:      "review the server, then approve it (countermark lock --approve-as NAME --server SERVER)",
 	lock.BytesChanged:    "do not run it: a version or tag that changes its bytes was published anew by somebody; compare it with what its project names",
 	lock.AttestationLost: "do not run it until the project explains why it is not attested any more",
+	lock.VendorChanged:   "restore the folder with its package-lock.json; review what else was changed",
 	lock.ClosureChanged:  "look at what was added, then write the lock again (countermark lock --approve-as NAME)",
 }

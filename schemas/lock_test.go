@@ -47,6 +47,7 @@ func TestLock(t *testing.T) {
 		fmt.Sprintf(server, `null`), fmt.Sprintf(server, `{"launches": [], "command": "sha256:12"}`), fmt.Sprintf(server, `{"launches": [{"spec": "a"}]}`),
 		fmt.Sprintf(server, `{"launches": [{"kind": "npm", "integrity": "12"}]}`), fmt.Sprintf(server, `{"launches": [{"kind": "oci", "digest": "12"}]}`),
 		fmt.Sprintf(server, `{"launches": [{"kind": "git", "commit": "main"}]}`), fmt.Sprintf(server, `{"launches": [], "approved": {"by": "me", "at": "today"}}`),
+		fmt.Sprintf(server, `{"launches": [{"kind": "npm", "vendored": "../x"}]}`), fmt.Sprintf(server, `{"launches": [{"kind": "npm", "vendored": ".mcp/a/../../b"}]}`),
 		fmt.Sprintf(server, `{"launches": [{"kind": "npm", "closure": {"packages": {"a": ""}}}]}`),
 	} {
 		if _, err := lock.Parse([]byte(text)); err == nil {
@@ -55,6 +56,10 @@ func TestLock(t *testing.T) {
 		if validate([]byte(text)) == nil {
 			t.Errorf("the schema allows %s", text)
 		}
+	}
+	vendored := fmt.Sprintf(server, `{"launches": [{"kind": "npm", "vendored": ".mcp/tool-1.x"}]}`)
+	if _, err := lock.Parse([]byte(vendored)); err != nil || validate([]byte(vendored)) != nil {
+		t.Errorf("a vendored launch is refused: %v", err)
 	}
 	least := fmt.Sprintf(server, `{"launches": []}`)
 	if _, err := lock.Parse([]byte(strings.TrimSpace(least))); err != nil || validate([]byte(least)) != nil {

@@ -29,6 +29,7 @@ type lockFlags struct {
 	policy    string
 	check     bool
 	write     bool
+	vendor    bool
 	dryRun    bool
 	approveAs string
 	servers   []string
@@ -57,6 +58,16 @@ image. Everything else in them stays byte for byte, comments and layout too. Wha
 cannot be pinned safely is named, and left as it is; --dry-run shows what
 would be written, and writes nothing.
 
+With --vendor, packages that npx, npm exec, bunx, pnpm dlx or yarn dlx would fetch get
+a folder in the project instead, .mcp/NAME: a package.json and a package-lock.json that
+holds exactly what was resolved, as npm writes them. The configuration then starts
+the program by node from there, with the same arguments, and what was checked is
+what starts, once npm ci --ignore-scripts has filled the folder. Everything else is
+pinned as by --write alone. What has no such folder is named, and left as it is: what
+more than npm's registry knows of, a script or several packages at once, and servers
+of clients that start them in the folder of no project. No file of anybody else is
+replaced.
+
 A lock only makes answers stricter. It vouches for no source, and an approval in it
 is for people to read: whoever can change a configuration can change the lock in
 the same commit. Have changes of mcp.lock.json reviewed. It holds no argument and no
@@ -70,7 +81,8 @@ server launches could not be found out or, with --write, not pinned; 4 a PATH ho
   countermark lock --check
   countermark lock --check --user
   countermark lock --write --dry-run
-  countermark lock --write`,
+  countermark lock --write
+  countermark lock --write --vendor`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.lock(cmd.Context(), flags, args)
 		},
@@ -79,6 +91,7 @@ server launches could not be found out or, with --write, not pinned; 4 a PATH ho
 	f.StringVar(&flags.policy, "policy", "", policyUsage)
 	f.BoolVar(&flags.check, "check", false, "write nothing, and say what differs from the lock")
 	f.BoolVar(&flags.write, "write", false, "pin the configurations themselves to what they select today")
+	f.BoolVar(&flags.vendor, "vendor", false, "with --write: keep what npm servers install in a folder of the project, "+lock.VendorRoot+"/NAME, and start them from there by node")
 	f.BoolVar(&flags.dryRun, "dry-run", false, "with --write: show what would change in the configurations, and write nothing")
 	f.StringVar(&flags.approveAs, "approve-as", "", "record that `NAME` approves the servers")
 	f.StringArrayVar(&flags.servers, "server", nil, "approve only the server `NAME`, or FILE#NAME; may be given several times")
@@ -98,6 +111,8 @@ func (f *lockFlags) validate() error {
 		return usageError("leave one of them out", "--check writes nothing, so nothing can be approved with it")
 	case f.check && f.write:
 		return usageError("leave one of them out", "--check writes nothing, and --write does")
+	case f.vendor && !f.write:
+		return usageError("give --write as well", "--vendor is a way of pinning the configurations")
 	case f.dryRun && !f.write:
 		return usageError("give --write as well", "--dry-run shows what --write would do")
 	case f.dryRun && f.approveAs != "":
@@ -135,12 +150,13 @@ func (p *program) lock(ctx context.Context, flags lockFlags, args []string) erro
 	if e, ok := errors.AsType[*exitError](left); left != nil && (!ok || e.code != exitUnknown) || flags.dryRun {
 		return run.end(left)
 	}
-	if written {
+	if len(written) > 0 {
 		before := run.today
 		if err := run.read(ctx); err != nil {
 			return err
 		}
 		run.project.pinnedFrom(before)
+		left = worse(left, run.joined(written))
 	}
 	return worse(run.end(p.writeLocks(flags, run.project, run.selection, run.today)), left)
 }

@@ -56,11 +56,35 @@ func lockTrees(trees []sbom.Tree) (more []sbom.Tree, some []string) {
 				some = append(some, t.Prefix+name)
 			}
 		}
+		if t.File != "" {
+			names = append(names, vendoredLocks(t)...)
+		}
 		if len(names) > 0 {
 			more = append(more, sbom.Tree{FS: t.FS, Prefix: t.Prefix, Dir: t.Dir, Files: names})
 		}
 	}
 	return more, some
+}
+
+// maxVendored bounds the vendored packages that are read beside a named file.
+const maxVendored = 2_000
+
+// vendoredLocks are the lockfiles of vendored packages beside a file that the user
+// named: without them nobody knows what node starts.
+func vendoredLocks(t sbom.Tree) []string {
+	root := path.Join(path.Dir(t.File), lock.VendorRoot)
+	entries, err := fs.ReadDir(t.FS, root)
+	if err != nil {
+		return nil // nothing is vendored there
+	}
+	var out []string
+	for _, e := range entries[:min(len(entries), maxVendored)] {
+		name := path.Join(root, e.Name(), "package-lock.json")
+		if info, err := fs.Lstat(t.FS, name); err == nil && info.Mode().IsRegular() {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // treeOf returns the tree, without its file system, that holds a file of the

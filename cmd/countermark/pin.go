@@ -15,12 +15,22 @@ import (
 // shows what it would write: the specs alone, since the line of a configuration
 // around one can hold a credential. What could not be pinned is said; written reports whether
 // anything was.
-func (p *program) pinConfigurations(ctx context.Context, flags lockFlags, project *project, s *selection, locks []*lock.Lock) (written bool, err error) {
+func (p *program) pinConfigurations(ctx context.Context, flags lockFlags, project *project, s *selection, locks []*lock.Lock) (written []lock.Pin, err error) {
 	out := p.plainOut()
-	left := false
+	plan := &vendors{project: project, selection: s, pins: lock.Pins(project.inventory, locks)}
+	if flags.vendor {
+		plan = planVendors(project, s, plan.pins)
+	}
+	left := len(plan.attached) > 0
+	for _, pin := range plan.attached {
+		p.message(&exitError{
+			message: fmt.Sprintf("%sserver %s: %s is in no folder of its own: %s", where(pin.Server), pin.Server.Server.Name, pin.Old, pin.Why),
+			hints:   []string{"configure it as a server of its own, or know that what comes with it is chosen anew at every start"},
+		})
+	}
 	byFile := map[string][]lock.Pin{}
 	var files []string
-	for _, pin := range lock.Pins(project.inventory, locks) {
+	for _, pin := range plan.pins {
 		file := pin.Server.Server.File
 		if byFile[file] == nil {
 			files = append(files, file)
@@ -32,14 +42,14 @@ func (p *program) pinConfigurations(ctx context.Context, flags lockFlags, projec
 	for _, file := range files {
 		edit, err := project.edit(ctx, file, byFile[file])
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		edits = append(edits, edit)
 		for _, pin := range edit.Left {
 			left = true
 			p.message(&exitError{
 				message: fmt.Sprintf("%sserver %s: %s stays as it is: %s", where(pin.Server), pin.Server.Server.Name, pin.Old, pin.Why),
-				hints:   []string{s.pinHint(pin)},
+				hints:   []string{s.pinHint(pin, flags)},
 			})
 		}
 	}
@@ -47,11 +57,14 @@ func (p *program) pinConfigurations(ctx context.Context, flags lockFlags, projec
 		if len(edit.Written) == 0 {
 			continue
 		}
+		if err := plan.write(p, out, edit.Written, flags.dryRun); err != nil {
+			return written, err
+		}
 		if !flags.dryRun {
 			if err := p.writeEdit(project, edit); err != nil {
 				return written, err
 			}
-			written = true
+			written = append(written, edit.Written...)
 		}
 		for _, pin := range edit.Written {
 			l := pin.Server.Server.Launches[pin.Launch]
@@ -65,8 +78,11 @@ func (p *program) pinConfigurations(ctx context.Context, flags lockFlags, projec
 }
 
 // pinHint says what to do about a pin that was not made.
-func (s *selection) pinHint(pin lock.Pin) string {
+func (s *selection) pinHint(pin lock.Pin, flags lockFlags) string {
 	l := pin.Server.Server.Launches[pin.Launch]
+	if flags.vendor && l.Kind == sbom.KindNPM {
+		return "leave out --vendor to pin its version alone"
+	}
 	if reason := s.reasons[request{l.Ref, l.Request}]; reason != "" && pin.New == "" {
 		return reason
 	}

@@ -28,7 +28,8 @@ type selection struct {
 
 	facts    func(*sbom.Component, sbom.Launch) lock.Known // what proofs say of the components
 	selected map[request]lock.Known
-	reasons  map[request]string   // why nothing was selected, or not all that comes with it is known
+	reasons  map[request]string // why nothing was selected, or not all that comes with it is known
+	closures map[request]*closure.Closure
 	versions []provenance.Subject // that floating launches of npm get, by the reference that chosen makes
 }
 
@@ -38,7 +39,7 @@ type request struct{ ref, text string }
 
 // find asks whom it has to ask. The error is that of a cancelled context.
 func (s *selection) find(ctx context.Context) error {
-	s.selected, s.reasons = map[request]lock.Known{}, map[request]string{}
+	s.selected, s.reasons, s.closures = map[request]lock.Known{}, map[request]string{}, map[request]*closure.Closure{}
 	launched := map[string]bool{}
 	byRef := map[string]*sbom.Component{}
 	for _, c := range s.inventory.Components {
@@ -128,6 +129,7 @@ func (s *selection) install(ctx context.Context, server *sbom.Server, c *sbom.Co
 	if root == nil {
 		return lock.Known{}, unresolved(got)
 	}
+	s.closures[request{l.Ref, l.Request}] = got
 	known := lock.Known{Version: root.Version, Integrity: lock.SHA512(root.Integrity)}
 	_, within := got.Gaps()
 	switch {

@@ -74,7 +74,7 @@ type launch struct {
 func together(b *sbom.Builder, s sbom.Launched) []installation {
 	var out []installation
 	for i, l := range s.Server.Launches {
-		if l.Kind != sbom.KindNPM || s.IDs[i] == sbom.NoID || !fetched(l.Pin) {
+		if l.Kind != sbom.KindNPM || s.IDs[i] == sbom.NoID || !Fetched(l.Pin) {
 			continue
 		}
 		one := launch{id: s.IDs[i], request: Request{Name: b.Instance(s.IDs[i]).Name, Spec: l.Request}, pin: l.Pin}
@@ -88,9 +88,9 @@ func together(b *sbom.Builder, s sbom.Launched) []installation {
 	return out
 }
 
-// fetched reports whether a registry decides what runs, or at least what comes
+// Fetched reports whether a registry decides what runs, or at least what comes
 // with it.
-func fetched(p sbom.Pin) bool {
+func Fetched(p sbom.Pin) bool {
 	switch p {
 	case sbom.PinExact, sbom.PinRange, sbom.PinDistTag, sbom.PinUnversioned:
 		return true

@@ -47,11 +47,7 @@ func (c *Closure) Folder(name string) (Folder, error) {
 		packages.add(p.Path, m)
 	}
 	packages.sort()
-	manifest, err := indented(struct {
-		Name         string  `json:"name"`
-		Private      bool    `json:"private"`
-		Dependencies ordered `json:"dependencies"`
-	}{name, true, root.Dependencies})
+	manifest, err := folderManifest(name, root.Dependencies)
 	if err != nil {
 		return Folder{}, err
 	}
@@ -186,4 +182,34 @@ func indented(v any) ([]byte, error) {
 	}
 	out.WriteByte('\n')
 	return out.Bytes(), nil
+}
+
+// maxManifest bounds the package.json of a folder, in bytes.
+const maxManifest = 64 << 10
+
+// Replaceable reports whether a package.json is one that [Closure.Folder] wrote for
+// the project of that name, whatever version it names: nobody loses anything where
+// another one takes its place.
+func Replaceable(manifest []byte, name string) bool {
+	var m struct {
+		Dependencies map[string]string `json:"dependencies"`
+	}
+	if len(manifest) > maxManifest || json.Unmarshal(manifest, &m) != nil || len(m.Dependencies) == 0 {
+		return false
+	}
+	var list []Dependency
+	for name, version := range m.Dependencies {
+		list = append(list, Dependency{name, version})
+	}
+	ours, err := folderManifest(name, list)
+	return err == nil && bytes.Equal(ours, manifest)
+}
+
+// folderManifest is the package.json of a folder.
+func folderManifest(name string, list []Dependency) ([]byte, error) {
+	return indented(struct {
+		Name         string  `json:"name"`
+		Private      bool    `json:"private"`
+		Dependencies ordered `json:"dependencies"`
+	}{name, true, sortedDependencies(list)})
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 )
 
 // start is how one package is started: by a launcher that fetches it, or by node
@@ -168,7 +169,7 @@ func (s *start) becomes(now *start, file string) bool {
 
 // safeFile is what node is told to run: it means the same to JSON, TOML, YAML, every
 // shell and every client.
-var safeFile = lazy(`^(\$\{workspaceFolder\}/)?[A-Za-z0-9@._~+-][A-Za-z0-9@._~+/-]*$`)
+var safeFile = lazyregexp.New(`^(\$\{workspaceFolder\}/)?[A-Za-z0-9@._~+-][A-Za-z0-9@._~+/-]*$`)
 
 // byNode are the edits that put node into the place of the launcher, and the file
 // into that of its last own word.

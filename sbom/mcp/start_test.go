@@ -70,7 +70,7 @@ func TestStartByNode(t *testing.T) {
 			}
 			return byNode, ""
 		}}})
-		want := strings.ReplaceAll(test.is, "~BIN", "~BIN")
+		want := test.is
 		if want == "" {
 			want = test.was
 		}
@@ -78,4 +78,43 @@ func TestStartByNode(t *testing.T) {
 			t.Errorf("%s: %v, refused %q\n%s\nwant\n%s", name, err, done[0].Why, out, want)
 		}
 	}
+}
+
+// FuzzStartByNode: whatever stands in a configuration, it either stays byte for byte
+// or node gets what the package got.
+func FuzzStartByNode(f *testing.F) {
+	for _, text := range []string{
+		`{"mcpServers": {"s": {"command": "npx", "args": ["-y", /* a */ "tool", "--x"]}}}`,
+		`{"mcpServers": {"s": {"command": "sh", "args": ["-c", "exec npx -y 'tool' \"a b\""]}}}`,
+		"mcpServers:\n  - name: s\n    command: npx\n    args:\n      - -y # yes\n      - tool\n",
+		"[mcp_servers.s]\ncommand = 'npx'\nargs = [\n  \"-y\", # yes\n  'tool',\n]\n",
+	} {
+		f.Add(text, uint8(0))
+		f.Add(text, uint8(1))
+		f.Add(text, uint8(2))
+	}
+	f.Fuzz(func(t *testing.T, text string, which uint8) {
+		name := []string{".mcp.json", ".continue/mcpServers/a.yaml", ".codex/config.toml"}[which%3]
+		tree := sbom.Tree{FS: fstest.MapFS{}}
+		kind := Reader{}.Recognize(name)
+		starts, err := startsIn(t.Context(), tree, name, kind, []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var list []Relaunch
+		for ref := range starts {
+			list = append(list, Relaunch{Ref: ref, File: func(string) (string, string) { return byNode, "" }})
+		}
+		out, done, err := StartByNode(t.Context(), tree, name, kind, []byte(text), list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := false
+		for _, d := range done {
+			changed = changed || d.Why == ""
+		}
+		if !changed && string(out) != text {
+			t.Errorf("nothing is said to have changed: %q", out)
+		}
+	})
 }

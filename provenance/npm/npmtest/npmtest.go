@@ -51,6 +51,7 @@ type Details struct {
 	Maintainers []string
 	Repository  string // repository.url
 	Deprecated  string
+	More        map[string]any // any other member: dependencies, bin, engines
 }
 
 // Signature is one element of dist.signatures.
@@ -306,6 +307,7 @@ func manifest(name, v string, x *version) any {
 		}
 		m["_npmUser"] = user
 	}
+	maps.Copy(m, d.More)
 	for _, name := range d.Maintainers {
 		list, _ := m["maintainers"].([]any)
 		m["maintainers"] = append(list, map[string]string{"name": name})

@@ -29,6 +29,7 @@ const (
 	SourceChanged   Change = "source-changed"   // it is expected from elsewhere, or from nowhere any more
 	AttestationLost Change = "attestation-lost" // it was attested and is not any more
 	ClosureChanged  Change = "closure-changed"  // other packages come with it, or others of their bytes
+	VendorChanged   Change = "vendor-changed"   // the lockfile of its folder is not what says what runs
 )
 
 // Drift is one difference between a lock and what is there.
@@ -242,6 +243,14 @@ func (c *comparison) resolved(d Drift, was, is *Launch) {
 		return
 	}
 	c.fact(d, BytesChanged, "bytes", was.Digest, is.Digest)
+	if was.Vendored != "" && (was.Vendored != is.Vendored || is.Closure == nil) {
+		c.found(d, VendorChanged, was.Vendored, cmp.Or(is.Vendored, string(is.Pin), "nothing"))
+		return
+	}
+	if was.Vendored != "" && was.Integrity != "" && is.Integrity == "" {
+		c.found(d, BytesChanged, was.Integrity, "no digest") // the lockfile is at hand, and had one
+		return
+	}
 	if was.Integrity != "" && is.Integrity != "" && !common(was.Integrity, is.Integrity) {
 		c.found(d, BytesChanged, was.Integrity, is.Integrity)
 	} else if is.Integrity == "" && was.Integrity != "" {
@@ -252,7 +261,7 @@ func (c *comparison) resolved(d Drift, was, is *Launch) {
 	case is.Closure == nil:
 		c.gap(d, "closure")
 	default:
-		c.closure(d, was.Closure.Packages, is.Closure.Packages)
+		c.closure(d, was.Closure.Packages, is.Closure.Packages, was.Vendored != "")
 	}
 }
 
@@ -283,11 +292,14 @@ func common(a, b string) bool {
 // maxNamed is how many packages of a closure a drift names.
 const maxNamed = 5
 
-func (c *comparison) closure(d Drift, was, is map[string]string) {
+// closure compares what comes with a package. atHand says that both are read from
+// lockfiles: a digest that is gone was taken out of one.
+func (c *comparison) closure(d Drift, was, is map[string]string, atHand bool) {
 	gone, added := without(was, is), without(is, was)
 	var changed []string
 	for name, integrity := range was {
-		if now := is[name]; integrity != "" && now != "" && !common(integrity, now) {
+		now, there := is[name]
+		if integrity != "" && (now != "" || atHand && there) && !common(integrity, now) {
 			changed = append(changed, name)
 		}
 	}

@@ -80,6 +80,9 @@ type Known struct {
 	Source   *Source  `json:"source,omitempty"`
 	Attested *bool    `json:"attested,omitempty"` // whether there was a provenance that holds
 	Closure  *Closure `json:"closure,omitempty"`
+	// Vendored is the folder of the project, .mcp/NAME, from whose lockfile node
+	// starts the package; the closure is that lockfile's.
+	Vendored string `json:"vendored,omitempty"`
 }
 
 // Source is an expected source.
@@ -180,6 +183,7 @@ func folder(name string) string {
 func Make(inv *sbom.Inventory, known func(server *sbom.Component, l sbom.Launch) Known) []*Lock {
 	byPath := map[string]*Lock{}
 	byRef := refs(inv)
+	folders := vendoredIn(inv)
 	for _, e := range configured(inv, byRef) {
 		at := folder(e.file) + FileName
 		l := byPath[at]
@@ -191,7 +195,11 @@ func Make(inv *sbom.Inventory, known func(server *sbom.Component, l sbom.Launch)
 		if l.Configurations[name].Servers == nil {
 			l.Configurations[name] = Configuration{Servers: map[string]*Server{}}
 		}
-		l.Configurations[name].Servers[e.name] = lockServer(byRef, e.server, known)
+		l.Configurations[name].Servers[e.name] = lockServer(byRef, e.server, func(s *sbom.Component, l sbom.Launch) Known {
+			out := known(s, l)
+			folders.know(e.file, l, &out)
+			return out
+		})
 	}
 	out := make([]*Lock, 0, len(byPath))
 	for _, l := range byPath {

@@ -17,6 +17,7 @@ type Pin struct {
 	Old    string
 	New    string // empty where Why says why there is none
 	Why    string
+	Vendor *Vendor // of what is to be started by node; then New is filled where it is written
 }
 
 // Pins are what would have to be written into the configurations of an inventory
@@ -92,17 +93,20 @@ type Edit struct {
 	Left        []Pin // with the reason
 	tree        sbom.Tree
 	name, kind  string
-	expectation map[string]map[int]string // ref → launch → spec
+	expectation map[string]map[int]Pin // by the server's ref and the launch
 }
 
 // Write makes the pins of one configuration, name below the tree, read as kind. It
 // reads the result again: unless that has the very servers of before, with nothing
 // changed but the pins, nothing is written and every pin is left.
 func Write(ctx context.Context, t sbom.Tree, name, kind string, data []byte, pins []Pin) (Edit, error) {
-	e := Edit{File: t.Prefix + name, Before: data, After: data, tree: t, name: name, kind: kind, expectation: map[string]map[int]string{}}
+	e := Edit{File: t.Prefix + name, Before: data, After: data, tree: t, name: name, kind: kind, expectation: map[string]map[int]Pin{}}
 	var doable []Pin
 	var list []mcp.Replacement
 	for _, p := range pins {
+		if p.Vendor != nil {
+			continue
+		}
 		if p.New == "" {
 			e.Left = append(e.Left, p)
 			continue
@@ -118,15 +122,18 @@ func Write(ctx context.Context, t sbom.Tree, name, kind string, data []byte, pin
 			continue
 		}
 		e.Written = append(e.Written, p)
+	}
+	after, err := e.vendor(ctx, after, pins)
+	if err != nil || len(e.Written) == 0 {
+		return e, err
+	}
+	for _, p := range e.Written {
 		if e.expectation[p.Server.Ref] == nil {
-			e.expectation[p.Server.Ref] = map[int]string{}
+			e.expectation[p.Server.Ref] = map[int]Pin{}
 		}
-		e.expectation[p.Server.Ref][p.Launch] = p.New
+		e.expectation[p.Server.Ref][p.Launch] = p
 	}
-	if len(e.Written) == 0 {
-		return e, nil
-	}
-	err := e.verify(ctx, after)
+	err = e.verify(ctx, after)
 	if errors.Is(err, errOtherwise) {
 		for _, p := range e.Written {
 			p.Why = "the configuration would be read otherwise then"
@@ -141,6 +148,28 @@ func Write(ctx context.Context, t sbom.Tree, name, kind string, data []byte, pin
 	return e, err
 }
 
+// vendor lets node start what is vendored, in a text whose specs are pinned already.
+func (e *Edit) vendor(ctx context.Context, data []byte, pins []Pin) ([]byte, error) {
+	pins = slices.DeleteFunc(slices.Clone(pins), func(p Pin) bool { return p.Vendor == nil })
+	list := make([]mcp.Relaunch, len(pins))
+	for i, p := range pins {
+		list[i] = mcp.Relaunch{Ref: p.Server.Ref, File: p.Vendor.file}
+	}
+	after, done, err := mcp.StartByNode(ctx, e.tree, e.name, e.kind, data, list)
+	if err != nil {
+		return data, err
+	}
+	for i, p := range pins {
+		p.New, p.Why = done[i].File, done[i].Why
+		if p.Why != "" {
+			e.Left = append(e.Left, p)
+		} else {
+			e.Written = append(e.Written, p)
+		}
+	}
+	return after, nil
+}
+
 var errOtherwise = errors.New("it is read otherwise")
 
 // verify reads both texts and compares.
@@ -149,7 +178,13 @@ func (e *Edit) verify(ctx context.Context, after []byte) error {
 	if err != nil {
 		return err
 	}
-	is, err := sbom.ScanBytes(ctx, mcp.Reader{}, e.tree, e.name, e.kind, after)
+	vendors := vendoring{}
+	for _, p := range e.Written {
+		if p.Vendor != nil {
+			vendors.folders = append(vendors.folders, p.Vendor)
+		}
+	}
+	is, err := sbom.ScanBytes(ctx, vendors, e.tree, e.name, e.kind, after)
 	if err != nil {
 		return err
 	}
@@ -170,38 +205,49 @@ func servers(inv *sbom.Inventory) []*sbom.Component {
 }
 
 // same reports whether a server is the one of before, but for the pins. Columns
-// move behind a pin, lines do not.
+// move behind a pin, and lines behind what is started by node.
 func (e *Edit) same(ref string, was, is *sbom.Server) bool {
+	pinned := e.expectation[ref]
+	moved := slices.ContainsFunc(e.Written, func(p Pin) bool { return p.Vendor != nil })
+	byNode := pinned[0].Vendor != nil
 	texts := func(s *sbom.Server) []string {
-		out := []string{s.File, s.Name, s.Client, s.Transport, s.Launcher, string(s.Kind), s.Reason}
+		out := []string{s.File, s.Name, s.Client, s.Transport, string(s.Kind), s.Reason}
+		if !byNode {
+			out = append(out, s.Launcher)
+		}
 		for _, r := range s.Risks {
-			out = append(out, string(r.Code)+" "+r.Where+" "+r.URL+" "+r.What)
+			out = append(out, string(r.Code)+" "+r.URL+" "+r.What)
+			if !byNode { // whose arguments have other numbers
+				out = append(out, r.Where)
+			}
 		}
 		for _, list := range [][]string{s.Env, s.Credentials, s.AutoApprove} {
 			out = append(append(out, list...), "")
 		}
 		return out
 	}
-	if !slices.Equal(texts(was), texts(is)) || was.Disabled != is.Disabled || was.Line != is.Line || len(was.Launches) != len(is.Launches) {
+	if !slices.Equal(texts(was), texts(is)) || was.Disabled != is.Disabled || was.Line != is.Line && !moved || len(was.Launches) != len(is.Launches) {
 		return false
 	}
-	pinned := e.expectation[ref]
 	if len(pinned) == 0 && was.Command != is.Command {
 		return false
 	}
 	for i, l := range was.Launches {
-		now := is.Launches[i]
-		if spec, ok := pinned[i]; ok {
-			l.Spec = spec
-			if now.Pin != sbom.PinExact && now.Pin != sbom.PinDigest {
-				return false
-			}
-		} else if l.Pin != now.Pin {
-			return false
-		}
-		if l.Spec != now.Spec || l.Kind != now.Kind || l.Nested != now.Nested || l.Line != now.Line {
+		if !pinned[i].fits(l, is.Launches[i]) || l.Line != is.Launches[i].Line && !moved {
 			return false
 		}
 	}
 	return true
+}
+
+// fits reports whether a launch is what the pin, if it is one, was to make of it.
+func (p Pin) fits(was, is sbom.Launch) bool {
+	switch {
+	case p.Vendor != nil:
+		return was.Nested == is.Nested && p.Vendor.asVendored(is, p.New)
+	case p.New != "":
+		return is.Spec == p.New && is.Kind == was.Kind && is.Nested == was.Nested && (is.Pin == sbom.PinExact || is.Pin == sbom.PinDigest)
+	default:
+		return is.Spec == was.Spec && is.Kind == was.Kind && is.Nested == was.Nested && is.Pin == was.Pin
+	}
 }

@@ -164,7 +164,7 @@ func (p *parser) scan() error {
 var members = []string{
 	"lockVersion", "configurations", "servers", "transport", "launcher", "command", "env", "launches", "approved", "by", "at",
 	"kind", "spec", "pin", "nested", "name", "host", "version", "integrity", "digest", "commit", "source", "repository", "from",
-	"attested", "closure", "packages",
+	"attested", "closure", "packages", "vendored",
 }
 
 // free reports whether the last name of a place is one that no format has: that of
@@ -211,6 +211,7 @@ func (p *parser) decodeError(err error) *FormatError {
 var (
 	digestForm    = lazyregexp.New(`^sha256:[0-9a-f]{64}$`)
 	integrityForm = lazyregexp.New(`^sha(1|256|384|512)-[A-Za-z0-9+/]{20,90}={0,2}( sha(1|256|384|512)-[A-Za-z0-9+/]{20,90}={0,2})*$`)
+	vendoredForm  = lazyregexp.New(`^\.mcp/[a-z0-9][a-z0-9._-]*$`)
 	commitForm    = lazyregexp.New(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 )
 
@@ -267,6 +268,8 @@ func (l *Launch) problem() string {
 		return "an integrity is none"
 	case l.Commit != "" && !commitForm.MatchString(l.Commit):
 		return "a commit is none"
+	case l.Vendored != "" && !vendoredForm.MatchString(l.Vendored):
+		return "a folder of a vendored package is none"
 	case l.Source != nil && (l.Source.Repository == "" || l.Source.From == ""):
 		return "a source says nothing"
 	}
