@@ -82,14 +82,16 @@ func (p *program) userTrees(f sourceFlags) (trees []sbom.Tree, closeAll func(), 
 			return nil, closeAll, &sbom.PathError{Path: f.home, Err: bare(err)}
 		}
 		closeAll = func() { _ = root.Close() } // it was only read from
-		return append(clientTrees("~/", f.home, root.FS(), mcp.InHome), ranTrees(root.FS())...), closeAll, nil
+		home := sbom.Listing(root.FS())
+		return append(clientTrees("~/", f.home, home, mcp.InHome), ranTrees(home)...), closeAll, nil
 	case f.user:
 		home, err := p.home()
 		if err != nil {
 			return nil, closeAll, usageError("name it with --home", "the home of this user is not known: %v", err)
 		}
-		trees = clientTrees("~/", home, os.DirFS(home), mcp.InHome)
-		trees = append(trees, ranTrees(os.DirFS(home))...)
+		files := sbom.Listing(os.DirFS(home))
+		trees = clientTrees("~/", home, files, mcp.InHome)
+		trees = append(trees, ranTrees(files)...)
 		if cache := p.npmCache(); cache != "" {
 			npx, unsearched := mcp.CacheIn(os.DirFS(cache))
 			trees = append(trees, ranTree("$npm_config_cache/", os.DirFS(cache), npx, unsearched)...)

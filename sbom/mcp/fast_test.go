@@ -38,6 +38,17 @@ func TestSpeaks(t *testing.T) {
 	}
 }
 
+func TestRepeats(t *testing.T) {
+	for _, text := range []string{"xxxx", "aXxxXb", "sk-****", "•••", "a*•*b", "...", "key…", "####"} {
+		if !masked.MatchString(text) {
+			t.Errorf("%q is masked no more: drop it from this test", text)
+		}
+		if !repeats(text) {
+			t.Errorf("%q: nothing is repeated, and it is masked", text)
+		}
+	}
+}
+
 func TestFold(t *testing.T) {
 	for _, name := range []string{"", "abc", "MCP.json", ".Cursor/MCP.JSON", "\x00\x7f", "ſettings.json", "se\u00adttings.json", "\u212ailo.json", "İ"} {
 		want := strings.ToLower(strings.ToUpper(strings.Map(func(r rune) rune {

@@ -151,6 +151,15 @@ func (s *scan) present(name string) bool {
 	return err == nil || !errors.Is(err, fs.ErrNotExist)
 }
 
+// holds is present for a path below a folder, which need not be put together where
+// the folder has nothing of that name.
+func (s *scan) holds(folder, first string, rest ...string) bool {
+	if names := s.list(folder); names != nil && !names[fold(first)] {
+		return false
+	}
+	return s.present(path.Join(append([]string{folder, first}, rest...)...))
+}
+
 // maxListed bounds the names that are kept of one folder.
 const maxListed = 10_000
 
@@ -252,12 +261,8 @@ func (s *scan) impostor(head word) (subject, bool) {
 		return subject{}, false
 	}
 	for _, folder := range s.folders() {
-		names := s.list(folder)
 		for _, suffix := range []string{".com", ".exe", ".bat", ".cmd"} {
-			if names != nil && !names[fold(p+suffix)] {
-				continue
-			}
-			if s.present(path.Join(folder, p+suffix)) {
+			if s.holds(folder, p+suffix) {
 				return local(word{text: path.Join(folder, p+suffix), at: head.at}, "path"), true
 			}
 		}
@@ -277,7 +282,7 @@ func (s *scan) manifest(folder string) (manifest, bool) {
 	// The path in the inventory tells two trees apart, too.
 	key := strings.TrimSuffix(s.file.Path, s.file.Name) + folder
 	m, known := s.manifests[key]
-	if !known && s.present(path.Join(folder, "package.json")) {
+	if !known && s.holds(folder, "package.json") {
 		f := &sbom.File{FS: s.file.FS, Name: path.Join(folder, "x")}
 		data, err := f.Sibling("package.json")
 		if err != nil || json.Unmarshal(data, &m) != nil {
@@ -316,13 +321,13 @@ func (s *scan) own(spec word, want subject, byName bool) (subject, bool) {
 	for _, folder := range upwards(s.folders()) {
 		m, _ := s.manifest(folder)
 		program := m.runs(spec.text) || m.Directories.Bin != "" && s.present(path.Join(folder, m.Directories.Bin, spec.text)) ||
-			s.present(path.Join(folder, "node_modules/.bin", spec.text))
+			s.holds(folder, "node_modules", ".bin", spec.text)
 		copied := path.Join(folder, "node_modules", name)
 		switch {
 		case program && spec.text != name:
 			s.alter("a program of the project that has the name of the package with its version", spec.at)
 			return unknown(spec.at, "the project has a program of that name, which npx runs instead"), true
-		case s.present(copied):
+		case s.holds(folder, "node_modules", name):
 			locked, ok := s.lockedCopy(spec, copied)
 			if byName && s.otherProvider(spec, folder, copied) {
 				return unknown(spec.at, "another package of the project provides a program of that name, which npx runs instead"), true
@@ -467,14 +472,14 @@ func (s *scan) hasScript(name string) bool {
 // that name, which is found where the wanted package has none.
 func (s *scan) hasProgram(name string) bool {
 	return slices.ContainsFunc(upwards(s.folders()), func(f string) bool {
-		return s.present(path.Join(f, "node_modules/.bin", name))
+		return s.holds(f, "node_modules", ".bin", name)
 	})
 }
 
 // foreign reports whether the launch runs in a folder below the project with
 // settings of npm that are not the project's.
 func (s *scan) foreign() bool {
-	return s.folder != "" && slices.ContainsFunc(s.folders(), func(f string) bool { return s.present(path.Join(f, ".npmrc")) })
+	return s.folder != "" && slices.ContainsFunc(s.folders(), func(f string) bool { return s.holds(f, ".npmrc") })
 }
 
 // copy is an installed copy of a package. It is known by what its package.json

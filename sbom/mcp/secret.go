@@ -391,6 +391,19 @@ var (
 	sources   = lazyregexp.New(`^(process\.env\b|os\.environ|op://|vault://|vault:|secret://|secrets?\.|keychain:|env:|file:|arn:aws:secretsmanager:|projects/[^/]+/secrets/)`)
 )
 
+// repeats is for masked what speaks is for spoken.
+func repeats(text string) bool {
+	if strings.ContainsAny(text, "•…") {
+		return true
+	}
+	for i := 1; i < len(text); i++ {
+		if strings.IndexByte("xX*.#", text[i]) >= 0 && strings.IndexByte("xX*.#", text[i-1]) >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // speaks reports whether a text holds a word without which spoken does not match.
 // To look for that is much faster, and most texts hold none.
 func speaks(text string) bool {
@@ -404,7 +417,7 @@ var spokenWords = set("your insert replace enter put paste change redacted maske
 // from elsewhere, or for one that somebody is to fill in.
 func placeholder(text string) bool {
 	text = strings.Trim(strings.TrimSpace(text), `"'`)
-	if text == "" || blanked.MatchString(text) || strings.ContainsAny(text, "xX*•.…#") && masked.MatchString(text) || sources.MatchString(text) {
+	if text == "" || blanked.MatchString(text) || repeats(text) && masked.MatchString(text) || sources.MatchString(text) {
 		return true
 	}
 	if strings.ContainsAny(text, "$<%[{") {
