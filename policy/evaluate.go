@@ -221,6 +221,8 @@ func (e *evaluation) severity(rule *Rule, h hit) Severity {
 	case h.component != nil:
 		t = target{ecosystem: h.component.Ecosystem, name: nameOf(h.component), development: h.component.Development}
 		origins = originsOf(h.component)
+	case h.server != nil && h.server.Server.Image && rule.Target == Packages:
+		origins = []sbom.Origin{sbom.OriginDirect}
 	case h.server != nil && h.server.Server.Script:
 		origins = []sbom.Origin{sbom.OriginScript}
 	case h.server != nil:

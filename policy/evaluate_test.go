@@ -155,6 +155,15 @@ func ofLaunch(l sbom.Launch) func() Facts {
 	return func() Facts { return facts(nil, starting("s", nil, l)) }
 }
 
+func ofLaunched(l sbom.Launch, change func(*sbom.Server)) func() Facts {
+	return func() Facts { return facts(nil, starting("s", change, l)) }
+}
+
+// image makes a launch that of an image that the project builds on.
+func image(s *sbom.Server) {
+	s.Script, s.Image, s.Client, s.Launcher = true, true, "dockerfile", "FROM"
+}
+
 func ofServer(change func(*sbom.Server)) func() Facts {
 	return func() Facts {
 		return facts(nil, starting("s", change, sbom.Launch{Kind: sbom.KindBuiltin, Pin: sbom.PinNA}))
@@ -281,6 +290,11 @@ func TestRules(t *testing.T) {
 				sbom.Launch{Kind: sbom.KindNPM, Pin: sbom.PinExact, Spec: "gateway@1.0.0"},
 				sbom.Launch{Kind: sbom.KindNPM, Pin: sbom.PinDistTag, Spec: "tool@latest", Nested: true}))
 		}, "error", "error"},
+		{"version-floating", "tag of an image that a script runs", ofLaunched(sbom.Launch{Kind: sbom.KindOCI, Pin: sbom.PinTag}, func(s *sbom.Server) { s.Script = true }), "error", "error"},
+		{"version-floating", "tag of an image to build on", ofLaunched(sbom.Launch{Kind: sbom.KindOCI, Pin: sbom.PinTag}, image), "warn", "error"},
+		{"version-floating", "digest of an image to build on", ofLaunched(sbom.Launch{Kind: sbom.KindOCI, Pin: sbom.PinDigest}, image), "", ""},
+		{"launch-opaque", "image to build on that nobody can tell", ofLaunched(sbom.Launch{Kind: sbom.KindUnknown, Pin: sbom.PinUnknown}, image), "warn", "error"},
+		{"provenance-unsupported", "image to build on without a name", ofLaunched(sbom.Launch{Kind: sbom.KindOCI, Pin: sbom.PinDigest}, image), "info", "warn"},
 		{"version-floating", "manifest without lockfile", ofPackage(direct, request("^1.0.0")), "error", "error"},
 		{"version-floating", "exact manifest without lockfile", ofPackage(direct, request("1.0.0-rc.1+b")), "", ""},
 

@@ -43,10 +43,15 @@ func findFloating(e *evaluation, _ *Rule, report func(hit)) {
 				continue
 			}
 			c := e.components[l.Ref]
-			report(hit{
+			h := hit{
 				component: c, server: s, detail: l.Spec, actual: l.Spec, fix: pinFix(l, c),
 				message: fmt.Sprintf("%s starts %s, %s", launcher(s.Server), launched(l, c), floatReason[l.Pin]),
-			})
+			}
+			if s.Server.Image {
+				h.what = CaseImage
+				h.message = fmt.Sprintf("the image %s, which %s of %s names: %s", launched(l, c), s.Server.Launcher, s.Server.File, floatReason[l.Pin])
+			}
+			report(h)
 		}
 	}
 	for _, c := range e.packages {

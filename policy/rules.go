@@ -40,7 +40,8 @@ var (
 )
 
 // Levels are a rule's severities by who asks for the package. Servers, and what
-// scripts launch like servers, are judged by MCP, files by Direct.
+// scripts launch like servers, are judged by MCP, files by Direct, and so are the
+// images that the project builds on.
 type Levels struct {
 	MCP, Direct, Transitive Level
 	Cases                   map[Case]Level // instead of the above, for particular findings
@@ -56,6 +57,7 @@ const (
 	CaseAltered  Case = "altered launch"    // an option or variable makes the launcher run something else
 	CaseEngine   Case = "engine socket"     // the container engine's socket is handed in
 	CaseRemoved  Case = "removed server"    // what is in the lock is configured no more
+	CaseImage    Case = "base image"        // a build starts from it, or a pipeline runs in it
 )
 
 func everywhere(l Level) Levels { return Levels{MCP: l, Direct: l, Transitive: l} }
@@ -155,9 +157,10 @@ var rules = []Rule{
 		Fix:     "use the official source; if this package is legitimate, name its repository under sources in " + FileName,
 	},
 	{
-		Name: "version-floating", Target: Packages, Levels: everywhere(ee), find: findFloating,
+		Name: "version-floating", Target: Packages, find: findFloating,
+		Levels:  Levels{MCP: ee, Direct: ee, Transitive: ee, Cases: map[Case]Level{CaseImage: we}},
 		Summary: "what runs can change while the configuration stays the same",
-		Help:    "Without an exact version or digest the registry decides at each start what runs, and no lockfile remembers it.",
+		Help:    "Without an exact version or digest the registry decides at each start what runs, and no lockfile remembers it. An image that a build starts from, or that a pipeline runs in, is a dependency of the project and no server: nearly all of them are named by a tag, so that they are a warning of the baseline, and an error of strict.",
 		Fix:     "name an exact version, or the digest of the image",
 	},
 	{

@@ -484,12 +484,15 @@ func (b *Builder) connect(inv *Inventory, ref []string) {
 }
 
 // origin says by which edge something is asked for. A script belongs to the
-// project, so that what it runs of the lockfile is a direct dependency.
+// project, so that what it runs of the lockfile is a direct dependency; so is an
+// image that the project builds on.
 func (b *Builder) origin(e [2]ID, asker *Component) Origin {
 	switch {
 	case asker == nil:
 		return 0
 	case slices.Contains(b.instances[e[0]].own, e[1]):
+		return OriginDirect
+	case asker.Server != nil && asker.Server.Image:
 		return OriginDirect
 	case asker.Server != nil && asker.Server.Script:
 		return OriginScript

@@ -7,6 +7,7 @@ type Server struct {
 	File        string // path of the configuration, or of the script
 	Name        string // as configured; of a script what it is called in its file
 	Script      bool   // it is no server, but a launch by a script
+	Image       bool   `json:",omitempty"` // no script either, but an image that the project builds on, or that its pipeline runs in
 	Client      string // "claude-desktop", "claude-code", "cursor", "vscode", …; of a script the kind of its file: "dockerfile", …
 	Transport   string // "stdio", "http", "sse", "ws"
 	Launcher    string // "npx", "npm exec", "docker run", …; empty for remotes

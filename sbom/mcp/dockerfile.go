@@ -299,7 +299,7 @@ var installs = lazyregexp.New(`\b(npm\s+(ci|i|install|clean-install|install-clea
 
 func (b *dockerBuild) run(in instruction, s *stage) {
 	for _, flag := range in.flags {
-		for part := range strings.SplitSeq(flag, ",") {
+		for part := range strings.SplitSeq(strings.TrimPrefix(flag, "--mount="), ",") {
 			b.otherImage(part, "from=", in)
 		}
 	}

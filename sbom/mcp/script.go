@@ -285,7 +285,7 @@ func (f *finder) launch(r *run, s step) (found, bool) {
 	}
 	first, at := subjects[0], s.words[0].at
 	server := &sbom.Server{
-		Script: true, Name: cmp.Or(s.name, first.launcher), Client: f.row.kind, Transport: "", Line: at.line, Column: at.column,
+		Script: true, Image: slices.Contains(baseImages, s.image), Name: cmp.Or(s.name, first.launcher), Client: f.row.kind, Transport: "", Line: at.line, Column: at.column,
 		Launcher: first.launcher, Kind: first.launch.Kind, Spec: first.launch.Spec, Pin: first.launch.Pin, Reason: first.reason,
 		Env: look.env, Credentials: look.credentials(), Risks: look.sortedRisks(),
 	}
@@ -296,6 +296,11 @@ func (f *finder) launch(r *run, s step) (found, bool) {
 	server.Env = slices.Compact(server.Env)
 	return found{server, subjects}, true
 }
+
+// baseImages are the keywords of images that a build starts from, takes files
+// from, or that a pipeline or a development container runs in. What else names an
+// image (uses: docker://…, a feature) runs it for its own sake, as a command does.
+var baseImages = []string{"FROM", "COPY --from", "ADD --from", "RUN --from", "container", "services", "image"}
 
 // fetchingLaunchers are those that fetch what they run, as they are called in a
 // subject; of the engines' only "run" and "create".

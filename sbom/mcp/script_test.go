@@ -3,6 +3,8 @@ package mcp
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -84,6 +86,37 @@ func TestShellScripts(t *testing.T) {
 		checkLaunches(t, "run.sh", tc.script, tc.want...)
 	}
 }
+
+// What an image is for: the project builds on it or runs in it, or it is run for
+// its own sake.
+func TestBaseImages(t *testing.T) {
+	_, inv := launchesIn(t, map[string]string{
+		"Dockerfile":              "FROM a:1 AS x\nCOPY --from=b:1 /a /b\nRUN --mount=from=c:1,target=/x true\nRUN docker run d:1\n",
+		".gitlab-ci.yml":          "image: e:1\nservices: ['f:1']\njob:\n  image: {name: 'g:1'}\n  script: [podman run h:1]\n",
+		".github/workflows/x.yml": "jobs:\n  a:\n    container: {image: 'i:1'}\n    services: {s: {image: 'j:1'}}\n    steps: [{uses: 'docker://k:1'}]\n",
+		".devcontainer.json":      `{"image": "l:1", "features": {"ghcr.example/x/m:1": {}}}`,
+	})
+	want := map[string]sbom.Origin{}
+	for base := range strings.FieldsSeq("a b c e f g i j l") {
+		want[base] = sbom.OriginDirect
+	}
+	for run := range strings.FieldsSeq("d h k m") {
+		want[run] = sbom.OriginScript
+	}
+	got := map[string]sbom.Origin{}
+	for _, c := range inv.Components {
+		if c.Ecosystem == sbom.OCI {
+			got[path.Base(c.Name)] = c.Origin
+		}
+		if c.Server != nil && !c.Server.Script {
+			t.Errorf("%s is no script", c.Ref)
+		}
+	}
+	if !maps.Equal(want, got) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
 func TestDockerfiles(t *testing.T) {
 	checkLaunches(t, "Dockerfile", `# syntax=docker/dockerfile:1
 ARG V=22
