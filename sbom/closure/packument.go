@@ -60,7 +60,7 @@ type Dependency struct {
 	Name, Spec string
 }
 
-var errAnswer = errors.New("not a packument")
+var errAnswer = errors.New("is no packument")
 
 // ReadPackument reads the metadata of a package, in full or abbreviated, as a
 // stream. What it keeps is little of what it reads. A document of another package,

@@ -134,15 +134,15 @@ func TestReadPackument(t *testing.T) {
 
 func TestReadPackumentRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		``:                            "not a packument: no JSON",
-		`{"name": "x", "versions": {`: "not a packument: no JSON",
-		`{"name": "x", "name": "x"}`:  "not a packument: a key occurs twice",
-		`{"name": "x", "versions": {"1.0.0": {"dist": {"integrity": "a"}, "dist": {"tarball": "b"}}}}`: "not a packument: a key occurs twice",
-		`{"name": "x", "versions": {"1.0.0": {"dependencies": {"a": "1", "a": "2"}}}}`:                 "not a packument: a key occurs twice",
-		`[]`:                               "not a packument: no JSON object",
-		`{"name": "y", "versions": {}}`:    "not a packument: it is of another package",
-		`{"name": "x"}`:                    "not a packument: no versions",
-		`{"name": "x", "versions": {}} {}`: "not a packument: text behind the JSON",
+		``:                            "is no packument: no JSON",
+		`{"name": "x", "versions": {`: "is no packument: no JSON",
+		`{"name": "x", "name": "x"}`:  "is no packument: a key occurs twice",
+		`{"name": "x", "versions": {"1.0.0": {"dist": {"integrity": "a"}, "dist": {"tarball": "b"}}}}`: "is no packument: a key occurs twice",
+		`{"name": "x", "versions": {"1.0.0": {"dependencies": {"a": "1", "a": "2"}}}}`:                 "is no packument: a key occurs twice",
+		`[]`:                               "is no packument: no JSON object",
+		`{"name": "y", "versions": {}}`:    "is no packument: it is of another package",
+		`{"name": "x"}`:                    "is no packument: no versions",
+		`{"name": "x", "versions": {}} {}`: "is no packument: text behind the JSON",
 		`{"name": "x", "versions": {"1.0.0": {"os": [` + strings.Repeat(`"a",`, maxList) + `"a"]}}}`: "limit reached: a list of more than 5000",
 	} {
 		if _, err := ReadPackument(strings.NewReader(text), "x"); err == nil || err.Error() != want {
