@@ -71,6 +71,9 @@ func (b *Builder) Add(c Component, use Use, at ...Occurrence) ID {
 	return ID(len(b.instances) - 1)
 }
 
+// Reserve makes room for n more instances.
+func (b *Builder) Reserve(n int) { b.instances = slices.Grow(b.instances, n) }
+
 // AddService adds a remote service, merging those of the same Ref.
 func (b *Builder) AddService(s Service, at ...Occurrence) ID {
 	known := b.services[s.Ref]
@@ -236,6 +239,7 @@ type group struct {
 	ids      []ID
 	ref      string
 	conflict string // ref of the first group of the same purl, where the two cannot be the same bytes
+	known    bool   // among the grouping's same; of a purl's first one only
 }
 
 // grouping puts the instances of one purl together, except those that record
@@ -256,7 +260,11 @@ type grouping struct {
 // the user's own code, or a project that calls itself like a package would hide
 // it.
 func (b *Builder) group() []*group {
-	g := &grouping{b: b, first: map[string]*group{}, fetch: map[string]*group{}, same: map[string]*group{}, taken: map[string]bool{}, counts: map[string]int{}}
+	n := len(b.instances)
+	g := &grouping{
+		b: b, all: make([]*group, 0, n), first: make(map[string]*group, n), fetch: make(map[string]*group, n),
+		same: map[string]*group{}, taken: make(map[string]bool, n), counts: map[string]int{},
+	}
 	for ref := range b.services {
 		g.taken[ref] = true
 	}
@@ -284,24 +292,34 @@ func (g *grouping) place(id ID) {
 		known.ids = append(known.ids, id)
 		return
 	}
+	first := g.first[purl]
+	if first == nil { // most purls have one instance, whose identity nobody asks for
+		g.first[purl] = g.start(id)
+		return
+	}
+	if !first.known {
+		first.known = true
+		g.same[g.b.instances[first.ids[0]].identity()] = first
+	}
 	key := in.identity()
 	if known := g.same[key]; known != nil {
 		known.ids = append(known.ids, id)
 		return
 	}
-	added := g.add(id)
+	added := g.start(id)
 	g.same[key] = added
-	if in.c.Source == FromRegistry && g.fetch[purl] == nil {
-		g.fetch[purl] = added
-	}
-	first := g.first[purl]
-	if first == nil {
-		g.first[purl] = added
-		return
-	}
 	if contradict(&g.b.instances[first.ids[0]].c, &in.c) {
 		added.conflict = first.ref
 	}
+}
+
+// start makes a group that others can join.
+func (g *grouping) start(id ID) *group {
+	added := g.add(id)
+	if c := &g.b.instances[id].c; c.Source == FromRegistry && g.fetch[c.PURL] == nil {
+		g.fetch[c.PURL] = added
+	}
+	return added
 }
 
 // home is the group that an instance joins which records nothing itself. A launch
@@ -448,7 +466,8 @@ func sortOccurrences(at *[]Occurrence) {
 // connect turns edges between instances into edges between refs, and derives
 // from them who asks for each component and what nobody reaches.
 func (b *Builder) connect(inv *Inventory, ref []string) {
-	byRef := map[string]*Component{inv.Root.Ref: inv.Root}
+	byRef := make(map[string]*Component, len(inv.Components)+1)
+	byRef[inv.Root.Ref] = inv.Root
 	for _, c := range inv.Components {
 		byRef[c.Ref] = c
 	}
@@ -466,7 +485,8 @@ func (b *Builder) connect(inv *Inventory, ref []string) {
 		slices.Sort(to)
 		inv.Edges[from] = slices.Compact(to)
 	}
-	reached := map[string]bool{inv.Root.Ref: true}
+	reached := make(map[string]bool, len(byRef))
+	reached[inv.Root.Ref] = true
 	queue := []string{inv.Root.Ref}
 	for len(queue) > 0 {
 		next := inv.Edges[queue[0]]

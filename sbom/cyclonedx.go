@@ -3,6 +3,7 @@ package sbom
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha1" //nolint:gosec // of which version 5 of UUIDs are made
 	"fmt"
 	"io"
 	"net/url"
@@ -71,32 +72,63 @@ const noSerial = "urn:uuid:00000000-0000-0000-0000-000000000000"
 // Names are foreign text: what a terminal or a CI log would obey, or a reader could
 // not see, stands as escapes of the format, which mean the same to a parser.
 func WriteCycloneDX(w io.Writer, inv *Inventory, doc Document) error {
-	version, ok := specVersions[cmp.Or(doc.SpecVersion, DefaultSpecVersion)]
-	if !ok {
-		return fmt.Errorf("cyclonedx %s is not supported: expected 1.4, 1.5, 1.6 or 1.7", doc.SpecVersion)
+	version, err := doc.version()
+	if err != nil {
+		return err
 	}
 	format, escape := cmp.Or(doc.Format, "json"), visible.JSON
-	switch format {
-	case "json":
-	case "xml":
+	if format == "xml" {
 		escape = visible.XML
-	default:
-		return fmt.Errorf("format %q is not supported: expected json or xml", doc.Format)
 	}
 	document := newBOM(inv, doc)
 	leaveOut(document, version)
 	document.SerialNumber = noSerial
-	text, err := bom.Encode(document, version.String(), format)
+	blocks, err := bom.Encode(document, version.String(), format)
 	if err != nil {
 		return fmt.Errorf("encode cyclonedx: %w", err)
 	}
-	serial := "urn:uuid:" + uuid.NewSHA1(serialSpace, text).String()
 	// The serial number stands before everything that the inventory says.
-	if at := bytes.Index(text, []byte(noSerial)); at >= 0 {
-		copy(text[at:], serial)
+	if at := bytes.Index(blocks[0], []byte(noSerial)); at >= 0 {
+		copy(blocks[0][at:], serial(blocks))
 	}
-	_, err = w.Write(escape(text))
+	for _, block := range blocks {
+		if _, err := w.Write(escape(block)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// serial is the serial number of a document that has noSerial in its place.
+func serial(blocks [][]byte) string {
+	sum := sha1.New() //nolint:gosec // as RFC 9562 has it; nobody trusts it for anything
+	sum.Write(serialSpace[:])
+	for _, block := range blocks {
+		sum.Write(block)
+	}
+	var id uuid.UUID
+	copy(id[:], sum.Sum(nil))
+	const version, variant = 0x50, 0x80 // 5, and that of RFC 9562
+	id[6] = id[6]&0x0F | version
+	id[8] = id[8]&0x3F | variant
+	return id.URN()
+}
+
+// Validate reports whether there is such a document.
+func (d Document) Validate() error {
+	_, err := d.version()
 	return err
+}
+
+func (d Document) version() (cdx.SpecVersion, error) {
+	version, ok := specVersions[cmp.Or(d.SpecVersion, DefaultSpecVersion)]
+	if !ok {
+		return 0, fmt.Errorf("cyclonedx %s is not supported: expected 1.4, 1.5, 1.6 or 1.7", d.SpecVersion)
+	}
+	if f := cmp.Or(d.Format, "json"); f != "json" && f != "xml" {
+		return 0, fmt.Errorf("format %q is not supported: expected json or xml", d.Format)
+	}
+	return version, nil
 }
 
 func newBOM(inv *Inventory, doc Document) *cdx.BOM {
@@ -250,8 +282,26 @@ func iri(s string) bool {
 	if s == "" || strings.ContainsAny(s, " \t\r\n<>\"{}|\\^`") {
 		return false
 	}
+	if plainURL(s) {
+		return true
+	}
 	_, err := url.Parse(s)
 	return err == nil
+}
+
+// plainURL reports whether s is a URL of https with nothing in it that net/url could
+// refuse: a host without a port, and a path without escapes.
+func plainURL(s string) bool {
+	rest, ok := strings.CutPrefix(s, "https://")
+	host, path, _ := strings.Cut(rest, "/")
+	plain := ok && host != ""
+	for i := 0; plain && i < len(host); i++ {
+		plain = isLetter(host[i]) || isDigit(host[i]) || host[i] == '.' || host[i] == '-'
+	}
+	for i := 0; plain && i < len(path); i++ {
+		plain = path[i] > ' ' && path[i] < '\x7f' && path[i] != '%' && path[i] != '#' && path[i] != '?'
+	}
+	return plain
 }
 
 // newLicenses writes an SPDX expression as such, and any other text as a name.

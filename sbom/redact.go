@@ -3,6 +3,7 @@ package sbom
 import (
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"countermark/sbom/lazyregexp"
 )
@@ -55,12 +56,15 @@ var looseScheme = lazyregexp.New(`(?i)^((?:git\+)?(?:https?|wss?|ssh|git|ftp)):[
 // skip line breaks and tabs, and take "https:/host" and "https:\\host" as well.
 // A form that only they understand would hide a credential.
 func PlainURL(raw string) string {
-	raw = strings.Map(func(r rune) rune {
-		if r == '\t' || r == '\n' || r == '\r' {
-			return -1
-		}
-		return r
-	}, strings.TrimSpace(raw))
+	raw = strings.TrimSpace(raw)
+	if strings.ContainsAny(raw, "\t\n\r") || !utf8.ValidString(raw) {
+		raw = strings.Map(func(r rune) rune {
+			if r == '\t' || r == '\n' || r == '\r' {
+				return -1
+			}
+			return r
+		}, raw)
+	}
 	if webScheme(raw) != "" {
 		return raw // as nearly all are
 	}

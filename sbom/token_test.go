@@ -1,6 +1,7 @@
 package sbom
 
 import (
+	"net/url"
 	"regexp"
 	"regexp/syntax"
 	"strings"
@@ -94,6 +95,26 @@ func FuzzLooksSecret(f *testing.F) {
 		}
 		if scheme := webScheme(s); scheme != "" && (authority.FindString(s) != scheme || looseScheme.ReplaceAllString(s, "$1://") != s) {
 			t.Errorf("%q has another scheme", s)
+		}
+	})
+}
+
+func FuzzPlainURL(f *testing.F) {
+	for _, s := range []string{"https://registry.example/@scope/name/-/name-1.0.0.tgz", "https://a", "https://", "https:///", "https://a:b/", "https://a/%", "https://a/\x01", "https://a/[]:@!$&'()*+,;="} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if _, err := url.Parse(s); err != nil && plainURL(s) {
+			t.Error(err)
+		}
+		want := strings.Map(func(r rune) rune {
+			if r == '\t' || r == '\n' || r == '\r' {
+				return -1
+			}
+			return r
+		}, strings.TrimSpace(s))
+		if got := PlainURL(s); got != looseScheme.ReplaceAllString(want, "$1://") {
+			t.Errorf("PlainURL(%q) = %q", s, got)
 		}
 	})
 }

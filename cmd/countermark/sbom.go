@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"io"
@@ -94,11 +93,7 @@ func (p *program) sbomCommand() *cobra.Command {
 			if err := project.inventory.Omit(kinds...); err != nil {
 				return err
 			}
-			var buf bytes.Buffer
-			if err := sbom.WriteCycloneDX(&buf, project.inventory, doc); err != nil {
-				return usageError("run `countermark sbom --help`", "%v", err)
-			}
-			if err := p.output(output, func(w io.Writer) error { _, err := w.Write(buf.Bytes()); return err }); err != nil {
+			if err := p.output(output, func(w io.Writer) error { return sbom.WriteCycloneDX(w, project.inventory, doc) }); err != nil {
 				return err
 			}
 			return p.reportInputs(project, quiet)
@@ -172,6 +167,9 @@ func (o *ownFlags) add(flags *pflag.FlagSet) {
 
 func (o *ownFlags) document(p *program) (sbom.Document, error) {
 	doc := sbom.Document{SpecVersion: o.version, Format: o.format, ToolVersion: p.version}
+	if err := doc.Validate(); err != nil {
+		return doc, usageError("run `countermark sbom --help`", "%v", err)
+	}
 	var err error
 	if doc.Timestamp, err = p.timestamp(o.timestamp); err != nil {
 		return doc, err

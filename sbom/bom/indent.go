@@ -5,9 +5,9 @@ import "slices"
 // indent appends compact JSON, as encoding/json gives it, with each member and element
 // on a line of its own, two blanks deeper than what holds it. json.Indent does the
 // same with any JSON, and takes four times as long for it: it validates once more.
-func indent(out, compact []byte) []byte {
+// What is written stands in something of that depth.
+func indent(out, compact []byte, depth int) []byte {
 	out = slices.Grow(out, len(compact)+len(compact)*3/4)
-	depth := 0
 	for i := 0; i < len(compact); i++ {
 		switch c := compact[i]; c {
 		case '"':

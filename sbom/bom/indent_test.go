@@ -22,7 +22,7 @@ func FuzzIndent(f *testing.F) {
 		if err := json.Indent(&want, compact.Bytes(), "", "  "); err != nil {
 			t.Fatal(err)
 		}
-		if got := indent(nil, compact.Bytes()); !bytes.Equal(got, want.Bytes()) {
+		if got := indent(nil, compact.Bytes(), 0); !bytes.Equal(got, want.Bytes()) {
 			t.Errorf("%s became\n%s\nwant\n%s", compact.Bytes(), got, want.Bytes())
 		}
 	})

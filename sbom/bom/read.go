@@ -222,50 +222,6 @@ func setVersion(bom *cdx.BOM, version cdx.SpecVersion) {
 	bom.BOMFormat = cdx.BOMFormat
 }
 
-// Encode writes a document in that version and format, without looking whether the
-// version can hold it.
-func Encode(bom *cdx.BOM, version, format string) ([]byte, error) {
-	target, ok := specVersion(version)
-	if !ok {
-		return nil, unsupported(version)
-	}
-	out := *bom
-	setVersion(&out, target)
-	return encode(&out, format)
-}
-
-func encode(bom *cdx.BOM, format string) ([]byte, error) {
-	if format != "xml" {
-		return encodeJSON(bom)
-	}
-	var buf bytes.Buffer
-	enc := cdx.NewBOMEncoder(&buf, cdx.BOMFileFormatXML)
-	enc.SetPretty(true)
-	if err := enc.Encode(bom); err != nil {
-		return nil, err
-	}
-	return withElements(buf.Bytes()), nil
-}
-
-// encodeJSON lets the library write the document on one line, and indents it.
-func encodeJSON(bom *cdx.BOM) ([]byte, error) {
-	var text whole
-	enc := cdx.NewBOMEncoder(&text, cdx.BOMFileFormatJSON)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(bom); err != nil {
-		return nil, err
-	}
-	return text, nil
-}
-
-// whole takes the one line that encoding/json writes at once, and keeps it indented.
-type whole []byte
-
-func (w *whole) Write(line []byte) (int, error) {
-	*w = indent(*w, line)
-	return len(line), nil
-}
-
 func factsOf(data []byte, format string) (facts, error) {
 	if format == "json" {
 		s, err := scanJSON(data)

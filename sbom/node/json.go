@@ -137,6 +137,8 @@ type parser struct {
 	invalidUTF8 bool
 	values      int
 	duplicates  []duplicate
+	members     []member // of all objects that are open
+	elems       []value  // of all arrays that are open
 }
 
 func (p *parser) fail(format string, args ...any) *syntaxError {
@@ -244,8 +246,18 @@ func (p *parser) literal(v *value) *syntaxError {
 	return p.fail("expected a value")
 }
 
+// object reads an object. Its members are gathered on a stack of all that are open,
+// so that each object gets one list of the right length.
 func (p *parser) object(v *value, depth int) *syntaxError {
 	v.kind = objectKind
+	start := len(p.members)
+	err := p.readMembers(start, depth)
+	v.members = slices.Clone(p.members[start:])
+	p.members = p.members[:start]
+	return err
+}
+
+func (p *parser) readMembers(start, depth int) *syntaxError {
 	p.i++
 	p.space()
 	if p.peek() == '}' {
@@ -274,10 +286,10 @@ func (p *parser) object(v *value, depth int) *syntaxError {
 		if err != nil && val.kind < arrayKind {
 			return err
 		}
-		if hasName(v.members, name, &seen) {
+		if hasName(p.members[start:], name, &seen) {
 			p.duplicates = append(p.duplicates, duplicate{name, off, depth})
 		}
-		v.members = append(v.members, member{name, off, val})
+		p.members = append(p.members, member{name, off, val})
 		if err != nil {
 			return err
 		}
@@ -318,6 +330,14 @@ func hasName(members []member, name string, seen *map[string]struct{}) bool {
 
 func (p *parser) array(v *value, depth int) *syntaxError {
 	v.kind = arrayKind
+	start := len(p.elems)
+	err := p.readElems(depth)
+	v.elems = slices.Clone(p.elems[start:])
+	p.elems = p.elems[:start]
+	return err
+}
+
+func (p *parser) readElems(depth int) *syntaxError {
 	p.i++
 	p.space()
 	if p.peek() == ']' {
@@ -329,7 +349,7 @@ func (p *parser) array(v *value, depth int) *syntaxError {
 		if err != nil {
 			return err
 		}
-		v.elems = append(v.elems, val)
+		p.elems = append(p.elems, val)
 		p.space()
 		switch p.peek() {
 		case ',':

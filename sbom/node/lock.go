@@ -71,7 +71,10 @@ type entry struct {
 
 // installed reports whether the folder is one that npm fills, even if no package
 // lies around it.
-func (e *entry) installed() bool { return strings.HasSuffix("/"+e.key, "/node_modules/"+e.folder) }
+func (e *entry) installed() bool {
+	above, ok := strings.CutSuffix(e.key, e.folder)
+	return ok && (above == "node_modules/" || strings.HasSuffix(above, "/node_modules/"))
+}
 
 // outside reports whether the folder lies outside of the project's. npm links to
 // it, but leaves alone what it depends on.
@@ -167,7 +170,9 @@ func (l *lockfile) judgeDuplicates(packages *value) {
 }
 
 func (l *lockfile) readEntries(packages *value) {
-	l.entries = make([]entry, 1, len(packages.members)+1)
+	n := min(len(packages.members), maxEntries) + 1
+	l.entries = make([]entry, 1, n)
+	l.nodes, l.child = make(map[string]int, n), make(map[childKey]int, n)
 	l.entries[0] = entry{off: none, target: none, parent: none}
 	last := map[string]int{} // of duplicate keys, the last one counts
 	if len(l.doc.duplicates) > 0 {

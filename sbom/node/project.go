@@ -398,6 +398,7 @@ func (p *projects) ownPURL(name, version string, source sbom.Source, dir string)
 func (p *projects) addLocked(at *folder) {
 	l := at.lockfile
 	ids := make([]sbom.ID, len(l.entries))
+	p.b.Reserve(len(l.entries))
 	root := &l.entries[0]
 	off := max(root.off, 0)
 	license := root.license

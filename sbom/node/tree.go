@@ -119,8 +119,11 @@ func (l *lockfile) findWorkspaces(m *manifest) {
 	}
 	for i := 1; i < len(l.entries); i++ {
 		e := &l.entries[i]
-		e.workspace = !e.link && match(e.key)
-		if !e.link && match(e.key) != locked(e.key) {
+		if e.link {
+			continue
+		}
+		e.workspace = match(e.key)
+		if e.workspace != locked(e.key) {
 			l.invalid(e.off, l.hint(), "package.json and the lockfile differ in whether %s is a workspace member", quote(e.key))
 		}
 	}

@@ -51,9 +51,17 @@ func compileWorkspaces(patterns []string) (func(path string) bool, error) {
 	}
 	return func(path string) bool {
 		matches := func(re *regexp.Regexp) bool { return re.MatchString(path) }
-		return path != "" && !strings.Contains("/"+path+"/", "/node_modules/") &&
+		return path != "" && !throughModules(path) &&
 			(plain[path] || slices.ContainsFunc(yes, matches)) && !slices.ContainsFunc(no, matches)
 	}, nil
+}
+
+// throughModules reports whether a path leads through a folder of packages, or to
+// one.
+func throughModules(path string) bool {
+	const modules = "node_modules"
+	rest, ok := strings.CutPrefix(path, modules)
+	return ok && (rest == "" || rest[0] == '/') || strings.Contains(path, "/"+modules+"/") || strings.HasSuffix(path, "/"+modules)
 }
 
 // globExpression translates a glob of the kind that npm knows: * and ? within a

@@ -77,14 +77,16 @@ func plain(line []byte) bool {
 	if first < len(line) && strings.IndexByte(":-+~^", line[first]) >= 0 {
 		return false
 	}
-	for i := first; i < len(line); i++ {
-		b := line[i]
-		switch {
+	for i, b := range line[first:] {
+		if b > ':' && b < '\x7f' || b == ' ' || b > '#' && b < ':' {
+			continue // as nearly all are
+		}
+		switch before := line[max(first+i-1, 0)]; {
 		case b >= '\x7f', b < ' ' && b != '\t':
 			return false
-		case b == '#' && i > 0 && line[i-1] == '#':
+		case b == '#' && before == '#':
 			return false
-		case b == ':' && i > 0 && (line[i-1] == 't' || line[i-1] == 'd'): // section_start:, section_end:
+		case b == ':' && (before == 't' || before == 'd'): // section_start:, section_end:
 			return false
 		}
 	}
