@@ -498,7 +498,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // no other is sent to it.
 func TestRetryAfterPausesTheIndex(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		begin := time.Now()
+		begin := time.Now() //nolint:forbidigo // the clock is that of the bubble
 		var asked []string
 		c := &Client{Index: "https://index.example/simple/", Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			asked = append(asked, r.URL.Path)
@@ -506,7 +506,7 @@ func TestRetryAfterPausesTheIndex(t *testing.T) {
 			if len(asked) == 1 {
 				res.StatusCode = http.StatusTooManyRequests
 				res.Header.Set("Retry-After", "7")
-			} else if waited := time.Since(begin); waited < 7*time.Second {
+			} else if waited := time.Since(begin); waited < 7*time.Second { //nolint:forbidigo // the clock is that of the bubble
 				t.Errorf("%s is asked after %s", r.URL.Path, waited)
 			}
 			return res, nil
