@@ -125,6 +125,9 @@ func (u *Updater) Cached(in Instance, now time.Time) (*Updated, error) {
 		return nil, err
 	}
 	updated, err := r.replay(in, now)
+	if errors.Is(err, &metadata.ErrDownloadHTTP{}) {
+		return nil, errors.New("the kept answers are not complete") // nobody was asked
+	}
 	if err != nil {
 		return nil, explain(err)
 	}
@@ -342,10 +345,17 @@ var versioned = lazyregexp.New(`^[0-9]+\.`)
 func (u *Updater) file(in Instance) string { return filepath.Join(u.Dir, "trust", in.Name+".json") }
 
 func (u *Updater) read(in Instance) (*record, error) {
-	f, err := os.Open(u.file(in))
-	if errors.Is(err, fs.ErrNotExist) {
+	// Looked at before it is opened: to open a pipe waits for its other end.
+	info, err := os.Stat(u.file(in))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, ErrNoUpdate
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, errors.New("the kept answers are in no regular file")
 	}
+	f, err := os.Open(u.file(in))
 	if err != nil {
 		return nil, err
 	}

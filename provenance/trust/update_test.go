@@ -134,13 +134,27 @@ func TestCachedIsNeverTrusted(t *testing.T) {
 		if err := os.WriteFile(file, []byte(garbage), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := u.Cached(in, now); err == nil || errors.Is(err, ErrNoUpdate) {
+		_, err := u.Cached(in, now)
+		if err == nil || errors.Is(err, ErrNoUpdate) || strings.Contains(err.Error(), "download") {
 			t.Errorf("%.20q: %v", garbage, err)
 		}
 		// The next update mends it.
 		if _, err := u.Update(t.Context(), in, now); err != nil {
 			t.Errorf("%.20q: not mended: %v", garbage, err)
 		}
+	}
+	// A pipe would be waited for, a device be read without end.
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(os.DevNull, file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := u.Cached(in, now); err == nil || !strings.Contains(err.Error(), "no regular file") {
+		t.Errorf("a device: %v", err)
+	}
+	if _, err := u.Update(t.Context(), in, now); err != nil {
+		t.Errorf("a device: not mended: %v", err)
 	}
 }
 
