@@ -133,7 +133,7 @@ func (id Identity) parse() (*identity, error) {
 	}
 	if id.Source.Repo != "" {
 		if err := CheckExpected(id.Source.Repo); err != nil {
-			return fail(fmt.Errorf("the source repository: %w", err))
+			return nil, &IdentityError{Err: fmt.Errorf("the source repository: %w", err), Hint: "write it as https://host/owner/name"}
 		}
 	}
 	return p, nil
@@ -331,6 +331,9 @@ func (id *identity) asksForBuild() bool {
 func (v *Verifier) verifyArtifact(r *verdict, o *opened, a Artifact, digests []Digest, who *identity) (*verified, bool) {
 	fail := func(actual string) (*verified, bool) {
 		hint := "give the bundle that was made for this file, by the signer that is named"
+		if o.keyed && who.key == nil {
+			hint = "name the public key of its signer with --key"
+		}
 		if !o.keyed && !slices.ContainsFunc(v.roots, o.issuedBy) {
 			hint = "its certificate is of a sigstore instance that the trusted root does not name: if you trust it, give its own with --trusted-root (GitHub's for private repositories: `countermark trust update --instance github --output FILE`)"
 		}
@@ -350,11 +353,11 @@ func (v *Verifier) verifyArtifact(r *verdict, o *opened, a Artifact, digests []D
 	}
 	policy := verify.WithArtifactDigest(d.Algorithm, raw)
 	if who.key == nil {
+		if o.keyed && !v.skip[demandKind] {
+			return fail("it is signed with a key, and no key is given")
+		}
 		// Who signed is compared afterwards, check by check.
 		result, err := v.verifyWith(o, v.roots, false, policy, verify.WithoutIdentitiesUnsafe())
-		if err == nil && o.keyed && !v.skip[demandKind] {
-			err = errors.New("it is signed with a key, and no key is given")
-		}
 		if err != nil {
 			return fail(oneLine(err))
 		}

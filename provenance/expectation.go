@@ -40,6 +40,13 @@ func (v *verdict) compare(e Expectation, c certified, builders []string) {
 		v.demand(check{name: checkRef, ok: c.ref != "" && matchRef(e.Ref, c.ref), expected: e.Ref, actual: c.ref, what: "the source ref", hint: hintSource})
 	}
 	equal(checkCommit, "the source commit", strings.ToLower(e.Digest), strings.ToLower(c.commit))
+	if e.Trigger == "" && e.Repo != "" && c.trigger == triggerStranger {
+		v.demand(check{
+			name: checkTrigger, expected: "another one", actual: c.trigger, what: "the build's trigger",
+			note: "whoever opens a pull request starts such a build, at the base branch and with the right to sign for the repository",
+			hint: "if it is right, name it in the policy (trigger: " + triggerStranger + "), or name who has to have signed with --certificate-identity",
+		})
+	}
 	equal(checkTrigger, "the build's trigger", e.Trigger, c.trigger)
 	v.compareWorkflow(e, c)
 	if e.Builder != "" {
@@ -52,6 +59,11 @@ func (v *verdict) compare(e Expectation, c certified, builders []string) {
 		})
 	}
 }
+
+// triggerStranger is GitHub's only trigger with which a stranger's pull request is
+// built with the repository's own rights. Its ref is that of the base branch, so
+// that no ref tells it from a release.
+const triggerStranger = "pull_request_target"
 
 // ofRequest reports whether a ref is of a pull request at GitHub or a merge
 // request at GitLab: the repository certifies it, but others wrote what it holds.

@@ -180,6 +180,19 @@ func TestClaims(t *testing.T) {
 
 var claimedCommit = strings.Repeat("c0ffee00", 5)
 
+// TestStrangersTrigger has a build that a stranger's pull request started, at the
+// ref of a release.
+func TestStrangersTrigger(t *testing.T) {
+	for trigger, want := range map[string]State{"": Mismatch, "pull_request_target": Verified, "push": Mismatch} {
+		b := honest()
+		b.Trigger = "pull_request_target"
+		got := verifier(t, ours(t).material).Package(honestSubject(), Expectation{Repo: b.Repository, Trigger: trigger}, signed(t, b))
+		if got.State != want || want == Mismatch && firstFailed(got) != checkTrigger {
+			t.Errorf("expected %q: got %s (%s)", trigger, got.State, got.Reason)
+		}
+	}
+}
+
 // TestPullRequests has builds of what nobody merged. They are no source unless
 // somebody asks for them.
 func TestPullRequests(t *testing.T) {

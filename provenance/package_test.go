@@ -355,6 +355,7 @@ func attacks() []attack {
 		{name: "certificate says two refs", state: Invalid, check: checkCertificate, set: provenanceBy(func(as *provenancetest.Signer) { as.Extensions.GithubWorkflowRef = "refs/heads/main" }, nil)},
 		{name: "certificate says two commits", state: Invalid, check: checkCertificate, set: provenanceBy(func(as *provenancetest.Signer) { as.Extensions.GithubWorkflowSHA = strings.Repeat("1", 40) }, nil)},
 		{name: "pull request", state: Mismatch, check: checkTrigger, set: build(func(b *provenancetest.Build) { b.Trigger = "pull_request_target" })},
+		{name: "a stranger's pull request, no trigger expected", state: Mismatch, check: checkTrigger, note: "whoever opens a pull request", expect: func(e *Expectation) { e.Trigger = "" }, set: build(func(b *provenancetest.Build) { b.Trigger = "pull_request_target" })},
 		{name: "self-hosted runner", state: Mismatch, check: checkRunner, set: build(func(b *provenancetest.Build) { b.Runner = "self-hosted" })},
 		{name: "other workflow", state: Mismatch, check: checkWorkflow, off: []string{checkWorkflow, checkSigner}, set: build(func(b *provenancetest.Build) { b.Workflow = ".github/workflows/evil.yml" })},
 		{name: "foreign reusable workflow", state: Mismatch, check: checkSigner, set: build(func(b *provenancetest.Build) {

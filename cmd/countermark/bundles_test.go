@@ -125,7 +125,7 @@ func TestVerifyBundles(t *testing.T) {
 		{name: "keyed", bundle: "keyed.json", args: []string{"--key", "key.pem"}, want: "verified"},
 		{name: "keyed, among others", bundle: "mixed.jsonl", args: []string{"--key", "key.pem", "--predicate-type=" + spdxType}, want: "verified"},
 		{name: "another key", bundle: "keyed.json", args: []string{"--key", "other.pem"}, code: exitFail, want: "invalid"},
-		{name: "keyed, and no key given", bundle: "keyed.json", args: []string{source}, code: exitFail, want: "invalid"},
+		{name: "keyed, and no key given", bundle: "keyed.json", args: []string{source}, code: exitFail, want: "no key is given"},
 		{name: "private instance", subject: digest, bundle: "private.json", private: true, args: []string{source, "--predicate-type=" + spdxType}, want: "verified"},
 		{name: "private instance, another root", bundle: "private.json", args: []string{source}, code: exitFail, want: "invalid"},
 		{name: "private instance, nobody saw when", bundle: "timeless.json", private: true, args: []string{source}, code: exitFail, want: "invalid"},
