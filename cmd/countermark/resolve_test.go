@@ -100,8 +100,8 @@ func TestResolveFaults(t *testing.T) {
 		"short":           {always(npmtest.Short(other)), "is no packument: no JSON"},
 		"garbage":         {always(npmtest.Body("<html>welcome to our hotel</html>")), "is no packument: no JSON"},
 		"a list":          {always(npmtest.Body("[]")), "is no packument: no JSON object"},
-		"endless":         {always(npmtest.Endless()), "is larger than"},
-		"bomb":            {always(npmtest.Bomb()), "is larger than"},
+		"endless":         {always(npmtest.Endless()), "is too much: limit reached: a value of more than"},
+		"bomb":            {always(npmtest.Bomb()), "is too much: limit reached: a value of more than"},
 		"silent":          {always(npmtest.Hang()), "did not answer in time (4 attempts)"},
 		"drip":            {always(npmtest.Drip()), "did not answer in time (4 attempts)"},
 		"hangs up":        {always(npmtest.HangUp()), "broke (4 attempts)"},
@@ -113,7 +113,7 @@ func TestResolveFaults(t *testing.T) {
 		"no tarball":      {body(version("NAME", "")), "the metadata of the version cannot be understood"},
 	} {
 		for _, at := range []string{"bad", "worse"} {
-			if at == "bad" && slices.Contains([]string{"is larger than", "did not answer in time (4 attempts)"}, test.want) {
+			if at == "bad" && slices.Contains([]string{"is too much: limit reached: a value of more than", "did not answer in time (4 attempts)"}, test.want) {
 				continue // what takes its time is tried once
 			}
 			t.Run(name+" of "+at, func(t *testing.T) {

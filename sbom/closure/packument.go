@@ -99,13 +99,13 @@ func ReadPackument(r io.Reader, name string) (*Packument, error) {
 	})
 	switch {
 	case bounded.N == 0:
-		return nil, fmt.Errorf("%w: larger than %d bytes", ErrLimit, maxPackument)
+		return nil, fmt.Errorf("is too much: %w: larger than %d bytes", ErrLimit, maxPackument)
 	case err == nil:
 		err = s.End()
 	}
 	switch {
 	case errors.Is(err, ErrLimit):
-		return nil, err
+		return nil, fmt.Errorf("is too much: %w", err)
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", errAnswer, err)
 	case p.Name != name:

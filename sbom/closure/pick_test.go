@@ -143,7 +143,7 @@ func TestReadPackumentRefuses(t *testing.T) {
 		`{"name": "y", "versions": {}}`:    "is no packument: it is of another package",
 		`{"name": "x"}`:                    "is no packument: no versions",
 		`{"name": "x", "versions": {}} {}`: "is no packument: text behind the JSON",
-		`{"name": "x", "versions": {"1.0.0": {"os": [` + strings.Repeat(`"a",`, maxList) + `"a"]}}}`: "limit reached: a list of more than 5000",
+		`{"name": "x", "versions": {"1.0.0": {"os": [` + strings.Repeat(`"a",`, maxList) + `"a"]}}}`: "is too much: limit reached: a list of more than 5000",
 	} {
 		if _, err := ReadPackument(strings.NewReader(text), "x"); err == nil || err.Error() != want {
 			t.Errorf("%.60s: got %v, want %s", text, err, want)

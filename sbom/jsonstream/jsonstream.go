@@ -27,15 +27,46 @@ var (
 	ErrLimit    = errors.New("limit reached")
 )
 
+// MaxToken bounds, in bytes, a string, a number, or the blanks before one: a token
+// is in memory as a whole, several times over while it grows. The longest real ones
+// are readmes, of which npm's registry keeps 64 KiB.
+const MaxToken = 8 << 20
+
 // Reader reads one document.
-type Reader struct{ decoder *jsontext.Decoder }
+type Reader struct {
+	decoder *jsontext.Decoder
+	input   *input
+}
+
+// input is a document on its way to its decoder, which has to keep up with it.
+type input struct {
+	r       io.Reader
+	decoder *jsontext.Decoder
+	read    int64
+	long    bool // a token is too long
+}
+
+// Read implements io.Reader.
+func (in *input) Read(p []byte) (int, error) {
+	// More is asked for only where what is there is no whole token.
+	left := MaxToken + 1 - (in.read - in.decoder.InputOffset())
+	if left <= 0 {
+		in.long = true
+		return 0, ErrLimit
+	}
+	n, err := in.r.Read(p[:min(int64(len(p)), left)])
+	in.read += int64(n)
+	return n, err
+}
 
 // New returns a reader of a document.
 func New(r io.Reader) Reader {
 	// Lone surrogates are in many a readme; nothing that is kept is one. Repeated
 	// keys are looked for here, since the decoder would remember every key of a
 	// document, and a hostile one has millions.
-	return Reader{jsontext.NewDecoder(r, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))}
+	in := &input{r: r}
+	in.decoder = jsontext.NewDecoder(in, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	return Reader{in.decoder, in}
 }
 
 // Kind returns how the next value begins, as in [jsontext.Kind]; 0 where there is
@@ -50,19 +81,19 @@ func (r Reader) Object(limit int, member func(name string) error) error {
 		case r.decoder.StackDepth() > 0:
 			return r.Skip()
 		case r.Kind() == 0:
-			return ErrSyntax
+			return r.broken()
 		default:
 			return ErrObject
 		}
 	}
 	if _, err := r.decoder.ReadToken(); err != nil {
-		return ErrSyntax
+		return r.broken()
 	}
 	seen := map[string]struct{}{}
 	for r.Kind() != '}' {
 		token, err := r.decoder.ReadToken()
 		if err != nil {
-			return ErrSyntax
+			return r.broken()
 		}
 		name := token.String()
 		if _, twice := seen[name]; twice {
@@ -77,7 +108,7 @@ func (r Reader) Object(limit int, member func(name string) error) error {
 		}
 	}
 	_, err := r.decoder.ReadToken()
-	return syntax(err)
+	return r.syntax(err)
 }
 
 // List reads an array of at most limit elements, which element reads. Another value
@@ -87,7 +118,7 @@ func (r Reader) List(limit int, element func() error) error {
 		return r.Skip()
 	}
 	if _, err := r.decoder.ReadToken(); err != nil {
-		return ErrSyntax
+		return r.broken()
 	}
 	for n := 0; r.Kind() != ']'; n++ {
 		if n == limit {
@@ -98,7 +129,7 @@ func (r Reader) List(limit int, element func() error) error {
 		}
 	}
 	_, err := r.decoder.ReadToken()
-	return syntax(err)
+	return r.syntax(err)
 }
 
 // Text reads a string, of which it returns at most limit bytes; ok is false for any
@@ -109,14 +140,14 @@ func (r Reader) Text(limit int) (text string, ok bool, err error) {
 	}
 	token, err := r.decoder.ReadToken()
 	if err != nil {
-		return "", false, ErrSyntax
+		return "", false, r.broken()
 	}
 	text = token.String()
 	return strings.Clone(text[:min(len(text), limit)]), true, nil
 }
 
 // Skip reads over a value.
-func (r Reader) Skip() error { return syntax(r.decoder.SkipValue()) }
+func (r Reader) Skip() error { return r.syntax(r.decoder.SkipValue()) }
 
 // End demands that nothing follows.
 func (r Reader) End() error {
@@ -128,9 +159,17 @@ func (r Reader) End() error {
 
 // syntax words the decoder's errors, which would quote the document. What its reader
 // failed with is remembered by who gave it.
-func syntax(err error) error {
+func (r Reader) syntax(err error) error {
 	if err != nil {
-		return ErrSyntax
+		return r.broken()
 	}
 	return nil
+}
+
+// broken is why a document cannot be read on.
+func (r Reader) broken() error {
+	if r.input.long {
+		return fmt.Errorf("%w: a value of more than %d bytes", ErrLimit, MaxToken)
+	}
+	return ErrSyntax
 }

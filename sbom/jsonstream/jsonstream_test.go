@@ -75,3 +75,23 @@ func FuzzReader(f *testing.F) {
 		}
 	})
 }
+
+// TestLongTokens: however long a document is, little of it is in memory at once.
+func TestLongTokens(t *testing.T) {
+	long := strings.Repeat("a", MaxToken+1)
+	for _, text := range []string{
+		`{"name":"` + long + `"}`, `{"x":"` + long + `"}`, `{"x":[["` + long + `"]]}`, `{"x":` + strings.Repeat("1", len(long)) + `}`,
+		`{"` + long + `":1}`, `{"x":` + strings.Repeat(" ", len(long)) + `1}`, strings.Repeat("\n", len(long)) + `{}`, `{"list":["b"` + strings.Repeat(" ", len(long)) + `]}`,
+	} {
+		if _, err := document(text); !errors.Is(err, ErrLimit) {
+			t.Errorf("%.20q…: %v", text, err)
+		}
+	}
+	for _, text := range []string{
+		`{"x":[` + strings.Repeat(`"aaaaaaaaaaaa",`, MaxToken/10) + `1],"name":"a"}`, `{"x":"` + long[:MaxToken/2] + `","name":"a"}`,
+	} {
+		if got, err := document(text); got != "a" || err != nil {
+			t.Errorf("%.20q…: %q, %v", text, got, err)
+		}
+	}
+}
