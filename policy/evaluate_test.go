@@ -400,6 +400,9 @@ func TestRules(t *testing.T) {
 		{"auto-approve", "many tools", ofServer(func(s *sbom.Server) {
 			s.AutoApprove = []string{"a", "b c", "\x1b[31m", "d", "e", "f", "g"}
 		}), "warn", "error"},
+		{"auto-approve", "start", ofServer(func(s *sbom.Server) {
+			s.Approvals = []sbom.Approval{{Setting: "enableAllProjectMcpServers", File: ".claude/settings.json", Line: 2, Column: 3}}
+		}), "warn", "error"},
 		{"auto-approve", "none", ofServer(nil), "", ""},
 
 		{"lockfile-missing", "manifest alone", ofProblem(sbom.NoLockfile), "error", "error"},

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -223,11 +224,20 @@ const maxTools = 5
 
 func findAutoApprove(e *evaluation, _ *Rule, report func(hit)) {
 	for _, s := range e.servers {
+		for _, a := range s.Server.Approvals {
+			if a.Tool == "" {
+				report(hit{
+					server: s, at: approvalPlace(s, a), detail: a.Setting + " " + a.File, actual: a.Setting,
+					message: fmt.Sprintf("%s starts without asking anybody, by %s", launcher(s.Server), named(a.Setting)),
+					fix:     "remove the setting, so that everybody who works on the project decides about each server",
+				})
+			}
+		}
 		tools := s.Server.AutoApprove
 		if len(tools) == 0 {
 			continue
 		}
-		h := hit{server: s, detail: strings.Join(tools, "\x00"), actual: strings.Join(tools, ", ")}
+		h := hit{server: s, at: toolApproval(s), detail: strings.Join(tools, "\x00"), actual: strings.Join(tools, ", ")}
 		switch {
 		case slices.Contains(tools, "*"):
 			h.message = fmt.Sprintf("every tool of %s runs without asking", launcher(s.Server))
@@ -244,6 +254,28 @@ func findAutoApprove(e *evaluation, _ *Rule, report func(hit)) {
 		}
 		report(h)
 	}
+}
+
+// toolApproval is where the setting stands that lets tools run without asking: the
+// one for all tools, else the first.
+func toolApproval(s *sbom.Component) *Location {
+	var first *Location
+	for _, a := range s.Server.Approvals {
+		if a.Tool == "*" {
+			return approvalPlace(s, a)
+		}
+		if first == nil && a.Tool != "" {
+			first = approvalPlace(s, a)
+		}
+	}
+	return first
+}
+
+func approvalPlace(s *sbom.Component, a sbom.Approval) *Location {
+	if a.Line == 0 {
+		return nil
+	}
+	return &Location{Path: cmp.Or(a.File, s.Server.File), Line: a.Line, Column: a.Column}
 }
 
 func (e *evaluation) findRisks(code sbom.RiskCode, what string, report func(hit)) {

@@ -15,15 +15,25 @@ type Server struct {
 	Spec        string // of the outermost launch, as written, redacted
 	Pin         Pin    // of the outermost launch
 	Disabled    bool
-	Env         []string // names of environment variables that it is given, sorted
-	Credentials []string // what it is given that is a credential by its name: "API_KEY", "header Authorization", "--token"; sorted
-	AutoApprove []string // names of tools that run without asking, as configured
-	Reason      string   // why Kind is unknown or shell-script; empty otherwise
-	Launches    []Launch // the outermost first, then what is nested in it
-	Command     string   // SHA-256 in hex of how its client starts it, credentials left out; empty where no client does
-	Risks       []Risk   // in file order
-	Line        int      // of the server's name in File
+	Env         []string   // names of environment variables that it is given, sorted
+	Credentials []string   // what it is given that is a credential by its name: "API_KEY", "header Authorization", "--token"; sorted
+	AutoApprove []string   // names of tools that run without asking, as configured
+	Approvals   []Approval `json:",omitempty"` // the settings that say so, of each tool once
+	Reason      string     // why Kind is unknown or shell-script; empty otherwise
+	Launches    []Launch   // the outermost first, then what is nested in it
+	Command     string     // SHA-256 in hex of how its client starts it, credentials left out; empty where no client does
+	Risks       []Risk     // in file order
+	Line        int        // of the server's name in File
 	Column      int
+}
+
+// Approval is a setting by which a client does not ask.
+type Approval struct {
+	Tool    string // that runs without asking, as in AutoApprove; empty where it is the server that starts without asking
+	Setting string // the member that says so
+	File    string // path of the file that holds it; empty for Server.File
+	Line    int
+	Column  int
 }
 
 // Launch is one thing that a server would run or speak to.

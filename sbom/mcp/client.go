@@ -31,7 +31,7 @@ type client struct {
 	shared   bool     // files of this name serve other programs too: it is ours only if it holds servers
 	telling  bool     // its keys tell what a file is that was named by the user, whatever its name
 	commands []string // members that hold a command line of their own
-	trusts   []string // members that let every tool run without asking, where they are true
+	steers   []steer  // members that say of servers, also those in other files, whether they run and whether anybody is asked
 
 	roams     bool   // it starts its servers in no folder of a project, whatever folder the file is in
 	workspace string // what has to stand before a path in the project; empty where relative paths count from there
@@ -89,7 +89,9 @@ var clients = []client{
 	{name: "claude-code", roams: true, keys: both,
 		machine: []string{"Library/Application Support/ClaudeCode/managed-mcp.json", "etc/claude-code/managed-mcp.json", "Program Files/ClaudeCode/managed-mcp.json"},
 		project: []string{"managed-mcp.json"}},
-	{name: "claude-code", roams: true, keys: []string{"managedMcpServers"}, settings: true, shared: true, telling: true,
+	{name: "claude-code", settings: true, shared: true, steers: claudeSettings,
+		home: []string{".claude/settings.json", ".claude/settings.local.json"}, moved: []string{"CLAUDE_CONFIG_DIR/settings.json"}},
+	{name: "claude-code", roams: true, keys: []string{"managedMcpServers"}, settings: true, shared: true, telling: true, steers: claudeSettings,
 		machine: []string{
 			"Library/Application Support/ClaudeCode/managed-settings.json", "Library/Application Support/ClaudeCode/managed-settings.d/*.json",
 			"etc/claude-code/managed-settings.json", "etc/claude-code/managed-settings.d/*.json",
@@ -105,7 +107,7 @@ var clients = []client{
 	{name: "vscode", workspace: workspaceFolder, keys: both,
 		home:    []string{"<code>/mcp.json", "<code>/profiles/*/mcp.json"},
 		project: []string{".vscode/mcp.json"}, moved: []string{"VSCODE_PORTABLE/user-data/User/mcp.json"}},
-	{name: "vscode", workspace: workspaceFolder, keys: []string{"mcp.servers", "augment.advanced.mcpServers"}, settings: true, shared: true, telling: true,
+	{name: "vscode", workspace: workspaceFolder, keys: []string{"mcp.servers", "augment.advanced.mcpServers"}, settings: true, shared: true, telling: true, steers: codeSettings,
 		home:    []string{"<code>/settings.json", "<code>/profiles/*/settings.json"},
 		project: []string{".vscode/settings.json"}},
 	{name: "vscode", keys: []string{"settings.mcp.servers", "settings.augment.advanced.mcpServers"}, settings: true, shared: true, telling: true,
@@ -143,18 +145,18 @@ var clients = []client{
 	{name: "continue", keys: both, flat: true,
 		project: []string{".continue/mcpServers/*.yaml", ".continue/mcpServers/*.yml", ".continue/mcpServers/*.json"}},
 
-	{name: "zed", keys: []string{"context_servers"}, settings: true, telling: true, trusts: []string{"agent.always_allow_tool_actions"},
+	{name: "zed", keys: []string{"context_servers"}, settings: true, telling: true, steers: []steer{{"agent.always_allow_tool_actions", approvesAll, ""}},
 		home:    []string{".config/zed/settings.json", "AppData/Roaming/Zed/settings.json"},
 		project: []string{".zed/settings.json"}},
 
-	{name: "gemini-cli", keys: []string{mcpServers}, settings: true, commands: []string{"mcp.serverCommand"},
+	{name: "gemini-cli", keys: []string{mcpServers}, settings: true, commands: []string{"mcp.serverCommand"}, steers: geminiSettings,
 		home:    []string{".gemini/settings.json"},
 		machine: []string{"etc/gemini-cli/settings.json", "Library/Application Support/GeminiCli/settings.json", "ProgramData/gemini-cli/settings.json"},
 		moved:   []string{"GEMINI_CLI_SYSTEM_SETTINGS_PATH"}},
 	{name: "gemini-cli", roams: true, keys: []string{mcpServers}, settings: true,
 		home:    []string{".gemini/extensions/*/gemini-extension.json"},
 		project: []string{"gemini-extension.json"}},
-	{name: "qwen-code", keys: []string{mcpServers}, settings: true, commands: []string{"mcp.serverCommand"},
+	{name: "qwen-code", keys: []string{mcpServers}, settings: true, commands: []string{"mcp.serverCommand"}, steers: geminiSettings,
 		home:    []string{".qwen/settings.json"},
 		project: []string{"qwen-extension.json"}},
 
@@ -306,6 +308,15 @@ var tablePaths = sync.OnceValue(func() map[string][]tablePath {
 // clientOf compares names as file systems do that do not tell the cases apart:
 // there the client opens the file under any of them.
 func clientOf(name string) (client, bool) {
+	p, ok := tablePathOf(name)
+	if !ok {
+		return client{}, false
+	}
+	return clients[p.row], true
+}
+
+// tablePathOf is the path of the table by which clientOf knows a file.
+func tablePathOf(name string) (tablePath, bool) {
 	segments := strings.Split(fold(name), "/")
 	for i := range segments {
 		segments[i] = strings.TrimRight(segments[i], ". ") // Windows drops them
@@ -320,12 +331,11 @@ func clientOf(name string) (client, bool) {
 		}
 	}
 	if len(found) == 0 {
-		return client{}, false
+		return tablePath{}, false
 	}
-	best := slices.MinFunc(found, func(x, y tablePath) int {
+	return slices.MinFunc(found, func(x, y tablePath) int {
 		return cmp.Or(cmp.Compare(len(y.segments), len(x.segments)), cmp.Compare(x.wild(), y.wild()), cmp.Compare(x.row, y.row))
-	})
-	return clients[best.row], true
+	}), true
 }
 
 // wild is 1 for a pattern whose last segment is one.

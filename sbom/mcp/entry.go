@@ -19,7 +19,6 @@ type entry struct {
 	key      *hujson.Value // the name, or the entry itself where it has none
 	value    *hujson.Value
 	disabled bool // by another part of the file
-	trusted  bool // another part of the file lets all tools run without asking
 	form     form
 }
 
@@ -58,11 +57,6 @@ func (d *document) entries(c client) ([]entry, bool) {
 	if len(out) > maxServers {
 		d.problem(sbom.Invalid, &d.root, fmt.Sprintf("more than %d servers", maxServers), "split the configuration, or exclude the file in the policy")
 		return out[:maxServers], false
-	}
-	if c.trusted(top) {
-		for i := range out {
-			out[i].trusted = true
-		}
 	}
 	return out, complete
 }
@@ -120,17 +114,6 @@ func (d *document) lookup(top []field, key string) []*field {
 		}
 	}
 	return out
-}
-
-// trusted reports whether the file lets every tool run without asking.
-func (c client) trusted(top []field) bool {
-	quiet := &document{}
-	return slices.ContainsFunc(c.trusts, func(key string) bool {
-		return slices.ContainsFunc(quiet.lookup(top, key), func(f *field) bool {
-			value, ok := boolean(f.value)
-			return ok && value
-		})
-	})
 }
 
 // servers reads an object of servers by name, or a list of servers with names.
@@ -321,9 +304,6 @@ func (e entry) analyze(f *sbom.File, r *run) (*sbom.Server, []subject) {
 	a := analyzed{entry: e, file: f, run: r, server: &sbom.Server{
 		File: f.Path, Name: e.name, Client: e.client, Line: line, Column: column, Disabled: e.disabled,
 	}}
-	if e.trusted {
-		a.approve("*")
-	}
 	subjects := a.subjects()
 	if a.wrong != "" {
 		// The entry stays visible as what nobody can understand; what it
@@ -572,18 +552,20 @@ func (a *analyzed) flags(fields []field) {
 			a.server.Disabled = a.server.Disabled || value == (f.name == "disabled")
 		case "autoApprove", "alwaysAllow":
 			if isBool && value {
-				a.approve("*")
+				a.approve("*", f)
 			}
-			for _, tool := range namesIn(&f) {
-				a.approve(tool)
+			for _, tool := range elements(f.value) {
+				if isText(tool) {
+					a.approve(text(tool), field{name: f.name, key: tool})
+				}
 			}
 		case "trust":
 			if value {
-				a.approve("*")
+				a.approve("*", f)
 			}
 		case "default_tools_approval_mode":
 			if text(f.value) == "approve" {
-				a.approve("*")
+				a.approve("*", f)
 			}
 		case "tools":
 			a.approvedTools(f)
@@ -599,17 +581,16 @@ func (a *analyzed) approvedTools(f field) {
 	for _, tool := range quietFields(object(f.value)) {
 		if o := object(tool.value); o != nil {
 			if mode := member(quietFields(o), "approval_mode"); mode != nil && text(mode.value) == "approve" {
-				a.approve(tool.name)
+				a.approve(tool.name, *mode)
 			}
 		}
 	}
 }
 
-func (a *analyzed) approve(tool string) {
-	tool = safeName(tool)
-	if !slices.Contains(a.server.AutoApprove, tool) {
-		a.server.AutoApprove = append(a.server.AutoApprove, tool)
-	}
+// approve notes that a tool runs without asking, and which member says so.
+func (a *analyzed) approve(tool string, by field) {
+	line, column := a.doc.position(by.key.StartOffset)
+	approve(a.server, tool, sbom.Approval{Setting: by.name, Line: line, Column: column})
 }
 
 // commandLine returns the words of the command, the program first, and whether

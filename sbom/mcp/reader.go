@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -137,6 +138,9 @@ func (c client) words() []string {
 	if c.flat {
 		out = append(out, "command", "url", "serverUrl")
 	}
+	for _, s := range c.steers {
+		out = append(out, cmp.Or(s.word, s.member[strings.LastIndex(s.member, ".")+1:]))
+	}
 	return out
 }
 
@@ -208,11 +212,16 @@ func readAll(ctx context.Context, files []*sbom.File, b *sbom.Builder, started f
 	for _, f := range files {
 		run.files[f.Path] = true
 	}
-	for _, f := range files {
+	rows := make([]client, len(files))
+	for i, f := range files {
+		rows[i] = row(f)
+		run.learn(rows[i], f)
+	}
+	for i, f := range files {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		run.read(ctx, f)
+		run.read(ctx, f, rows[i])
 	}
 	return ctx.Err()
 }
@@ -222,15 +231,26 @@ type run struct {
 	builder *sbom.Builder
 	files   map[string]bool // that are read, by path in the inventory
 	refs    map[string]bool // of servers, used in any file
+	rulings []ruling        // what any file says of servers
 
 	started   func(ref string, s *start)
 	listed    map[string]map[string]bool // the names in folders, by path
 	manifests map[string]manifest        // the package.json files that were looked at, by their path
 }
 
-func (r *run) read(ctx context.Context, f *sbom.File) {
+// learn takes from a file what it says of servers. What is broken in it, read says.
+func (r *run) learn(c client, f *sbom.File) {
+	if len(c.steers) == 0 {
+		return
+	}
+	if d, _ := parse(c.notation(f.Name, f.Data), f.Data); d != nil {
+		r.rulings = append(r.rulings, d.rulings(c, f)...)
+	}
+}
+
+func (r *run) read(ctx context.Context, f *sbom.File, c client) {
 	coverage := sbom.CompleteCoverage
-	entries, ok := r.entriesOf(f, row(f))
+	entries, ok := r.entriesOf(f, c)
 	if !ok {
 		coverage = sbom.IncompleteCoverage
 	}
@@ -299,6 +319,7 @@ func wide(data []byte) bool {
 func (r *run) add(file sbom.ID, read *sbom.File, e entry) {
 	f := e.doc.file // another one where the configuration names it
 	server, subjects := e.analyze(f, r)
+	r.steer(f, server)
 	r.place(file, fmt.Sprintf("mcp:%s#%s", read.Path, server.Name), server, subjects)
 }
 

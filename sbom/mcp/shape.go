@@ -52,6 +52,9 @@ func (d *document) describes(c client) bool {
 	if root == nil {
 		return false
 	}
+	if len(d.rulings(c, nil)) > 0 {
+		return true
+	}
 	top := quietFields(root)
 	has := func(names ...string) bool {
 		return slices.ContainsFunc(names, func(name string) bool { return member(top, name) != nil })

@@ -1,0 +1,207 @@
+package mcp
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
+
+	"github.com/tailscale/hujson"
+)
+
+// Some files say of servers that stand in other ones whether they run, and whether
+// anybody is asked: the settings of a client steer what its mcp.json configures.
+
+// effect is what a member of a client's settings does to servers.
+type effect int
+
+const (
+	turnsOff       effect = iota // it lists servers that do not run
+	turnsOffShared               // the same, of those that the project's own file configures
+	leavesOnly                   // it lists the only servers that run
+	startsShared                 // true: those of the project's own file start without asking
+	approvesAll                  // true, or the word: every tool runs without asking
+	approvesTools                // it lists tools that run without asking, as mcp__SERVER__TOOL
+)
+
+// steer is a member that has an effect. It counts only in a file that holds the
+// word, where it serves other purposes too.
+type steer struct {
+	member string
+	effect effect
+	word   string
+}
+
+// claudeSettings are those of Claude Code (code.claude.com/docs, "Settings").
+var claudeSettings = []steer{
+	{"disabledMcpjsonServers", turnsOffShared, ""},
+	{"enableAllProjectMcpServers", startsShared, ""},
+	{"deniedMcpServers", turnsOff, ""},
+	{"allowedMcpServers", leavesOnly, ""},
+	{"permissions.allow", approvesTools, toolPrefix},
+	{"permissions.defaultMode", approvesAll, "bypassPermissions"},
+}
+
+// geminiSettings are those of Gemini CLI and what was made from it.
+var geminiSettings = []steer{{"mcp.excluded", turnsOff, ""}, {"mcp.allowed", leavesOnly, ""}}
+
+// codeSettings are those of VS Code.
+var codeSettings = []steer{{"chat.tools.autoApprove", approvesAll, ""}, {"chat.tools.global.autoApprove", approvesAll, ""}}
+
+// toolPrefix begins the names of tools of MCP servers in Claude Code's permissions.
+const toolPrefix = "mcp__"
+
+// ruling is what one member of one file says.
+type ruling struct {
+	effect  effect
+	client  string
+	names   []string // of servers or tools; as they are written
+	partly  bool     // the list says more than names, which nobody here can judge
+	project string   // whose servers it is about, as projectOf has it
+	all     bool     // it is about all projects: it is the user's, or the machine's
+	by      sbom.Approval
+}
+
+// rulings are what the document says of servers, its own ones included.
+func (d *document) rulings(c client, f *sbom.File) []ruling {
+	root := object(&d.root)
+	if root == nil || len(c.steers) == 0 {
+		return nil
+	}
+	quiet := &document{toml: d.toml}
+	top := quietFields(root)
+	var out []ruling
+	for _, s := range c.steers {
+		for _, m := range quiet.lookup(top, s.member) {
+			r := ruling{effect: s.effect, client: c.name}
+			if !r.reads(s, m.value) {
+				continue
+			}
+			r.by.Setting = s.member
+			r.by.Line, r.by.Column = d.position(m.key.StartOffset)
+			if f != nil {
+				r.by.File, r.project, r.all = f.Path, projectOf(f), ofUser(f)
+			}
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// reads takes what a member says, and reports whether that is anything.
+func (r *ruling) reads(s steer, v *hujson.Value) bool {
+	switch s.effect {
+	case startsShared, approvesAll:
+		if s.word != "" {
+			return isText(v) && text(v) == s.word
+		}
+		value, ok := boolean(v)
+		return ok && value
+	default:
+	}
+	for _, e := range elements(v) {
+		name := textOf(e)
+		if o := get(e, "serverName"); o != nil {
+			name = textOf(o)
+		}
+		switch {
+		case name == "":
+			r.partly = true // by its command or URL
+		case strings.HasPrefix(name, s.word):
+			r.names = append(r.names, name)
+		}
+	}
+	return len(r.names) > 0 || r.partly
+}
+
+// ofUser reports whether a file is the user's or the machine's, and no project's.
+func ofUser(f *sbom.File) bool {
+	return slices.ContainsFunc([]string{"~/", "$", "/"}, func(p string) bool { return strings.HasPrefix(f.Path, p) })
+}
+
+// projectOf is the folder of the project that a file belongs to, in the inventory:
+// "a" for a/.mcp.json and for a/.claude/settings.json.
+func projectOf(f *sbom.File) string {
+	n := 1
+	if p, ok := tablePathOf(f.Name); ok {
+		n = len(p.segments)
+	}
+	folder := f.Path
+	for range n {
+		folder = path.Dir(folder)
+	}
+	return folder
+}
+
+// inShared reports whether a file is the one of a project that all who work on it
+// share, whose servers Claude Code asks about before it starts them.
+func inShared(f *sbom.File) bool {
+	return path.Base(f.Path) == ".mcp.json" && !ofUser(f) && !strings.Contains("/"+f.Path, "/plugins/")
+}
+
+// steer applies to a server what settings say of it. Who turns it off wins, as in
+// the clients.
+func (r *run) steer(f *sbom.File, s *sbom.Server) {
+	listed, only := false, false
+	project := projectOf(f)
+	for _, ruling := range r.rulings {
+		if ruling.client != s.Client || !ruling.all && ruling.project != project {
+			continue
+		}
+		has := slices.Contains(ruling.names, s.Name)
+		switch ruling.effect {
+		case turnsOff:
+			s.Disabled = s.Disabled || has
+		case turnsOffShared:
+			s.Disabled = s.Disabled || has && inShared(f)
+		case leavesOnly:
+			only, listed = true, listed || has || ruling.partly
+		case startsShared:
+			if inShared(f) {
+				s.Approvals = append(s.Approvals, ruling.by)
+			}
+		case approvesAll:
+			approve(s, "*", ruling.by)
+		case approvesTools:
+			for _, name := range ruling.names {
+				if tool, ok := toolOf(s.Name, name); ok {
+					approve(s, tool, ruling.by)
+				}
+			}
+		}
+	}
+	s.Disabled = s.Disabled || only && !listed
+	if s.Disabled {
+		s.Approvals = slices.DeleteFunc(s.Approvals, func(a sbom.Approval) bool { return a.Tool == "" })
+	}
+}
+
+var notInToolNames = lazyregexp.New(`[^A-Za-z0-9_-]`)
+
+// toolOf is the tool of the server that a permission names: mcp__SERVER is all of
+// them, and so is mcp__SERVER__*.
+func toolOf(server, permission string) (string, bool) {
+	rest, ok := strings.CutPrefix(permission, toolPrefix+notInToolNames.ReplaceAllString(server, "_"))
+	if !ok {
+		return "*", permission == toolPrefix+"*"
+	}
+	if rest == "" {
+		return "*", true
+	}
+	tool, ok := strings.CutPrefix(rest, "__")
+	return tool, ok && tool != ""
+}
+
+// approve notes that a tool of the server runs without asking.
+func approve(s *sbom.Server, tool string, by sbom.Approval) {
+	by.Tool = safeName(tool)
+	if by.File == s.File {
+		by.File = ""
+	}
+	if !slices.Contains(s.AutoApprove, by.Tool) {
+		s.AutoApprove = append(s.AutoApprove, by.Tool)
+		s.Approvals = append(s.Approvals, by)
+	}
+}
