@@ -44,6 +44,7 @@ type Launch struct {
 	Spec     string // as written, redacted
 	Pin      Pin
 	Request  string // what the spec asks of a registry: "", "latest", "^1.2.0", "1.2.3"
+	Steered  string `json:",omitempty"` // what lets the spec select otherwise than a registry's answer tells: "the option --before"; empty where nothing does
 	Nested   bool
 	Line     int // of the text in Server.File that holds the spec; 0 where nobody knows
 	Column   int // from 1, in bytes

@@ -83,7 +83,7 @@ func together(b *sbom.Builder, s sbom.Launched) []installation {
 			out[n].launches = append(out[n].launches, one)
 			continue
 		}
-		out = append(out, installation{launcher: l.Launcher, nested: l.Nested, launches: []launch{one}})
+		out = append(out, installation{launcher: l.Launcher, steered: l.Steered, nested: l.Nested, launches: []launch{one}})
 	}
 	return out
 }
@@ -102,6 +102,7 @@ func Fetched(p sbom.Pin) bool {
 // installation is what one folder holds for a launch.
 type installation struct {
 	launcher string
+	steered  string // what changes npm's answer; empty where nothing does
 	nested   bool
 	launches []launch
 }
@@ -137,6 +138,10 @@ func (x *extension) add(ctx context.Context, launched sbom.Launched, in installa
 	}
 	if slices.ContainsFunc(s.Risks, func(r sbom.Risk) bool { return r.Code == sbom.RiskRegistry }) {
 		problem(sbom.Unresolved, "take the registry out of the launch", "%s comes from a registry that the launch itself chooses, which is not asked", in)
+		return nil
+	}
+	if what := in.steered; what != "" {
+		problem(sbom.Unresolved, "take it out of the launch", "what %s would be today is not known: %s changes what npm selects", in, what)
 		return nil
 	}
 	c, err := x.resolve(ctx, in)

@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strings"
@@ -41,9 +42,26 @@ var (
 	authorityVariables = set("node_extra_ca_certs ssl_cert_file ssl_cert_dir requests_ca_bundle curl_ca_bundle deno_cert")
 )
 
+// steering are the options of npm, uv and pipx that change which versions a spec
+// selects, or what comes with them.
+var steering = names(`before tag min-release-age min-release-age-exclude omit include legacy-peer-deps
+	strict-peer-deps install-strategy global-style legacy-bundling prefer-dedupe force engine-strict os cpu libc
+	only also production optional
+	prerelease pre exclude-newer exclude-newer-package resolution fork-strategy index-strategy no-index
+	python-platform torch-backend no-binary no-binary-package no-build no-build-package binary build index`)
+
+// steeringVariables are the environment variables that do the same; those of npm
+// are its keys.
+var steeringVariables = set(`uv_prerelease uv_exclude_newer uv_resolution uv_fork_strategy uv_index_strategy
+	uv_torch_backend uv_no_binary uv_no_binary_package uv_no_build uv_no_build_package pip_pre pip_no_binary
+	pip_only_binary pip_no_index`)
+
 // origin looks at the options of one launch.
 func (s *scan) origin(p parsed) {
 	for _, o := range p.options {
+		if name := strings.TrimPrefix(strings.TrimLeft(o.name, "-"), "no-"); steering[name] {
+			s.steered = cmp.Or(s.steered, "the option "+o.name)
+		}
 		_, scoped := strings.CutSuffix(o.name, ":registry") // npm: --@scope:registry=URL
 		switch {
 		case o.value == nil:
@@ -104,6 +122,11 @@ func (s *scan) alter(what string, at place) {
 // runs, or not all of it: it is named, nested in what cannot be told. The
 // project's own files may load each other as they like.
 func (s *scan) settle(out []subject) []subject {
+	for i := range out {
+		if k := out[i].launch.Kind; k == sbom.KindNPM || k == sbom.KindPyPI {
+			out[i].launch.Steered = s.steered
+		}
+	}
 	fetched := slices.ContainsFunc(out, func(o subject) bool { return fetches(o.launch.Kind) })
 	own := !slices.ContainsFunc(out, func(o subject) bool {
 		return o.launch.Kind != sbom.KindLocal && o.launch.Kind != sbom.KindRemote
@@ -183,10 +206,14 @@ var (
 func (s *scan) originVariable(name, value string, at place) {
 	key := strings.ReplaceAll(strings.ToLower(name), "-", "_")
 	npmKey, isNPM := strings.CutPrefix(key, "npm_config_")
+	if strings.TrimSpace(value) == "" {
+		return
+	}
+	if isNPM && steering[strings.ReplaceAll(npmKey, "_", "-")] || slices.Contains(steeringVariables, key) {
+		s.steered = cmp.Or(s.steered, "the variable "+strings.ToUpper(key))
+	}
 	what := alteration{what: "the variable " + strings.ToUpper(key), at: at}
 	switch {
-	case strings.TrimSpace(value) == "":
-		return
 	case key == "goproxy" && (value == "direct" || value == "off"):
 		return // from the repositories themselves, or not at all
 	case slices.Contains(registryVariables, key), isNPM && strings.HasPrefix(npmKey, "@") && strings.HasSuffix(key, ":registry"):

@@ -20,6 +20,7 @@ type scan struct {
 	env      []string
 	named    []string // what is a credential by its name
 	risks    []sbom.Risk
+	steered  string // what changes what a spec selects; see steering
 	altered  []alteration
 	folder   string // that the launch runs in, relative to where the client starts it
 	away     bool   // it runs outside of the tree
