@@ -38,6 +38,13 @@ func OfRelease(file, project, version string) bool {
 	return ok && err == nil && d.version.Compare(want) == 0
 }
 
+// VersionOf returns the version of a file that an installer would take for the
+// project, as it stands in its name.
+func VersionOf(file, project string) (version *semver.Version, ok bool) {
+	d, ok := parseDistribution(file, project)
+	return d.version, ok
+}
+
 // SplitDistribution returns the project and version that the name of a wheel or
 // source distribution tells, as they stand there.
 func SplitDistribution(file string) (project, version string, ok bool) {

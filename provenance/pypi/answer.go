@@ -45,28 +45,38 @@ type details struct {
 		Name       string            `json:"filename"`
 		Hashes     map[string]string `json:"hashes"`
 		Provenance *string           `json:"provenance"`
+		Python     *string           `json:"requires-python"`
+		Yanked     any               `json:"yanked"` // true, or the reason
 	} `json:"files"`
 }
 
 var isSHA256 = lazyregexp.New(`^[0-9a-f]{64}$`)
 
+// readDetails reads the answer for a project.
+func readDetails(body []byte, name string) (d details, err error) {
+	if err := provenance.CheckJSON(body); err != nil {
+		return d, fmt.Errorf("%w: %w", errNoJSON, err)
+	}
+	if err := json.Unmarshal(body, &d); err != nil {
+		return d, fmt.Errorf("%w: %w", errAnswer, err)
+	}
+	if provenance.PyPIName(d.Name) != provenance.PyPIName(name) {
+		return d, fmt.Errorf("%w: it is of another project", errAnswer)
+	}
+	if major, _, _ := strings.Cut(d.Meta.Version, "."); major != "1" {
+		return d, fmt.Errorf("%w: its API has another version than 1", errAnswer)
+	}
+	return d, nil
+}
+
 // readProject takes the files of one release out of the answer for its project,
 // yanked ones too: a pin of the exact version still installs those (PEP 592).
 func readProject(body []byte, s provenance.Subject) (project, error) {
-	if err := provenance.CheckJSON(body); err != nil {
-		return project{}, fmt.Errorf("%w: %w", errNoJSON, err)
+	d, err := readDetails(body, s.Name)
+	if err != nil {
+		return project{}, err
 	}
-	var d details
-	if err := json.Unmarshal(body, &d); err != nil {
-		return project{}, fmt.Errorf("%w: %w", errAnswer, err)
-	}
-	if provenance.PyPIName(d.Name) != provenance.PyPIName(s.Name) {
-		return project{}, fmt.Errorf("%w: it is of another project", errAnswer)
-	}
-	major, minor, _ := strings.Cut(d.Meta.Version, ".")
-	if major != "1" {
-		return project{}, fmt.Errorf("%w: its API has another version than 1", errAnswer)
-	}
+	_, minor, _ := strings.Cut(d.Meta.Version, ".")
 	n, err := strconv.Atoi(minor)
 	p := project{attests: err == nil && n >= 3}
 	seen := map[string]bool{}

@@ -112,13 +112,11 @@ func (c *Client) Attestations(ctx context.Context, s provenance.Subject) (proven
 	fail := func(reason, hint string) provenance.Set {
 		return provenance.Set{Availability: provenance.Unreachable, Reason: reason, Hint: hint, Registry: sbom.RedactURL(c.Index)}
 	}
-	switch {
-	case c.wrong != nil:
-		return fail(c.wrong.Error(), "correct --pypi-index, or UV_DEFAULT_INDEX"), ctx.Err()
-	case s.Ecosystem != sbom.PyPI || !validName.MatchString(s.Name) || !validVersion.MatchString(s.Version):
+	if s.Ecosystem != sbom.PyPI || !validVersion.MatchString(s.Version) {
 		return fail(fmt.Sprintf("%q in version %q is no release of a Python project; nobody was asked", s.Name, s.Version), "correct the name"), ctx.Err()
-	case c.Internal != nil && c.Internal(s.Name) && !c.listed():
-		return fail("the policy says that the project is internal, and does not list this index; nobody was asked", "name the project's own index with --pypi-index, and list it under registries in the policy"), ctx.Err()
+	}
+	if no := c.refuse(s.Name); no != nil {
+		return fail(no.Reason, no.Hint), ctx.Err()
 	}
 	set, problem := c.release(ctx, s)
 	if err := ctx.Err(); err != nil {
@@ -129,6 +127,23 @@ func (c *Client) Attestations(ctx context.Context, s provenance.Subject) (proven
 	}
 	set.Registry = sbom.RedactURL(c.Index)
 	return set, nil
+}
+
+// refuse says why nobody is asked about a project; nil where somebody is.
+func (c *Client) refuse(project string) *failure {
+	switch {
+	case c.wrong != nil:
+		return &failure{Reason: c.wrong.Error(), Hint: "correct --pypi-index, or UV_DEFAULT_INDEX"}
+	case !validName.MatchString(project):
+		return &failure{Reason: fmt.Sprintf("%q is no name of a Python project; nobody was asked", project), Hint: "correct the name"}
+	case c.Internal != nil && c.Internal(project) && !c.listed():
+		return &failure{
+			Reason: "the policy says that the project is internal, and does not list this index; nobody was asked",
+			Hint:   "name the project's own index with --pypi-index, and list it under registries in the policy",
+		}
+	default:
+		return nil
+	}
 }
 
 // release asks for the project's files, and for the provenance object of each of

@@ -34,6 +34,7 @@ type File struct {
 	Name   string
 	SHA256 string
 	Yanked bool
+	Python string // requires-python
 	// Provenance is the provenance object; nil where there is none.
 	Provenance []byte
 	// Missing: an object is promised and not served.
@@ -101,6 +102,9 @@ func (x *Index) Serve(w http.ResponseWriter, r *http.Request) {
 	list := []any{}
 	for _, f := range files {
 		entry := map[string]any{"filename": f.Name, "url": "/files/" + f.Name, "hashes": map[string]any{"sha256": f.SHA256}, "yanked": f.Yanked, "provenance": nil}
+		if f.Python != "" {
+			entry["requires-python"] = f.Python
+		}
 		if f.Provenance != nil || f.Missing {
 			entry["provenance"] = "/integrity/" + f.Name
 		}
