@@ -47,6 +47,7 @@ func TestLock(t *testing.T) {
 		fmt.Sprintf(server, `null`), fmt.Sprintf(server, `{"launches": [], "command": "sha256:12"}`), fmt.Sprintf(server, `{"launches": [{"spec": "a"}]}`),
 		fmt.Sprintf(server, `{"launches": [{"kind": "npm", "integrity": "12"}]}`), fmt.Sprintf(server, `{"launches": [{"kind": "oci", "digest": "12"}]}`),
 		fmt.Sprintf(server, `{"launches": [{"kind": "git", "commit": "main"}]}`), fmt.Sprintf(server, `{"launches": [], "approved": {"by": "me", "at": "today"}}`),
+		fmt.Sprintf(server, `{"launches": [{"kind": "pypi", "files": {"a.whl": "12"}}]}`), fmt.Sprintf(server, `{"launches": [{"kind": "pypi", "files": {"a/b.whl": "sha256:`+strings.Repeat("0", 64)+`"}}]}`),
 		fmt.Sprintf(server, `{"launches": [{"kind": "npm", "vendored": "../x"}]}`), fmt.Sprintf(server, `{"launches": [{"kind": "npm", "vendored": ".mcp/a/../../b"}]}`),
 		fmt.Sprintf(server, `{"launches": [{"kind": "npm", "closure": {"packages": {"a": ""}}}]}`),
 	} {

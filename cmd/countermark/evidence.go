@@ -28,7 +28,8 @@ type evidence struct {
 	material *trust.Material
 	verifier *provenance.Verifier
 	source   provenance.Source
-	npm      *npm.Client // nil where no registry is asked
+	npm      *npm.Client       // nil where no registry is asked
+	python   provenance.Source // *pypi.Client where an index is asked
 	images   provenance.Source
 	offline  bool
 	trusted  []string // registries that the user vouches for
@@ -79,6 +80,7 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 	if err != nil {
 		return nil, err
 	}
+	ev.python = index
 	imageSource, err := p.imageSource(config, ev.offline)
 	if err != nil {
 		return nil, err

@@ -50,7 +50,10 @@ With --check nothing is written: it says what differs from the lock. Does a serv
 name something else, has a tag another digest, is something not attested any more,
 is there a server that nobody locked? The same is found by check, as the rule
 launch-drift, as far as configurations, attestations and exact versions tell it;
-what a floating version or tag selects is asked for here only.
+what a floating version or tag selects is asked for here only: of npm's registry, of
+a container registry, or of the index of Python packages that --pypi-index or uv's own
+variables name. What comes with a Python package is not resolved, and a branch of a
+repository is nothing that can be asked for without git.
 
 With --write the configurations themselves are pinned to what the lock then holds:
 an exact version in the place of a range or tag, a digest behind the name of an
@@ -324,7 +327,7 @@ func (p *program) writeLocks(flags lockFlags, project *project, s *selection, to
 	if err := out.Err(); err != nil {
 		return err
 	}
-	return p.incomplete(project, s, today)
+	return p.incomplete(project, s, today, flags.quiet)
 }
 
 // carryOver adds to the locks of today what those that were read know and they do
@@ -422,7 +425,7 @@ func (p *program) writeLock(out interface{ Printf(string, ...any) }, project *pr
 }
 
 // incomplete says what the locks do not hold.
-func (p *program) incomplete(project *project, s *selection, today []*lock.Lock) error {
+func (p *program) incomplete(project *project, s *selection, today []*lock.Lock, quiet bool) error {
 	missing := false
 	for _, c := range configuredServers(project.inventory) {
 		server := lock.Find(today, c.Ref)
@@ -430,6 +433,9 @@ func (p *program) incomplete(project *project, s *selection, today []*lock.Lock)
 			continue
 		}
 		for i := range server.Launches {
+			if server.Launches[i].Kind == sbom.KindPyPI && server.Launches[i].Version != "" && !quiet {
+				p.warn("", "%sserver %s: what comes with %s is not known: the dependencies of Python packages are not resolved by this version", where(c), c.Server.Name, server.Launches[i].Spec)
+			}
 			what, subject := server.Launches[i].Missing(), server.Launches[i].Spec
 			if len(what) == 0 && server.Launches[i].Closure == nil && s.incomplete(c, subject) {
 				what = []string{"closure"}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"countermark/provenance/npm/npmtest"
+	"countermark/provenance/pypi/pypitest"
 )
 
 // lockAgain runs lock on the project of a world and returns the result that it
@@ -179,5 +180,84 @@ func TestLockWithoutAClosure(t *testing.T) {
 	})
 	if code != 3 || !strings.Contains(errs.String(), "the lock does not say the closure of tool@1.0.0") || !strings.Contains(errs.String(), "hint: tool: the metadata") {
 		t.Errorf("exit code %d\n%s", code, &errs)
+	}
+}
+
+// TestLockOfPython: the index says which release a floating launch gets, and which
+// files that has; another release, or one more file in the same, is drift.
+func TestLockOfPython(t *testing.T) {
+	w := newPythonWorld(t)
+	w.publish("some-tool", "some_tool-1.0-py3-none-any.whl", "https://github.com/acme/tools")
+	w.index.Add("some-tool", pypitest.File{Name: "some_tool-0.9.tar.gz", SHA256: pypitest.Sum("old")})
+	w.index.Add("some-tool", pypitest.File{Name: "some_tool-1.1.tar.gz", SHA256: pypitest.Sum("yanked"), Yanked: true})
+	w.index.Add("some-tool", pypitest.File{Name: "some_tool-2.0a1.tar.gz", SHA256: pypitest.Sum("early")})
+	w.index.Add("other", pypitest.File{Name: "other-3.1.tar.gz", SHA256: pypitest.Sum("other"), Python: ">=3.11"})
+	config := func(text string) { w.write("project/.mcp.json", []byte(`{"mcpServers": {`+text+`}}`)) }
+	config(`"a": {"command": "uvx", "args": ["some_tool"]}, "b": {"command": "pipx", "args": ["run", "--spec", "other>=3", "x"]}, "c": {"command": "uvx", "args": ["some-tool==0.9"]}`)
+	w.write("project/countermark.yaml", []byte("version: 1\nsources: {\"pypi:some-tool\": {repo: https://github.com/acme/tools}}\n"))
+
+	_, stderr := w.run(3, "lock", "@project")
+	if !strings.Contains(stderr, "server a: the lock does not say the version of some_tool") || !strings.Contains(stderr, "no index of Python packages is named; name it with --pypi-index") {
+		t.Errorf("without an index: %s", stderr)
+	}
+	w.env = []string{"UV_DEFAULT_INDEX=" + w.url}
+	_, stderr = w.run(0, "lock", "@project")
+	if strings.Count(stderr, "the dependencies of Python packages are not resolved") != 3 {
+		t.Errorf("it does not say what is missing: %s", stderr)
+	}
+	for _, want := range []string{
+		`"version": "1.0"`, `"some_tool-1.0-py3-none-any.whl": "sha256:` + pypitest.Sum("some_tool-1.0-py3-none-any.whl"), `"attested": true`,
+		`"repository": "https://github.com/acme/tools"`, `"version": "3.1"`, `"requiresPython": "\u003e=3.11"`, `"some_tool-0.9.tar.gz": "sha256:`,
+	} {
+		if want = strings.ReplaceAll(want, `\u003e`, ">"); !strings.Contains(w.locked(), want) {
+			t.Errorf("the lock does not say %s:\n%s", want, w.locked())
+		}
+	}
+	w.run(0, "lock", "--check", "@project")
+
+	w.index.Add("other", pypitest.File{Name: "other-3.1-py3-none-any.whl", SHA256: pypitest.Sum("added later")})
+	if stdout, _ := w.run(1, "lock", "--check", "@project"); !strings.Contains(stdout, "has other bytes than the lock says") || !strings.Contains(stdout, "other-3.1-py3-none-any.whl") {
+		t.Errorf("a file that was added: %s", stdout)
+	}
+	w.index.Add("some-tool", pypitest.File{Name: "some_tool-1.2.tar.gz", SHA256: pypitest.Sum("new")})
+	if stdout, _ := w.run(1, "lock", "--check", "@project"); !strings.Contains(stdout, "selects another version than the lock says") || !strings.Contains(stdout, "1.2") {
+		t.Errorf("another release: %s", stdout)
+	}
+	w.run(0, "lock", "--write", "@project")
+	data, err := os.ReadFile(filepath.Join(w.dir, "project", ".mcp.json"))
+	if err != nil || !strings.Contains(string(data), `"some_tool@1.2"`) || !strings.Contains(string(data), `"other==3.1"`) {
+		t.Errorf("not pinned: %s %v", data, err)
+	}
+	w.run(0, "lock", "--check", "@project")
+}
+
+// TestLockOfWhatNobodyIsAsked: what the launch itself or git decides is not known, is
+// said with what to do, and never borrowed from another server's launch.
+func TestLockOfWhatNobodyIsAsked(t *testing.T) {
+	w := newPythonWorld(t)
+	w.env = []string{"UV_DEFAULT_INDEX=" + w.url}
+	w.index.Add("tool", pypitest.File{Name: "tool-1.0.tar.gz", SHA256: pypitest.Sum("tool")})
+	for text, want := range map[string]string{
+		`"uvx", "args": ["--prerelease", "allow", "tool"]`:              "the option --prerelease changes what it selects",
+		`"uvx", "args": ["--exclude-newer=2020-01-01", "tool"]`:         "the option --exclude-newer changes what it selects",
+		`"uvx", "args": ["tool"], "env": {"UV_EXCLUDE_NEWER": "2020"}`:  "the variable UV_EXCLUDE_NEWER changes what it selects",
+		`"uvx", "args": ["--index", "https://own.example/", "tool"]`:    "changes what it selects",
+		`"uvx", "args": ["--default-index=https://a.example/", "tool"]`: "a registry that the launch itself chooses",
+		`"npx", "args": ["--before=2020-01-01", "tool"]`:                "the option --before changes what it selects",
+		`"npx", "args": ["tool"], "env": {"npm_config_tag": "next"}`:    "the variable NPM_CONFIG_TAG changes what it selects",
+		`"uvx", "args": ["git+https://github.com/acme/tool@main"]`:      "only git tells, which is not run; write the full commit",
+		`"npx", "args": ["github:acme/tool"]`:                           "only git tells, which is not run; write the full commit",
+		`"uvx", "args": ["gone"]`:                                       "knows no project of this name",
+		`"go", "args": ["run", "example.com/tool@latest"]`:              "a spec of the kind go selects is not asked for",
+		`"dnx", "args": ["Some.Tool"]`:                                  "a spec of the kind nuget selects is not asked for",
+	} {
+		w.write("project/.mcp.json", []byte(`{"mcpServers": {"a": {"command": "uvx", "args": ["tool"]}, "odd": {"command": `+text+`}, "z": {"command": "uvx", "args": ["tool"]}}}`))
+		_, stderr := w.run(3, "lock", "--registry", w.world.url, "@project")
+		if !strings.Contains(stderr, "server odd: the lock does not say the ") || !strings.Contains(stderr, want) || strings.Contains(stderr, "server a: the lock") || strings.Contains(stderr, "server z: the lock") {
+			t.Errorf("%s: it does not say %q:\n%s", text, want, stderr)
+		}
+		if err := os.Remove(filepath.Join(w.dir, "project", "mcp.lock.json")); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -83,7 +83,7 @@ func (s *selection) pinHint(pin lock.Pin, flags lockFlags) string {
 	if flags.vendor && l.Kind == sbom.KindNPM {
 		return "leave out --vendor to pin its version alone"
 	}
-	if reason := s.reasons[request{l.Ref, l.Request}]; reason != "" && pin.New == "" {
+	if reason := s.reasons[asked(pin.Server, l)]; reason != "" && pin.New == "" {
 		return reason
 	}
 	return "pin it by hand, then run this again"

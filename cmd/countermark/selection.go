@@ -12,6 +12,7 @@ import (
 	"countermark/policy"
 	"countermark/provenance"
 	"countermark/provenance/oci"
+	"countermark/provenance/pypi"
 	"countermark/sbom"
 	"countermark/sbom/closure"
 	"countermark/sbom/mcp/lock"
@@ -35,7 +36,18 @@ type selection struct {
 
 // request is what a launch asks for. Launches of one package without a version can
 // ask for different ones.
-type request struct{ ref, text string }
+type request struct {
+	ref, text string
+	apart     string // the server whose launch chooses in a way of its own; empty for all others
+}
+
+func asked(server *sbom.Component, l sbom.Launch) request {
+	r := request{ref: l.Ref, text: l.Request}
+	if server != nil && (l.Steered != "" || ownRegistry(server.Server)) {
+		r.apart = server.Ref
+	}
+	return r
+}
 
 // find asks whom it has to ask. The error is that of a cancelled context.
 func (s *selection) find(ctx context.Context) error {
@@ -48,8 +60,8 @@ func (s *selection) find(ctx context.Context) error {
 	for _, c := range configuredServers(s.inventory) {
 		for _, l := range c.Server.Launches {
 			launched[l.Ref] = l.Ref != ""
-			if component := byRef[l.Ref]; component != nil && (component.Version == "" || l.Kind == sbom.KindNPM && l.Pin == sbom.PinExact) {
-				s.choose(ctx, c.Server, component, l)
+			if component := byRef[l.Ref]; component != nil && (component.Version == "" || l.Pin == sbom.PinExact && (l.Kind == sbom.KindNPM || l.Kind == sbom.KindPyPI)) {
+				s.choose(ctx, c, component, l)
 			}
 		}
 	}
@@ -70,12 +82,12 @@ func (s *selection) find(ctx context.Context) error {
 var errOffline = errors.New("no registry was asked; run again without --offline")
 
 // choose finds out what a floating launch selects.
-func (s *selection) choose(ctx context.Context, server *sbom.Server, c *sbom.Component, l sbom.Launch) {
-	key := request{l.Ref, l.Request}
+func (s *selection) choose(ctx context.Context, server, c *sbom.Component, l sbom.Launch) {
+	key := asked(server, l)
 	if _, ok := s.reasons[key]; ok {
 		return
 	}
-	known, err := s.ask(ctx, server, c, l)
+	known, err := s.ask(ctx, server.Server, c, l)
 	if err != nil {
 		s.reasons[key] = err.Error()
 		return
@@ -92,8 +104,16 @@ func (s *selection) ask(ctx context.Context, server *sbom.Server, c *sbom.Compon
 		return lock.Known{}, errOffline
 	case l.Kind == sbom.KindOCI && l.Pin == sbom.PinTag:
 		return s.tag(ctx, c, l)
+	case l.Steered != "":
+		return lock.Known{}, fmt.Errorf("%s changes what it selects, which is not asked for; take that out of the launch", l.Steered)
+	case ownRegistry(server):
+		return lock.Known{}, errOwnRegistry
 	case l.Kind == sbom.KindNPM && c.Ecosystem == sbom.NPM && s.evidence.npm != nil:
-		return s.install(ctx, server, c, l)
+		return s.install(ctx, c, l)
+	case l.Kind == sbom.KindPyPI && c.Ecosystem == sbom.PyPI:
+		return s.release(ctx, c, l)
+	case l.Kind == sbom.KindGit && l.Pin.Floating():
+		return lock.Known{}, errBranch
 	default:
 		return lock.Known{}, fmt.Errorf("what a spec of the kind %s selects is not asked for by this version; pin it", l.Kind)
 	}
@@ -114,13 +134,15 @@ func (s *selection) tag(ctx context.Context, c *sbom.Component, l sbom.Launch) (
 	return lock.Known{Digest: digest}, err
 }
 
+// ownRegistry reports whether a launch chooses by itself where packages come from.
+func ownRegistry(s *sbom.Server) bool {
+	return slices.ContainsFunc(s.Risks, func(r sbom.Risk) bool { return r.Code == sbom.RiskRegistry })
+}
+
 var errOwnRegistry = errors.New("it comes from a registry that the launch itself chooses, which is not asked; take that out of the launch")
 
 // install finds out what npm would install for a launch.
-func (s *selection) install(ctx context.Context, server *sbom.Server, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
-	if slices.ContainsFunc(server.Risks, func(r sbom.Risk) bool { return r.Code == sbom.RiskRegistry }) {
-		return lock.Known{}, errOwnRegistry
-	}
+func (s *selection) install(ctx context.Context, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
 	got, err := closure.Resolve(ctx, s.evidence.npm, []closure.Request{{Name: c.Name, Spec: l.Request}}, closure.Options{})
 	if err != nil {
 		return lock.Known{}, err
@@ -129,13 +151,13 @@ func (s *selection) install(ctx context.Context, server *sbom.Server, c *sbom.Co
 	if root == nil {
 		return lock.Known{}, unresolved(got)
 	}
-	s.closures[request{l.Ref, l.Request}] = got
+	s.closures[request{ref: l.Ref, text: l.Request}] = got
 	known := lock.Known{Version: root.Version, Integrity: lock.SHA512(root.Integrity)}
 	_, within := got.Gaps()
 	switch {
 	case !closure.PlacesAsNPM(l.Launcher):
 	case within != "":
-		s.reasons[request{l.Ref, l.Request}] = within
+		s.reasons[request{ref: l.Ref, text: l.Request}] = within
 	default:
 		known.Closure = &lock.Closure{Packages: map[string]string{}}
 		for _, p := range got.Packages {
@@ -144,16 +166,46 @@ func (s *selection) install(ctx context.Context, server *sbom.Server, c *sbom.Co
 			}
 		}
 	}
-	if c.Version == "" {
-		purl, err := packageurl.FromString(c.PURL)
-		if err != nil {
-			return lock.Known{}, err
-		}
-		purl.Version = root.Version
-		subject := provenance.Subject{Ref: chosen(l), PURL: purl.ToString(), Ecosystem: sbom.NPM, Name: c.Name, Version: root.Version}
-		s.versions = append(s.versions, subject)
+	return known, s.judge(c, l, root.Version)
+}
+
+// judge has the version proven that a floating launch gets.
+func (s *selection) judge(c *sbom.Component, l sbom.Launch, version string) error {
+	if c.Version != "" {
+		return nil
 	}
-	return known, nil
+	purl, err := packageurl.FromString(c.PURL)
+	if err != nil {
+		return err
+	}
+	purl.Version = version
+	s.versions = append(s.versions, provenance.Subject{Ref: chosen(l), PURL: purl.ToString(), Ecosystem: c.Ecosystem, Name: c.Name, Version: version})
+	return nil
+}
+
+var errBranch = errors.New("what a branch or tag of a repository is at the moment only git tells, which is not run; write the full commit behind the URL: git+URL@COMMIT for uvx and pipx, URL#COMMIT for npx")
+
+// release finds out which release of a Python project a launch gets.
+func (s *selection) release(ctx context.Context, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
+	index, ok := s.evidence.python.(*pypi.Client)
+	if !ok {
+		if nobody, ok := s.evidence.python.(provenance.Offline); ok && nobody.Reason != "" {
+			return lock.Known{}, fmt.Errorf("%s; %s", nobody.Reason, nobody.Hint)
+		}
+		return lock.Known{}, errOffline
+	}
+	got, err := index.Select(ctx, c.Name, l.Request)
+	if e, ok := errors.AsType[*pypi.SelectError](err); ok {
+		return lock.Known{}, fmt.Errorf("%s; %s", e.Reason, e.Hint())
+	}
+	if err != nil {
+		return lock.Known{}, err
+	}
+	known := lock.Known{Version: got.Version, Files: map[string]string{}, RequiresPython: got.Python}
+	for name, sum := range got.Files {
+		known.Files[name] = "sha256:" + sum
+	}
+	return known, s.judge(c, l, got.Version)
 }
 
 // unresolved says why a launch gets nothing.
@@ -169,11 +221,11 @@ func chosen(l sbom.Launch) string { return "chosen:" + l.Ref + " " + l.Request }
 // known is what was found out about a launch.
 func (s *selection) known(server *sbom.Component, l sbom.Launch) lock.Known {
 	out := s.facts(server, l)
-	selected, ok := s.selected[request{l.Ref, l.Request}]
+	selected, ok := s.selected[asked(server, l)]
 	switch {
 	case !ok || l.Ref == "":
 	case l.Pin == sbom.PinExact:
-		out.Closure = selected.Closure
+		out.Closure, out.Files, out.RequiresPython = selected.Closure, selected.Files, selected.RequiresPython
 	default:
 		proven := s.facts(server, sbom.Launch{Ref: chosen(l)})
 		selected.Attested = proven.Attested
@@ -190,7 +242,7 @@ func (s *selection) known(server *sbom.Component, l sbom.Launch) lock.Known {
 // found out, and was not.
 func (s *selection) incomplete(server *sbom.Component, spec string) bool {
 	return slices.ContainsFunc(server.Server.Launches, func(l sbom.Launch) bool {
-		return l.Spec == spec && l.Kind == sbom.KindNPM && s.reasons[request{l.Ref, l.Request}] != ""
+		return l.Spec == spec && l.Kind == sbom.KindNPM && s.reasons[asked(server, l)] != ""
 	})
 }
 
@@ -200,7 +252,7 @@ func (s *selection) hint(server *sbom.Component, spec string) string {
 		return ""
 	}
 	for _, l := range server.Server.Launches {
-		if reason := s.reasons[request{l.Ref, l.Request}]; l.Spec == spec && reason != "" {
+		if reason := s.reasons[asked(server, l)]; l.Spec == spec && reason != "" {
 			return reason
 		}
 	}

@@ -65,14 +65,14 @@ func planVendors(project *project, s *selection, pins []lock.Pin) *vendors {
 
 // plan finds the folder of one server.
 func (v *vendors) plan(c *sbom.Component, l sbom.Launch) (_ *lock.Vendor, why string) {
-	got := v.selection.closures[request{l.Ref, l.Request}]
+	got := v.selection.closures[asked(c, l)]
 	switch {
-	case slices.ContainsFunc(c.Server.Risks, func(r sbom.Risk) bool { return r.Code == sbom.RiskRegistry }):
+	case ownRegistry(c.Server):
 		return nil, errOwnRegistry.Error()
 	case slices.ContainsFunc(v.project.outside, func(prefix string) bool { return strings.HasPrefix(c.Server.File, prefix) }):
 		return nil, "it is started in the folder of no project"
 	case got == nil:
-		return nil, cmp.Or(v.selection.reasons[request{l.Ref, l.Request}], "what it selects is not known")
+		return nil, cmp.Or(v.selection.reasons[asked(c, l)], "what it selects is not known")
 	}
 	root := got.Package(got.Roots[0])
 	tree, name := v.project.treeOf(c.Server.File)

@@ -243,6 +243,7 @@ func (c *comparison) resolved(d Drift, was, is *Launch) {
 		return
 	}
 	c.fact(d, BytesChanged, "bytes", was.Digest, is.Digest)
+	c.files(d, was.Files, is.Files)
 	if was.Vendored != "" && (was.Vendored != is.Vendored || is.Closure == nil) {
 		c.found(d, VendorChanged, was.Vendored, cmp.Or(is.Vendored, string(is.Pin), "nothing"))
 		return
@@ -280,6 +281,29 @@ func (c *comparison) fact(d Drift, change Change, what, was, is string) bool {
 
 func (c *comparison) gap(d Drift, what string) {
 	c.Gaps = append(c.Gaps, Gap{Server: d.Server, Subject: d.Subject, What: what})
+}
+
+// files compares those of a release. One that was added, be it under a version that
+// is years old, is what installers may take from now on; one that is gone is nobody's.
+func (c *comparison) files(d Drift, was, is map[string]string) {
+	if was == nil {
+		return
+	}
+	if is == nil {
+		c.gap(d, "bytes")
+		return
+	}
+	var changed []string
+	for name, digest := range is {
+		if was[name] != digest {
+			changed = append(changed, name)
+		}
+	}
+	if len(changed) == 0 {
+		return
+	}
+	slices.Sort(changed)
+	c.found(d, BytesChanged, "", few(changed))
 }
 
 // common reports whether two integrities name one digest in common: an integrity
@@ -397,6 +421,9 @@ func (l *Launch) carry(was *Launch) {
 		return
 	}
 	l.Integrity = cmp.Or(l.Integrity, was.Integrity)
+	if l.Files == nil {
+		l.Files, l.RequiresPython = was.Files, was.RequiresPython
+	}
 	if l.Attested == nil {
 		l.Attested = was.Attested
 	}

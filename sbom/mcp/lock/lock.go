@@ -74,7 +74,12 @@ type Known struct {
 	Version   string `json:"version,omitempty"`   // that the spec selects
 	Integrity string `json:"integrity,omitempty"` // sha512-… of the package's distribution, in the form of npm (Subresource Integrity)
 	Digest    string `json:"digest,omitempty"`    // sha256:… of the image
-	Commit    string `json:"commit,omitempty"`    // of the repository
+	// Files are the digests, sha256:…, of the files of a Python release, by their names.
+	Files map[string]string `json:"files,omitempty"`
+	// RequiresPython is the range of Python versions for which that version is the one:
+	// on a machine with another, an older one may be installed.
+	RequiresPython string `json:"requiresPython,omitempty"`
+	Commit         string `json:"commit,omitempty"` // of the repository
 	// Source is where the policy or the catalogue expects it to come from. In the
 	// lock it is a record, and no expectation.
 	Source   *Source  `json:"source,omitempty"`

@@ -164,14 +164,14 @@ func (p *parser) scan() error {
 var members = []string{
 	"lockVersion", "configurations", "servers", "transport", "launcher", "command", "env", "launches", "approved", "by", "at",
 	"kind", "spec", "pin", "nested", "name", "host", "version", "integrity", "digest", "commit", "source", "repository", "from",
-	"attested", "closure", "packages", "vendored",
+	"attested", "closure", "packages", "vendored", "files", "requiresPython",
 }
 
 // free reports whether the last name of a place is one that no format has: that of
 // a file, a server, a package.
 func free(pointer []string) bool {
 	n := len(pointer)
-	return n == 2 || n == 4 || n > 2 && pointer[n-2] == "packages"
+	return n == 2 || n == 4 || n > 2 && (pointer[n-2] == "packages" || pointer[n-2] == "files")
 }
 
 // note remembers the line of /configurations/FILE/servers/NAME.
@@ -272,6 +272,11 @@ func (l *Launch) problem() string {
 		return "a folder of a vendored package is none"
 	case l.Source != nil && (l.Source.Repository == "" || l.Source.From == ""):
 		return "a source says nothing"
+	}
+	for name, digest := range l.Files {
+		if name == "" || strings.ContainsAny(name, `/\`) || !digestForm.MatchString(digest) {
+			return "a file of a release is none, or its digest is none"
+		}
 	}
 	if l.Closure == nil {
 		return ""
