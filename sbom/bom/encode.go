@@ -146,6 +146,7 @@ func (e elementLines) Write(line []byte) (int, error) {
 	if !e.last {
 		out = append(out, ',')
 	}
-	*e.into = append(out, '\n')
+	out = append(out, '\n')
+	*e.into = out
 	return len(line), nil
 }

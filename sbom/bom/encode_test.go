@@ -42,7 +42,7 @@ func TestEncode(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range names {
-		text, err := os.ReadFile(name) //nolint:gosec // test data
+		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,8 @@ func FuzzGrammar(f *testing.F) {
 		scheme  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
 		archive = regexp.MustCompile(`(?i)\.(tgz|tar\.gz|tar)$`)
 		host    = regexp.MustCompile(`^([a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(:[0-9]{0,5})?$`)
+		word    = regexp.MustCompile(`^(?:[A-Za-z/.-][^ :,\r\n]*|[0-9]+)`)
+		boolean = regexp.MustCompile(`^(?:true|false).`)
 		address = regexp.MustCompile(`^([Hh][Tt][Tt][Pp][Ss]?):([\\/]*)`)
 	)
 	for _, s := range []string{
@@ -22,6 +24,7 @@ func FuzzGrammar(f *testing.F) {
 		"http:", "https://a", "git+ssh://x", "a.b-c+1:x", "1a:", ":", "a", "HTTPS:\\/\\a", "httpſ://x", "http:a", "https",
 		"x.tgz", "x.TAR.GZ", "x.tar", "tar", ".tar", "x.tgzz",
 		"a.example", "a.example.", "a..b", ".", "a:80", "a:123456", "a:", "[::1]:8", "[]", "[g]", "[::1", "[::1]x", "a]", "a_b-c:x", "A",
+		"true", "false", "truex", "false1", "12a", "a,b", "-a b", "/a\rb", ".\xff", "äa",
 	} {
 		f.Add(s)
 	}
@@ -44,6 +47,12 @@ func FuzzGrammar(f *testing.F) {
 		}
 		if got, want := validHost(s), host.MatchString(s); got != want {
 			t.Errorf("validHost(%q) = %v", s, got)
+		}
+		if got, want := classicWord(s), word.FindString(s); got != want {
+			t.Errorf("classicWord(%q) = %q, want %q", s, got, want)
+		}
+		if w := classicWord(s); classicBoolean(w) != boolean.MatchString(w) {
+			t.Errorf("classicBoolean(%q) = %v", w, classicBoolean(w))
 		}
 		web, slashes, rest := cutWeb(s)
 		m := address.FindStringSubmatch(s)

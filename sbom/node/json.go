@@ -91,13 +91,17 @@ type document struct {
 
 // parseJSON parses strict JSON (RFC 8259) with an optional byte order mark,
 // which npm skips as well.
-func parseJSON(data []byte) *document { return (&parser{s: string(data)}).document(data) }
+func parseJSON(data []byte) *document { return newParser(data).document(data) }
 
 // parseJSONC parses JSON in which comments may stand, and a comma behind the last
 // element, as in the files that Bun writes.
 func parseJSONC(data []byte) *document {
-	return (&parser{s: string(data), loose: true}).document(data)
+	p := newParser(data)
+	p.loose = true
+	return p.document(data)
 }
+
+func newParser(data []byte) *parser { return &parser{s: string(data), most: maxValues} }
 
 func (p *parser) document(data []byte) *document {
 	doc := &document{lines: newLines(data)}
@@ -136,6 +140,7 @@ type parser struct {
 	loose       bool // comments and trailing commas are allowed
 	invalidUTF8 bool
 	values      int
+	most        int // values that are read
 	duplicates  []duplicate
 	members     []member // of all objects that are open
 	elems       []value  // of all arrays that are open
@@ -205,8 +210,8 @@ func (p *parser) peek() byte {
 
 func (p *parser) value(depth int) (v value, err *syntaxError) {
 	v.off = p.i
-	if p.values++; p.values > maxValues {
-		return v, p.fail("more than %d values", maxValues)
+	if p.values++; p.values > p.most {
+		return v, p.fail("more than %d values", p.most)
 	}
 	switch c := p.peek(); {
 	case c == '{' || c == '[':

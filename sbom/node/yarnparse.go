@@ -89,11 +89,17 @@ type classicParser struct {
 	s     string
 	i     int
 	lines int
+	most  int // lines that are read
+}
+
+func newClassicParser(data []byte) *classicParser {
+	return &classicParser{s: string(data), most: maxYarnLines}
 }
 
 // parseClassic returns what it could read even with an error.
-func parseClassic(data []byte) ([]yarnNode, *syntaxError) {
-	p := &classicParser{s: string(data)}
+func parseClassic(data []byte) ([]yarnNode, *syntaxError) { return newClassicParser(data).read() }
+
+func (p *classicParser) read() ([]yarnNode, *syntaxError) {
 	if strings.HasPrefix(p.s, "\ufeff") {
 		p.i = len("\ufeff")
 	}
@@ -153,8 +159,8 @@ func (p *classicParser) block(level int) ([]yarnNode, *syntaxError) {
 }
 
 func (p *classicParser) node(level int) (n yarnNode, err *syntaxError) {
-	if p.lines++; p.lines > maxYarnLines {
-		return n, p.fail("more than %d lines", maxYarnLines)
+	if p.lines++; p.lines > p.most {
+		return n, p.fail("more than %d lines", p.most)
 	}
 	for {
 		off := p.i
@@ -206,24 +212,42 @@ func (p *classicParser) endOfLine() *syntaxError {
 	return p.fail("expected the end of the line")
 }
 
-// classicWord is what stands without quotes: a word, a number or a boolean. Of a
-// word that begins like a boolean, yarn takes the boolean and stumbles.
-var (
-	classicWord    = lazyregexp.New(`^(?:[A-Za-z/.-][^ :,\r\n]*|[0-9]+)`)
-	classicBoolean = lazyregexp.New(`^(?:true|false).`)
-)
+// classicWord is what a text begins with that stands without quotes: a word, a number
+// or a boolean.
+func classicWord(s string) string {
+	n := 0
+	if s != "" && isDigit(s[0]) {
+		for n < len(s) && isDigit(s[n]) {
+			n++
+		}
+		return s[:n]
+	}
+	if s == "" || !isLetter(s[0]) && strings.IndexByte("/.-", s[0]) < 0 {
+		return ""
+	}
+	for n < len(s) && strings.IndexByte(" :,\r\n", s[n]) < 0 {
+		n++
+	}
+	return s[:n]
+}
+
+// classicBoolean reports whether a word begins like a boolean: yarn takes the boolean
+// and stumbles.
+func classicBoolean(word string) bool {
+	return word != "true" && strings.HasPrefix(word, "true") || word != "false" && strings.HasPrefix(word, "false")
+}
 
 func (p *classicParser) word() (string, *syntaxError) {
 	if p.i < len(p.s) && p.s[p.i] == '"' {
 		return p.quoted()
 	}
-	word := classicWord.FindString(p.s[p.i:])
+	word := classicWord(p.s[p.i:])
 	switch {
 	case word == "" && p.i == len(p.s):
 		return "", p.fail("the file ends too early")
 	case word == "":
 		return "", p.fail("expected a word or a text in quotes")
-	case classicBoolean.MatchString(word):
+	case classicBoolean(word):
 		return "", p.fail("a word that begins with true or false must stand in quotes")
 	}
 	p.i += len(word)
@@ -237,6 +261,10 @@ func (p *classicParser) quoted() (string, *syntaxError) {
 		case '\\':
 			end++
 		case '"':
+			if text := p.s[p.i+1 : end]; every(text, func(c byte) bool { return c >= ' ' && c <= '~' && c != '\\' }) {
+				p.i = end + 1
+				return text, nil // as nearly all are
+			}
 			var text string
 			if err := json.Unmarshal([]byte(p.s[p.i:end+1]), &text); err != nil {
 				return "", p.fail("not a text in quotes as JSON has it")
