@@ -31,6 +31,8 @@ type Builder struct {
 	services  map[string]*Service
 	inputs    map[string]*Input
 
+	installed bool // something was read where it is installed
+
 	placed   map[string]ID              // by the folder that the package manager fills
 	commands map[string]map[string][]ID // by the folder of packages, then by the command
 }
@@ -127,6 +129,28 @@ func (b *Builder) Providers(modules, command string) []ID { return b.commands[mo
 // Instance returns what was added, or placed, under that id.
 func (b *Builder) Instance(id ID) Component { return b.instances[id].c }
 
+// Instance is what one Add added.
+type Instance struct {
+	Component Component
+	Use       Use
+	At        []Occurrence
+}
+
+// Instances returns what was added so far, the root first, for who wants to know
+// what one file says before instances are merged into components.
+func (b *Builder) Instances() []Instance {
+	out := make([]Instance, 0, len(b.instances))
+	for i := range b.instances {
+		if in := &b.instances[i]; in.service == "" {
+			out = append(out, Instance{in.c, in.use, in.at})
+		}
+	}
+	return out
+}
+
+// Installed says that packages were added as they lie on the disk.
+func (b *Builder) Installed() { b.installed = true }
+
 // Mention adds a place where an instance is named, such as a launch of it.
 func (b *Builder) Mention(id ID, at Occurrence) {
 	b.instances[id].at = append(b.instances[id].at, at)
@@ -198,7 +222,7 @@ func (b *Builder) input(path, kind string) *Input {
 // Inventory merges what was added. The builder must not be used afterwards.
 func (b *Builder) Inventory() *Inventory {
 	groups := b.group()
-	inv := &Inventory{Edges: map[string][]string{}, Omissions: map[string]Omission{}}
+	inv := &Inventory{Edges: map[string][]string{}, Installed: b.installed, Omissions: map[string]Omission{}}
 	ref := make([]string, len(b.instances))
 	for _, g := range groups {
 		c := b.merge(g)
@@ -539,15 +563,30 @@ func (b *Builder) nameLaunches(ref []string) {
 	}
 }
 
+// packagesFolder is the outermost node_modules that holds a file, else the file.
+func packagesFolder(name string) string {
+	if i := strings.Index("/"+name, "/node_modules/"); i >= 0 {
+		return name[:i+len("node_modules")]
+	}
+	return name
+}
+
 // countComponents tells each input how many components occur in it.
 func countComponents(inv *Inventory) {
 	n := map[string]int{}
+	for _, in := range inv.Inputs {
+		n[in.Path] = 0
+	}
 	count := func(at []Occurrence) {
 		last := ""
 		for _, o := range at { // sorted by path
-			if o.Path != last {
-				n[o.Path]++
-				last = o.Path
+			p := o.Path
+			if _, ok := n[p]; !ok {
+				p = packagesFolder(p)
+			}
+			if p != last {
+				n[p]++
+				last = p
 			}
 		}
 	}

@@ -146,6 +146,9 @@ func newBOM(inv *Inventory, doc Document) *cdx.BOM {
 		}}},
 		Lifecycles: &[]cdx.Lifecycle{{Phase: cdx.LifecyclePhasePreBuild}},
 	}
+	if inv.Installed {
+		out.Metadata.Lifecycles = &[]cdx.Lifecycle{{Phase: cdx.LifecyclePhasePostBuild}}
+	}
 	if !doc.Timestamp.IsZero() {
 		out.Metadata.Timestamp = doc.Timestamp.UTC().Format(time.RFC3339)
 	}

@@ -9,6 +9,10 @@ type Inventory struct {
 	Edges      map[string][]string // ref → the refs that it depends on, sorted; no entry where there are none
 	Inputs     []*Input            // every recognised file, by path
 
+	// Installed says that packages were read where they are installed, and not only
+	// from lockfiles: metadata.lifecycles has post-build in place of pre-build.
+	Installed bool
+
 	Omissions map[string]Omission `json:"-"` // by ref: which sets of kinds Omit takes for it
 }
 
@@ -211,7 +215,7 @@ type Service struct {
 type Input struct {
 	Path       string // slash-separated, relative to the scanned PATH
 	Kind       string // "package-lock.json", "claude-desktop", …: what it was recognised as
-	SHA256     string // of its bytes, hex; empty where they could not be read
+	SHA256     string // of its bytes, or of what was read in a folder, hex; empty where nothing could be read
 	Components int    // how many components occur in it
 	NoPeers    bool   `json:",omitempty"` // it does not tell which packages are only there for a peer
 	Problems   []Problem

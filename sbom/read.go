@@ -84,6 +84,9 @@ func organization(in *cdx.OrganizationalEntity) *Contact {
 
 func (r *documentReader) read(document *cdx.BOM) {
 	root := &Component{Ref: "project", Type: Application, Name: "project"}
+	if m := document.Metadata; m != nil && len(elements(m.Lifecycles)) == 1 {
+		r.inv.Installed = (*m.Lifecycles)[0].Phase == cdx.LifecyclePhasePostBuild
+	}
 	if m := document.Metadata; m != nil && m.Component != nil {
 		root = r.component(m.Component)
 		r.nested(m.Component.Components)

@@ -60,6 +60,16 @@ type Guesser interface {
 	Guesses(path string) bool
 }
 
+// FolderReader is a Reader that reads whole folders which a search does not enter:
+// it gets a File without bytes for each of them.
+type FolderReader interface {
+	Reader
+	// RecognizeFolder returns the kind of what lies at that slash-separated path
+	// and has the name of such a folder, or "". It need not be a folder, and may be
+	// a link.
+	RecognizeFolder(path string) string
+}
+
 // File is a recognised file. Its bytes have been read once, within MaxFileSize.
 type File struct {
 	Path string // in the inventory: relative to the scanned PATH, with a prefix where there are several
@@ -80,6 +90,9 @@ func (f *File) Problem(p Problem) { f.input.Problems = append(f.input.Problems, 
 // NoPeers says that the file does not tell which of its packages are only there
 // because somebody asks for a peer, so that nobody can leave these out.
 func (f *File) NoPeers() { f.input.NoPeers = true }
+
+// Digest gives a folder the digest of what was read in it.
+func (f *File) Digest(sum string) { f.input.SHA256 = sum }
 
 // Sibling returns the bytes of another file of the same tree, with name
 // relative to the folder of f. The error is fs.ErrNotExist where it does not
@@ -259,9 +272,15 @@ func (c *collector) visit(name string, d fs.DirEntry, err error) error {
 	}
 	excluded := name != "." && c.Exclude != nil && c.Exclude(c.Prefix+name)
 	switch {
-	case d.IsDir() && (excluded || hidden[path.Base(name)]):
+	case d.IsDir() && excluded:
 		return fs.SkipDir
 	case excluded:
+		return nil
+	case hidden[path.Base(name)]:
+		c.takeFolder(name)
+		if d.IsDir() {
+			return fs.SkipDir
+		}
 		return nil
 	case d.IsDir() && strings.Count(name, "/") >= MaxTreeDepth:
 		c.broken(name, "folder", limit("deeper than %d folders", MaxTreeDepth))
@@ -275,6 +294,21 @@ func (c *collector) visit(name string, d fs.DirEntry, err error) error {
 	}
 	c.choose(name, c.recognize(name))
 	return nil
+}
+
+// takeFolder gives a folder that is not entered to the readers that want it whole.
+func (c *collector) takeFolder(name string) {
+	for i, r := range c.Readers {
+		fr, ok := r.(FolderReader)
+		if !ok || c.taken(name) {
+			continue
+		}
+		if kind := fr.RecognizeFolder(name); kind != "" {
+			c.found = true
+			in := c.b.input(c.Prefix+name, kind)
+			c.files[i] = append(c.files[i], &File{Path: in.Path, Kind: kind, FS: c.FS, Name: name, input: in})
+		}
+	}
 }
 
 // match is a reader that knows a file by its name.

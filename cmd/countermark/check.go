@@ -25,6 +25,8 @@ type checkFlags struct {
 	sourceFlags
 	resolveFlags
 
+	installed bool
+
 	policy  string
 	format  string
 	verdict string
@@ -44,6 +46,10 @@ file; the current folder by default), proves where each package was built,
 compares that with the source that the policy or the catalogue expects, and
 answers pass or fail.
 
+With --installed the packages are those that lie in node_modules. What differs from
+the lockfile beside it makes the answer unknown (3). The lockfile's hashes are taken
+where name and version agree; the installed files are not compared with them.
+
 Exit codes: 0 pass; 1 the policy says no; 2 wrong usage, or an invalid file that
 steers us; 3 unknown: an input is unreadable, or evidence that the policy needs
 could not be had; 4 a PATH holds nothing that is read. Where several apply, 2 wins
@@ -60,6 +66,7 @@ over 1 over 3 over 4 over 0.`,
 	flags.evidenceFlags.add(f)
 	flags.sourceFlags.add(f)
 	flags.resolveFlags.add(f)
+	f.BoolVar(&flags.installed, "installed", false, installedUsage)
 	f.StringVar(&flags.format, "format", "text", "text, json (the verdict) or sarif")
 	f.StringVar(&flags.verdict, "verdict", "", "write the verdict as JSON to `FILE`; - is standard output")
 	f.StringVar(&flags.sarif, "sarif", "", "write the findings as SARIF 2.1.0 to `FILE`; - is standard output")
@@ -83,7 +90,7 @@ func (p *program) check(ctx context.Context, flags checkFlags, args []string) er
 	case len(toStdout) == 1 && flags.format != "text":
 		return usageError("leave --format out", "--format %s and - cannot share standard output", flags.format)
 	}
-	if err := cmp.Or(flags.evidenceFlags.validate(), flags.resolveFlags.validate(flags.offline), flags.distinctOutputs(), noEmptyPaths(paths)); err != nil {
+	if err := cmp.Or(flags.evidenceFlags.validate(), flags.resolveFlags.validate(flags.offline), flags.distinctOutputs(), noEmptyPaths(paths), onlyFolders(flags.installed, paths)); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, flags.timeout)
@@ -150,7 +157,7 @@ func (p *program) judge(ctx context.Context, flags checkFlags, args []string) (*
 	if err != nil {
 		return nil, nil, err
 	}
-	project, err := p.readLocked(ctx, args, flags.sourceFlags, pol, sbom.Options{Readers: readers(), Resolve: resolver})
+	project, err := p.readLocked(ctx, args, flags.sourceFlags, pol, sbom.Options{Readers: readers(flags.installed), Resolve: resolver})
 	if err != nil {
 		return nil, nil, err
 	}

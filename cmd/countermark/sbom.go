@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/mail"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -32,86 +34,113 @@ with these words; it says so itself, by a property and by incomplete composition
 Only the lockfiles of npm and Bun tell which packages are there for a peer, so with
 another one --omit peer is refused.
 
+With --installed the packages are those that lie in node_modules (of npm, pnpm, yarn
+or Bun; of yarn's Plug'n'Play what .pnp.data.json says), with the edges that Node.js
+would follow. A lockfile beside it is compared: what is missing, there without being
+in it, of another version or name, or linked elsewhere is told, and the exit code is
+3. Packages that are not for this system, or of which the project was installed
+without the whole kind (dev, peer), are none of these. A hash of the lockfile stands
+at a package where name and version agree; the installed files are not compared with
+it.
+
 With --list-clients it shows the MCP clients that are known instead, and which of
 their files are there, below each PATH and in the user's home.
 
 Exit codes: 0 written in full; 2 wrong usage; 3 written, but an input could not
 be read or resolved, which the document says too; 4 a PATH holds nothing that is read.`
 
+// sbomFlags are those of sbom alone.
+type sbomFlags struct {
+	ownFlags
+	sourceFlags
+	resolveFlags
+	evidenceFlags
+
+	policy, output         string
+	quiet, list, installed bool
+	leaveOut               omitFlags
+}
+
 func (p *program) sbomCommand() *cobra.Command {
-	var policyFile, output string
-	var quiet, list bool
-	var own ownFlags
-	var leaveOut omitFlags
-	var sources sourceFlags
-	var resolve resolveFlags
-	var ask evidenceFlags
+	var f sbomFlags
 	cmd := &cobra.Command{
 		Use:   "sbom [PATH…]",
 		Short: "write what is there as a CycloneDX SBOM",
 		Long:  sbomLong,
 		Example: `  countermark sbom
   countermark sbom --output sbom.cdx.json path/to/project
+  countermark sbom --installed path/to/project
   countermark sbom --user
   countermark sbom --list-clients`,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			doc, err := own.document(p)
-			if err != nil {
-				return err
-			}
-			kinds, err := leaveOut.kinds()
-			if err != nil {
-				return err
-			}
-			if err := noEmptyPaths(paths(args)); err != nil {
-				return err
-			}
-			pol, err := policy.Locate(policyFile, paths(args))
-			if err != nil {
-				return err
-			}
-			sources.user = sources.user || list && sources.home == ""
-			if err := cmp.Or(ask.validate(), resolve.validate(false)); err != nil {
-				return err
-			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), ask.timeout)
-			defer cancel()
-			resolver, err := p.resolver(resolve, ask, pol, paths(args))
-			if err != nil {
-				return err
-			}
-			project, err := p.readProject(ctx, args, sources, pol, resolver)
-			if err != nil {
-				return err
-			}
-			if list {
-				if err := p.listClients(project); err != nil {
-					return err
-				}
-				return p.reportInputs(project, quiet)
-			}
-			if err := project.inventory.Omit(kinds...); err != nil {
-				return err
-			}
-			if err := p.output(output, func(w io.Writer) error { return sbom.WriteCycloneDX(w, project.inventory, doc) }); err != nil {
-				return err
-			}
-			return p.reportInputs(project, quiet)
-		},
+		RunE: func(cmd *cobra.Command, args []string) error { return p.sbom(cmd.Context(), f, args) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&policyFile, "policy", "", policyUsage)
-	flags.StringVarP(&output, "output", "o", "-", "write to `FILE`; - is standard output")
-	flags.StringVar(&own.format, "format", "json", "json or xml")
-	own.add(flags)
-	leaveOut.add(flags)
-	flags.BoolVarP(&quiet, "quiet", "q", false, "do not show warnings")
-	flags.BoolVar(&list, "list-clients", false, "show the MCP clients that are known, and which of their files were found")
-	sources.add(flags)
-	resolve.add(flags)
-	ask.addRegistry(flags)
+	flags.StringVar(&f.policy, "policy", "", policyUsage)
+	flags.StringVarP(&f.output, "output", "o", "-", "write to `FILE`; - is standard output")
+	flags.StringVar(&f.format, "format", "json", "json or xml")
+	f.ownFlags.add(flags)
+	f.leaveOut.add(flags)
+	flags.BoolVarP(&f.quiet, "quiet", "q", false, "do not show warnings")
+	flags.BoolVar(&f.installed, "installed", false, installedUsage)
+	flags.BoolVar(&f.list, "list-clients", false, "show the MCP clients that are known, and which of their files were found")
+	f.sourceFlags.add(flags)
+	f.resolveFlags.add(flags)
+	f.addRegistry(flags)
 	cmd.AddCommand(p.sbomConvertCommand(), p.sbomMergeCommand(), p.sbomDiffCommand(), p.sbomScoreCommand())
 	return cmd
+}
+
+func (p *program) sbom(ctx context.Context, f sbomFlags, args []string) error {
+	doc, err := f.document(p)
+	if err != nil {
+		return err
+	}
+	kinds, err := f.leaveOut.kinds()
+	if err != nil {
+		return err
+	}
+	f.user = f.user || f.list && f.home == ""
+	project, err := p.inventory(ctx, f, args)
+	if err != nil {
+		return err
+	}
+	if f.list {
+		if err := p.listClients(project); err != nil {
+			return err
+		}
+		return p.reportInputs(project, f.quiet)
+	}
+	if err := project.inventory.Omit(kinds...); err != nil {
+		return err
+	}
+	if err := p.writeInventory(f.output, project.inventory, doc); err != nil {
+		return err
+	}
+	return p.reportInputs(project, f.quiet)
+}
+
+// inventory reads what the flags ask for.
+func (p *program) inventory(ctx context.Context, f sbomFlags, args []string) (*project, error) {
+	paths := paths(args)
+	if err := cmp.Or(noEmptyPaths(paths), f.evidenceFlags.validate(), f.resolveFlags.validate(false), onlyFolders(f.installed, paths)); err != nil {
+		return nil, err
+	}
+	pol, err := policy.Locate(f.policy, paths)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	resolver, err := p.resolver(f.resolveFlags, f.evidenceFlags, pol, paths)
+	if err != nil {
+		return nil, err
+	}
+	return p.readSources(ctx, args, f.sourceFlags, pol, sbom.Options{Readers: readers(f.installed), Resolve: resolver}, nil)
+}
+
+// writeInventory writes a document whole, or not at all.
+func (p *program) writeInventory(name string, inv *sbom.Inventory, doc sbom.Document) error {
+	return p.output(name, func(w io.Writer) error { return sbom.WriteCycloneDX(w, inv, doc) })
 }
 
 // omitFlags leave packages out, in npm's words. Only sbom has them: what check leaves
@@ -254,18 +283,34 @@ type folder struct{ prefix, dir string }
 // launchReaders read the servers of a project, and the lockfiles that they join.
 func launchReaders() []sbom.Reader { return []sbom.Reader{node.Reader{}, mcp.Reader{}} }
 
-// readers read everything that a project's files can tell.
-func readers() []sbom.Reader {
-	return append(launchReaders(), mcp.Scripts{}, mcp.Installed{}, sbom.DocumentReader{})
+// readers read everything that a project's files can tell, and with installed what
+// is installed for it.
+func readers(installed bool) []sbom.Reader {
+	return []sbom.Reader{node.Reader{Installed: installed}, mcp.Reader{}, mcp.Scripts{}, mcp.Installed{}, sbom.DocumentReader{}}
 }
 
-// readProject reads what is below the paths.
-func (p *program) readProject(ctx context.Context, args []string, sources sourceFlags, pol policy.Located, resolve func(context.Context, *sbom.Builder) error) (*project, error) {
-	return p.readSources(ctx, args, sources, pol, sbom.Options{Readers: readers(), Resolve: resolve}, nil)
+const installedUsage = "read what is installed (node_modules), and compare it with the lockfile, whose hashes are taken where both agree"
+
+// onlyFolders refuses what cannot be combined with --installed: a file has nothing
+// installed beside it that was named, and a node_modules nobody who asks for it.
+func onlyFolders(installed bool, paths []string) error {
+	if !installed {
+		return nil
+	}
+	for _, name := range paths {
+		info, err := os.Stat(name)
+		switch {
+		case err != nil: // told by who opens it
+		case !info.IsDir():
+			return usageError("name the folder of the project", "%s: --installed reads folders, and this is a file", name)
+		case filepath.Base(filepath.Clean(name)) == node.NodeModules:
+			return usageError("name the folder that holds it", "%s: --installed needs the project that the packages are installed for", name)
+		}
+	}
+	return nil
 }
 
-// readSources is readProject with the readers that read, and with trees beside
-// those of the paths.
+// readSources reads what is below the paths, with trees beside those of the paths.
 func (p *program) readSources(ctx context.Context, args []string, sources sourceFlags, pol policy.Located, options sbom.Options, besides func([]sbom.Tree) []sbom.Tree) (*project, error) {
 	here, err := p.here()
 	if err != nil {

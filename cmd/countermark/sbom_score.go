@@ -82,7 +82,7 @@ func (p *program) documentOf(ctx context.Context, name string, own ownFlags) (*b
 	if err != nil {
 		return nil, err
 	}
-	project, err := p.readProject(ctx, []string{name}, sourceFlags{}, pol, nil)
+	project, err := p.readSources(ctx, []string{name}, sourceFlags{}, pol, sbom.Options{Readers: readers(false)}, nil)
 	if err != nil {
 		return nil, err
 	}

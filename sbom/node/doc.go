@@ -44,5 +44,14 @@
 // what is for development is found by walking in the one, and stands in
 // package.json of the other.
 //
+// Of what is installed ([Reader.Installed]) the disk decides: every package.json in
+// a node_modules says what lies there, and the edges are those by which Node.js finds
+// it, whichever package manager made the layout (npm's, pnpm's and Bun's stores, that
+// of yarn's node-modules linker; of Plug'n'Play the data file, while its loader is a
+// program that is never run). Lockfiles are read too, but only to tell what differs,
+// which leaves the answer unknown, and to give hashes and addresses to packages whose
+// name and version agree; nobody compares a hash with installed files. Nothing is read
+// through a link that leads out of the checked folder.
+//
 // npm's format is the one of npm's documentation, "package-lock.json".
 package node

@@ -259,7 +259,7 @@ func (l *lockfile) readEntry(m *member) entry {
 		}
 		e.integrity = hashes
 	}
-	l.readBundles(v, &e)
+	l.readBundles(v, "bundleDependencies", &e)
 	return e
 }
 
@@ -287,8 +287,8 @@ func (l *lockfile) facts(v *value) (out []sbom.Property) {
 
 // readBundles reads which of its dependencies a package brings along: a list, an
 // object whose names count, or true for all.
-func (l *lockfile) readBundles(v *value, e *entry) {
-	m := v.get("bundleDependencies")
+func (l *lockfile) readBundles(v *value, key string, e *entry) {
+	m := v.get(key)
 	if m == nil {
 		return
 	}

@@ -28,6 +28,9 @@ type folder struct {
 	added    bool
 
 	otherFiles []*sbom.File // lockfiles of other package managers that are read
+
+	modules *sbom.File            // the node_modules, where installed packages are read
+	pnp     map[string]*sbom.File // what yarn has in place of one, by kind
 }
 
 // otherLock is the lockfile of another package manager than npm, read.
@@ -52,6 +55,8 @@ type projects struct {
 	members map[string]covered   // by folder
 	purls   map[string]string    // of the user's own code: which folder has it
 	yarns   map[string]*yarnLock // by folder: the yarn.lock that says what it installs
+
+	installed bool // only what lockfiles say is wanted, and of nothing else that there is none
 }
 
 func inDir(p string) string {
@@ -79,14 +84,21 @@ func (p *projects) sort(f *sbom.File) {
 	case Shrinkwrap:
 		at.shrink = only(at.shrink, f)
 	case YarnLock:
-		f.NoPeers()
+		p.noPeers(f)
 		at.yarnFile = only(at.yarnFile, f)
 	case BunLock:
 		at.bunFile = only(at.bunFile, f)
+	case NodeModules:
+		at.modules = f
+	case PnPLoader, pnpOldLoader, PnPData:
+		if at.pnp == nil {
+			at.pnp = map[string]*sbom.File{}
+		}
+		at.pnp[f.Kind] = f
 	case Manifest:
 		at.pkg = only(at.pkg, f)
 	case PNPMLock:
-		f.NoPeers()
+		p.noPeers(f)
 		at.otherFiles = append(at.otherFiles, f)
 	default:
 		at.foreign = true
@@ -95,6 +107,13 @@ func (p *projects) sort(f *sbom.File) {
 			Message: "lockfiles of " + unread[f.Kind] + " are not read by this version, so what this one pins is unknown",
 			Hint:    cmp.Or(hintUnread[f.Kind], "check a package-lock.json instead (`npm install --package-lock-only` writes one), or exclude the folder in the policy"),
 		})
+	}
+}
+
+// noPeers notes that a lockfile does not tell who is a peer. What is installed does.
+func (p *projects) noPeers(f *sbom.File) {
+	if !p.installed {
+		f.NoPeers()
 	}
 }
 
@@ -294,6 +313,9 @@ func (p *projects) add(at *folder) {
 		} else {
 			c.by.compare(c.entry, m)
 		}
+		return
+	}
+	if p.installed {
 		return
 	}
 	pinned := p.foreignAbove(at.dir)

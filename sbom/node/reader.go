@@ -53,18 +53,33 @@ const (
 // project's lockfile covers it as a workspace member. A package.json that asks for
 // something, and that no lockfile covers, is a problem; one that asks for nothing
 // installs nothing, and is read in full.
-type Reader struct{}
+type Reader struct {
+	// Installed reads what is installed, and what lockfiles say beside it only
+	// to compare and to complete it.
+	Installed bool
+}
 
-var _ sbom.Reader = Reader{}
+var _ sbom.FolderReader = Reader{}
 
 // Recognize implements [sbom.Reader]. The case of letters is no difference, since
 // it is none to the file systems of macOS and Windows.
-func (Reader) Recognize(name string) string {
+func (r Reader) Recognize(name string) string {
 	base := path.Base(name)
+	if r.Installed && slices.Contains(pnpFiles, base) {
+		return base
+	}
 	for _, kind := range kinds {
 		if strings.EqualFold(base, kind) {
 			return kind
 		}
+	}
+	return ""
+}
+
+// RecognizeFolder implements [sbom.FolderReader].
+func (r Reader) RecognizeFolder(name string) string {
+	if r.Installed && path.Base(name) == NodeModules && !strings.Contains("/"+name, "/.yarn/unplugged/") {
+		return NodeModules
 	}
 	return ""
 }
@@ -92,8 +107,11 @@ func (Reader) Sniff(data []byte) string {
 }
 
 // Read implements [sbom.Reader].
-func (Reader) Read(ctx context.Context, files []*sbom.File, b *sbom.Builder) error {
+func (r Reader) Read(ctx context.Context, files []*sbom.File, b *sbom.Builder) error {
 	p := &projects{b: b, folders: map[string]*folder{}, members: map[string]covered{}, purls: map[string]string{}, yarns: map[string]*yarnLock{}}
+	if r.Installed {
+		p.b, p.installed = sbom.NewBuilder(), true
+	}
 	for _, f := range files {
 		p.sort(f)
 	}
@@ -114,6 +132,9 @@ func (Reader) Read(ctx context.Context, files []*sbom.File, b *sbom.Builder) err
 		if at := p.folders[dir]; at.lockfile != nil {
 			at.lockfile.judgeAsked(at.manifest)
 		}
+	}
+	if r.Installed {
+		return p.addInstalled(ctx, b)
 	}
 	return nil
 }

@@ -26,7 +26,9 @@ type source struct {
 
 	regenerate string // how to have it written anew; "" is npm's way
 
-	beside bool // not a file of the scan itself, but one beside it
+	beside bool   // not a file of the scan itself, but one beside it
+	name   string // of that file; "" is package.json
+	told   func(sbom.Problem)
 
 	warnings, problems int
 }
@@ -57,8 +59,12 @@ func (s *source) problem(code sbom.ProblemCode, off int, hint, format string, ar
 		p.Line, p.Column = s.doc.lines.position(off)
 	}
 	if s.beside {
-		p.Message = fmt.Sprintf("%s, line %d: %s", Manifest, p.Line, p.Message)
+		p.Message = fmt.Sprintf("%s, line %d: %s", cmp.Or(s.name, Manifest), p.Line, p.Message)
 		p.Line, p.Column = 0, 0
+	}
+	if s.told != nil {
+		s.told(p)
+		return
 	}
 	s.file.Problem(p)
 }
