@@ -29,8 +29,17 @@ type Failure struct {
 type Words struct {
 	What  string // "registry"
 	Named string // where its URL is named: "--registry, .npmrc"
+	// Shown words a URL without secrets; nil stands for sbom.RedactURL.
+	Shown func(u *url.URL) string
 	// Credentials says what to do where a host wants some, or others.
 	Credentials func(host string) string
+}
+
+func (w Words) shown(u *url.URL) string {
+	if w.Shown != nil {
+		return w.Shown(u)
+	}
+	return sbom.RedactURL(u.String())
 }
 
 func (w Words) later() string {
@@ -50,7 +59,7 @@ func (w Words) real() string {
 func (c *Client) BadAnswer(u *url.URL, err error) *Failure {
 	_, broken := errors.AsType[BrokenError](err)
 	return &Failure{
-		Reason: fmt.Sprintf("the answer of %s %v", sbom.RedactURL(u.String()), err), retry: broken,
+		Reason: fmt.Sprintf("the answer of %s %v", c.Words.shown(u), err), retry: broken,
 		Hint: c.Words.check() + " and that no proxy answers in its place",
 	}
 }
@@ -62,7 +71,7 @@ func Cancelled(err error) *Failure {
 
 // BadStatus is the failure of an answer with that status.
 func (c *Client) BadStatus(u *url.URL, status int) *Failure {
-	f := &Failure{Reason: fmt.Sprintf("%s answered %d %s", sbom.RedactURL(u.String()), status, http.StatusText(status)), Hint: c.Words.later()}
+	f := &Failure{Reason: fmt.Sprintf("%s answered %d %s", c.Words.shown(u), status, http.StatusText(status)), Hint: c.Words.later()}
 	switch {
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		f.Hint = c.Words.Credentials(Host(u))

@@ -28,8 +28,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"countermark/sbom"
 )
 
 // Limits of how long a server is listened to, and of what is read at once.
@@ -206,13 +204,13 @@ func (c *Client) try(ctx context.Context, q Request) (Answer, *Failure) {
 		}
 		q.URL = next
 	}
-	return Answer{}, &Failure{Reason: fmt.Sprintf("%s redirects more than %d times", sbom.RedactURL(q.URL.String()), maxRedirects), Hint: c.Words.later()}
+	return Answer{}, &Failure{Reason: fmt.Sprintf("%s redirects more than %d times", c.Words.shown(q.URL), maxRedirects), Hint: c.Words.later()}
 }
 
 func (c *Client) send(ctx context.Context, q Request) (*http.Response, *Failure) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, q.URL.String(), nil)
 	if err != nil {
-		return nil, &Failure{Reason: sbom.RedactURL(q.URL.String()) + " cannot be asked", Hint: c.Words.check()}
+		return nil, &Failure{Reason: c.Words.shown(q.URL) + " cannot be asked", Hint: c.Words.check()}
 	}
 	req.Header.Set("Accept", cmp.Or(q.Accept, "application/json"))
 	if q.Streamed {
@@ -248,7 +246,7 @@ func isRedirect(status int) bool {
 func (c *Client) redirect(q Request, res *http.Response) (*url.URL, *Failure) {
 	from := q.URL
 	refuse := func(why string) (*url.URL, *Failure) {
-		return nil, &Failure{Reason: sbom.RedactURL(from.String()) + " redirects " + why + "; that is not followed", Hint: c.Words.real()}
+		return nil, &Failure{Reason: c.Words.shown(from) + " redirects " + why + "; that is not followed", Hint: c.Words.real()}
 	}
 	to, err := from.Parse(res.Header.Get("Location"))
 	switch {
@@ -286,7 +284,7 @@ func (c *Client) read(ctx context.Context, q Request, res *http.Response) (Answe
 		return Answer{}, fail
 	}
 	if q.Streamed && res.Header.Get("Content-Encoding") != "" {
-		return Answer{}, &Failure{Reason: sbom.RedactURL(q.URL.String()) + " is sent in an encoding that was not asked for", Hint: c.Words.later()}
+		return Answer{}, &Failure{Reason: c.Words.shown(q.URL) + " is sent in an encoding that was not asked for", Hint: c.Words.later()}
 	}
 	kind, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if err != nil {
@@ -302,7 +300,7 @@ func (c *Client) read(ctx context.Context, q Request, res *http.Response) (Answe
 	}
 	switch {
 	case errors.Is(b.err, errTooLarge):
-		return Answer{}, &Failure{Reason: fmt.Sprintf("the answer of %s is larger than %d bytes", sbom.RedactURL(q.URL.String()), q.Max), Hint: c.Words.later()}
+		return Answer{}, &Failure{Reason: fmt.Sprintf("the answer of %s is larger than %d bytes", c.Words.shown(q.URL), q.Max), Hint: c.Words.later()}
 	case b.err != nil:
 		return Answer{}, c.Broke(q.URL, b.err)
 	case err != nil:

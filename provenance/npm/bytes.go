@@ -123,14 +123,14 @@ func (c *Client) metadata(ctx context.Context, q *question) (*provenance.Metadat
 		return nil, fail
 	}
 	if p == nil {
-		return nil, &failure{Reason: "the registry " + shown(q.registry) + " knows no package of this name", Hint: "check the name and the registry"}
+		return nil, &failure{Reason: "the registry " + c.Config.shown(q.registry) + " knows no package of this name", Hint: "check the name and the registry"}
 	}
 	m, err := p.metadata(q.version)
 	if err != nil {
 		return nil, c.http.BadAnswer(q.packument(), err)
 	}
 	if m == nil {
-		return nil, &failure{Reason: "the registry " + shown(q.registry) + " knows the package, but not this version", Hint: "check the version and the registry"}
+		return nil, &failure{Reason: "the registry " + c.Config.shown(q.registry) + " knows the package, but not this version", Hint: "check the version and the registry"}
 	}
 	return m, nil
 }
@@ -155,7 +155,7 @@ func (c *Client) tarballURL(q *question, s provenance.Subject, m *provenance.Met
 	u.Fragment, u.RawFragment = "", ""
 	if !c.mayFetch(q, u) {
 		return nil, &failure{
-			Reason: who + " names " + sbom.RedactURL(u.String()) + ", which is neither on the configured registry's host nor below a registry that the user or the policy trusts; nobody was asked",
+			Reason: who + " names " + c.Config.shown(u) + ", which is neither on the configured registry's host nor below a registry that the user or the policy trusts; nobody was asked",
 			Hint:   "name that registry under registries in the policy, or in the user's own .npmrc, if it is right",
 		}
 	}

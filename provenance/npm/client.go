@@ -92,7 +92,7 @@ func (c *Client) start() {
 	if c.Transport == nil {
 		c.http.Transport, c.broken = c.Config.Transport(os.ReadFile)
 	}
-	c.http.Version, c.http.Timeout, c.http.Sleep, c.http.Jitter, c.http.Words = c.Version, c.Timeout, c.Sleep, c.Jitter, words
+	c.http.Version, c.http.Timeout, c.http.Sleep, c.http.Jitter, c.http.Words = c.Version, c.Timeout, c.Sleep, c.Jitter, words(c.Config)
 	c.certified = certifiedPools(c.Certificates, c.http.Transport)
 }
 
@@ -101,7 +101,7 @@ func (c *Client) Attestations(ctx context.Context, s provenance.Subject) (proven
 	c.once.Do(c.start)
 	q, fail := c.question(s)
 	if fail != nil {
-		return unreachable(fail, nil), nil
+		return c.unreachable(fail, nil), nil
 	}
 	set := c.ask(ctx, q)
 	if err := ctx.Err(); err != nil {
@@ -143,7 +143,7 @@ func (c *Client) question(s provenance.Subject) (*question, *failure) {
 		}
 	case q.internal && !c.owns(q.registry):
 		return nil, &failure{
-			Reason: "the policy says that the package is internal, and only the project's own .npmrc names its registry " + shown(q.registry) + "; nobody was asked",
+			Reason: "the policy says that the package is internal, and only the project's own .npmrc names its registry " + c.Config.shown(q.registry) + "; nobody was asked",
 			Hint:   "name the registry under registries in the policy, in the user's own .npmrc, or with --registry",
 		}
 	}
@@ -154,7 +154,7 @@ func (c *Client) question(s provenance.Subject) (*question, *failure) {
 // the user or the policy names, or one below it. Both are compared as they are
 // shown, since that is how the configuration tells them.
 func (c *Client) owns(registry *url.URL) bool {
-	u, err := parseRegistry(shown(registry))
+	u, err := parseRegistry(c.Config.shown(registry))
 	return err == nil && slices.ContainsFunc(c.own, func(own *url.URL) bool {
 		return u.Scheme == own.Scheme && u.Host == own.Host && strings.HasPrefix(u.EscapedPath(), own.EscapedPath())
 	})
@@ -178,7 +178,7 @@ func (q *question) path(escaped string) *url.URL {
 func (c *Client) ask(ctx context.Context, q *question) provenance.Set {
 	p, fail := c.packument(ctx, q)
 	if fail != nil {
-		return unreachable(fail, q.registry)
+		return c.unreachable(fail, q.registry)
 	}
 	if p == nil {
 		set := c.unknown(q, "knows no package of this name")
@@ -187,14 +187,14 @@ func (c *Client) ask(ctx context.Context, q *question) provenance.Set {
 	}
 	if q.version == "" {
 		return provenance.Set{
-			Availability: provenance.Unreachable, Registry: shown(q.registry), Metadata: &provenance.Metadata{Others: p.others("")},
+			Availability: provenance.Unreachable, Registry: c.Config.shown(q.registry), Metadata: &provenance.Metadata{Others: p.others("")},
 			Reason: "no version is named, so there is nothing to look up", Hint: "pin an exact version",
 		}
 	}
 	m, err := p.metadata(q.version)
 	switch {
 	case err != nil:
-		return unreachable(c.http.BadAnswer(q.packument(), err), q.registry)
+		return c.unreachable(c.http.BadAnswer(q.packument(), err), q.registry)
 	case m == nil:
 		return c.unknown(q, "knows the package, but not this version")
 	}
@@ -218,10 +218,10 @@ func (q *question) attestations() *url.URL {
 // that could have no attestations.
 func (c *Client) unknown(q *question, reason string) provenance.Set {
 	fail := &failure{
-		Reason: "the registry " + shown(q.registry) + " " + reason,
+		Reason: "the registry " + c.Config.shown(q.registry) + " " + reason,
 		Hint:   "check the name and the registry; a package that was taken down, or that needs credentials, looks the same",
 	}
-	return unreachable(fail, q.registry)
+	return c.unreachable(fail, q.registry)
 }
 
 // packument returns the package's metadata, nil where the registry has no such
@@ -237,27 +237,27 @@ func (c *Client) attestations(ctx context.Context, q *question) provenance.Set {
 	u := q.attestations()
 	a, fail := c.attestationAnswer(ctx, q, u)
 	if fail != nil {
-		return unreachable(fail, q.registry)
+		return c.unreachable(fail, q.registry)
 	}
 	var found []provenance.Attestation
 	switch a.status {
 	case http.StatusOK:
 		var err error
-		if found, err = parseAttestations(a.body, sbom.RedactURL(u.String())); err != nil {
-			return unreachable(c.http.BadAnswer(u, err), q.registry)
+		if found, err = parseAttestations(a.body, c.Config.shown(u)); err != nil {
+			return c.unreachable(c.http.BadAnswer(u, err), q.registry)
 		}
 	case http.StatusNotFound, http.StatusGone:
 	default:
-		return unreachable(c.http.BadStatus(u, a.status), q.registry)
+		return c.unreachable(c.http.BadStatus(u, a.status), q.registry)
 	}
 	if slices.ContainsFunc(found, mayBeOfSet) {
 		c.keep(u, a)
-		return provenance.Set{Availability: provenance.Found, Attestations: found, Registry: shown(q.registry)}
+		return provenance.Set{Availability: provenance.Found, Attestations: found, Registry: c.Config.shown(q.registry)}
 	}
 	// Others' attestations in the place of npm's are as good as none.
 	return provenance.Set{
-		Availability: provenance.NoSupport, Registry: shown(q.registry),
-		Reason: "the registry " + shown(q.registry) + " promises attestations in the package's metadata, but does not serve them",
+		Availability: provenance.NoSupport, Registry: c.Config.shown(q.registry),
+		Reason: "the registry " + c.Config.shown(q.registry) + " promises attestations in the package's metadata, but does not serve them",
 		Hint:   "ask the registry that the package was published to (--registry), or give the attestations with --attestations",
 	}
 }
@@ -272,18 +272,18 @@ func mayBeOfSet(a provenance.Attestation) bool {
 func (c *Client) absent(ctx context.Context, q *question) provenance.Set {
 	has, fail := c.hasKeys(ctx, q)
 	if fail != nil {
-		return unreachable(fail, q.registry)
+		return c.unreachable(fail, q.registry)
 	}
 	if !has {
 		return provenance.Set{
-			Availability: provenance.NoSupport, Registry: shown(q.registry),
-			Reason: "the registry " + shown(q.registry) + " publishes no signing keys, so it may drop the attestations that a package has",
+			Availability: provenance.NoSupport, Registry: c.Config.shown(q.registry),
+			Reason: "the registry " + c.Config.shown(q.registry) + " publishes no signing keys, so it may drop the attestations that a package has",
 			Hint:   "ask the registry that the package was published to (--registry), or give the attestations with --attestations",
 		}
 	}
 	return provenance.Set{
-		Availability: provenance.None, Registry: shown(q.registry),
-		Reason: "the registry " + shown(q.registry) + " has no attestations for this version",
+		Availability: provenance.None, Registry: c.Config.shown(q.registry),
+		Reason: "the registry " + c.Config.shown(q.registry) + " has no attestations for this version",
 		Hint:   "use a version that was published with provenance, or ask the maintainers to publish with it",
 	}
 }
@@ -334,6 +334,3 @@ func (c *Client) fetchKeys(ctx context.Context, q *question) (bool, *failure) {
 	}
 	return has, nil
 }
-
-// shown is a registry's URL for people and results: its path may be a token.
-func shown(u *url.URL) string { return sbom.RedactURL(u.String()) }

@@ -741,6 +741,37 @@ func TestInternalNames(t *testing.T) {
 	})
 }
 
+// What a project's file makes of environment variables goes to a host that the
+// user names, and into no output: a stranger's pull request chooses the variable.
+func TestVariablesOfTheProjectAreNotShown(t *testing.T) {
+	r := npmtest.New()
+	u := serve(t, r)
+	r.FailAlways("/hunter2/broken", npmtest.Status(http.StatusForbidden))
+	r.FailAlways("/hunter2/garbage", npmtest.Body("{}"))
+	r.FailAlways("/hunter2/away", npmtest.Redirect("https://user:password@registry.example/"))
+	r.FailAlways("/hunter2/bare", npmtest.Body(`{"name":"bare","versions":{"1.2.3":{"name":"bare","version":"1.2.3","dist":{}}}}`))
+	cfg, err := npm.NewConfig(npm.Sources{
+		User: npmrc(t, "user", "@other:registry="+u), Project: npmrc(t, ".npmrc", "registry="+u+"${DB_PASSWORD}"), Environ: []string{"DB_PASSWORD=hunter2"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &npm.Client{Config: cfg, Sleep: (&clock{}).sleep}
+	for _, name := range []string{"none", "broken", "garbage", "away", "bare"} {
+		before := len(r.Requests())
+		set := ask(t, c, provenance.Subject{Ecosystem: sbom.NPM, Name: name, Version: "1.2.3"})
+		if len(r.Requests()) == before || r.Requests()[before].Path != "/hunter2/"+name {
+			t.Errorf("%s: nobody was asked", name)
+		}
+		if all := fmt.Sprintf("%+v", set); strings.Contains(all, "hunter2") || !strings.Contains(set.Reason, u+sbom.Redacted+"/") || set.Registry != u+sbom.Redacted+"/" {
+			t.Errorf("%s: %s", name, all)
+		}
+	}
+	if got := strings.Join(cfg.ProjectRegistries("a"), " "); got != u+sbom.Redacted+"/" {
+		t.Errorf("the project's registries: %s", got)
+	}
+}
+
 // endless begins an answer and repeats what follows until the client leaves.
 func endless(first, then string) npmtest.Fault {
 	block := []byte(strings.Repeat(then, 32<<10))

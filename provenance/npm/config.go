@@ -43,6 +43,7 @@ type Config struct {
 	tls        map[string]setting  // client certificates by key: "//host/path/:certfile"
 	network    map[string]setting  // proxies, authorities
 	folded     map[string]string   // environment by lower-case name, for the proxy variables
+	concealed  []*url.URL          // registries that the project's file made of environment variables
 	home       string
 	trusted    []string
 	issues     []Issue
@@ -64,6 +65,8 @@ type setting struct {
 	line    int
 	refused *Issue
 	project bool // set by the project's file
+	// expanded says that it holds environment variables of the project's choice.
+	expanded bool
 }
 
 func (s setting) value() string {
@@ -336,9 +339,12 @@ func (b *configBuilder) merge(merged settings) error {
 				return err
 			}
 			u.User = nil
+			if s.expanded {
+				b.c.concealed = append(b.c.concealed, u)
+			}
 			b.c.registries[key] = registry{url: u}
 			if s.project {
-				b.c.registries[key] = registry{url: u, project: shown(u)}
+				b.c.registries[key] = registry{url: u, project: b.c.shown(u)}
 			}
 		}
 	}
@@ -421,6 +427,20 @@ func (c *Config) ProjectRegistries(name string) []string {
 		}
 	}
 	return out
+}
+
+// shown is a URL for people and results. A registry's path may be a token; where a
+// project's file made it of environment variables, it is whatever that would have
+// us print.
+func (c *Config) shown(u *url.URL) string {
+	text := u.String()
+	for _, hidden := range c.concealed {
+		if rest, ok := strings.CutPrefix(text, hidden.String()); ok {
+			text = hidden.Scheme + "://" + hidden.Host + "/" + sbom.Redacted + "/" + rest
+			break
+		}
+	}
+	return sbom.RedactURL(text)
 }
 
 func publicURL() *url.URL {

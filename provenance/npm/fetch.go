@@ -54,18 +54,20 @@ func wholeJSON(limit int64) document {
 type failure = fetch.Failure
 
 // unreachable is what there is of a subject where a registry has no answer.
-func unreachable(f *failure, registry *url.URL) provenance.Set {
+func (c *Client) unreachable(f *failure, registry *url.URL) provenance.Set {
 	s := provenance.Set{Availability: provenance.Unreachable, Reason: f.Reason, Hint: f.Hint}
 	if registry != nil {
-		s.Registry = shown(registry)
+		s.Registry = c.Config.shown(registry)
 	}
 	return s
 }
 
 // words are how registries are called in messages.
-var words = fetch.Words{What: "registry", Named: "--registry, .npmrc", Credentials: func(host string) string {
-	return "check the credentials for " + host + " in the user's .npmrc (//" + host + "/:_authToken=…)"
-}}
+func words(c *Config) fetch.Words {
+	return fetch.Words{What: "registry", Named: "--registry, .npmrc", Shown: c.shown, Credentials: func(host string) string {
+		return "check the credentials for " + host + " in the user's .npmrc (//" + host + "/:_authToken=…)"
+	}}
+}
 
 // get fetches a document, again where that may help. A request for an internal
 // package is never sent on to a registry that may not be asked for it.

@@ -194,7 +194,7 @@ func (p *projectEntry) registry(layer settings) error {
 		if len(unset) > 0 {
 			return s.errorf("set the variable, or remove the line", "%s: the environment variable %s is not set", redactKey(p.Key), unset[0])
 		}
-		s.values = []string{expanded}
+		s.values, s.expanded = []string{expanded}, true
 	}
 	u, err := p.parse(p.Key, s)
 	switch {

@@ -37,7 +37,7 @@ func (r Registrar) ConfiguredRegistry(s provenance.Subject) (string, error) {
 	if err != nil {
 		return "", registryError(err)
 	}
-	return shown(u), nil
+	return r.Config.shown(u), nil
 }
 
 // registry returns the configured registry, or the one that the subject's launches
@@ -59,7 +59,7 @@ func (r Registrar) registry(s provenance.Subject) (*url.URL, error) {
 			return nil, err
 		case from != nil && from.String() != u.String():
 			return nil, &provenance.RegistryError{
-				Reason: "its launches choose different registries, " + shown(from) + " and " + shown(u) + "; nobody was asked",
+				Reason: "its launches choose different registries, " + r.Config.shown(from) + " and " + r.Config.shown(u) + "; nobody was asked",
 				Hint:   "launch it from one registry, best the one that the user's own .npmrc names",
 			}
 		}
