@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -65,6 +66,14 @@ func TestCache(t *testing.T) {
 	w.lock("a")
 	w.write("cache2/registry", nil)
 	check("no folder in it", exitPass, "verified", 1, "--registry", w.url, "--cache-dir", filepath.Join(w.dir, "cache2"))
+	if runtime.GOOS == "windows" {
+		return // modes say nothing there
+	}
+	if err := os.Chmod(filepath.Join(w.dir, "cache", "registry"), 0o777); err != nil { //nolint:gosec // that is what is refused
+		t.Fatal(err)
+	}
+	check("others may write to it", exitPass, "verified", 1, cached...)
+	check("others still may", exitPass, "verified", 1, cached...)
 }
 
 // TestCacheRevalidates: a packument is asked for with its ETag, and an answer to

@@ -189,7 +189,7 @@ func (p *program) openCache(flags evidenceFlags) *cache.Store {
 	}
 	store, err := cache.Open(filepath.Join(dir, "registry"))
 	if err != nil && flags.trust.cacheDir != "" {
-		p.warn("name a folder that you may write to, or give --no-cache", "%s: nothing is kept there: %v", dir, bare(err))
+		p.warn("name a folder that you, and nobody else, may write to, or give --no-cache", "%s: nothing is kept there: %v", dir, bare(err))
 	}
 	return store
 }

@@ -2,9 +2,15 @@
 // interrupted, or the next one, need not ask again.
 //
 // Into it go an answer's bytes under a key that names what was asked; out of it
-// come the same bytes, or nothing. Nothing in it is trusted: an entry holds the
-// digest of its bytes, and what no longer fits is dropped and asked for anew.
-// Whoever takes an entry verifies it again like what comes from the network.
+// come the same bytes, or nothing. An entry holds the digest of its bytes, and what
+// no longer fits is dropped and asked for anew. Whoever takes an entry verifies it
+// again like what comes from the network: what is signed needs no more.
+//
+// Of a package's metadata the registry signs little, and only says that what is kept
+// is still the same. Who could write here could so give a package another history,
+// as the registry itself could. So a folder into which others may write is not used.
+// One that is carried from machine to machine, as CI services do, is as good as who
+// may write to it there.
 //
 // Each entry is a file of its own, written beside its place and then renamed, so
 // that several processes can use one folder: a reader sees a whole entry or none.
@@ -59,7 +65,8 @@ type header struct {
 	SHA256 string `json:"sha256"` // of the body
 }
 
-// Open returns the store in that folder, which it makes where there is none.
+// Open returns the store in that folder, which it makes where there is none. One
+// that others may write to is an error.
 func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, folderMode); err != nil {
 		return nil, fmt.Errorf("the cache folder cannot be made: %w", err)
@@ -67,6 +74,14 @@ func Open(dir string) (*Store, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("the cache folder cannot be opened: %w", err)
+	}
+	info, err := root.Stat(".")
+	if err == nil {
+		err = private(info)
+	}
+	if err != nil {
+		_ = root.Close() // the error in hand is the one to report
+		return nil, fmt.Errorf("the cache folder cannot be used: %w", err)
 	}
 	return &Store{root}, nil
 }

@@ -139,6 +139,29 @@ func TestNoFolder(t *testing.T) {
 }
 
 // TestTogether: who reads while others write sees a whole entry.
+// TestOthersFolders: who may write to the folder could change what is in it.
+func TestOthersFolders(t *testing.T) {
+	if os.Getuid() < 0 {
+		t.Skip("modes say nothing here")
+	}
+	for _, mode := range []os.FileMode{0o777, 0o770, 0o722, 0o1777, 0o755, 0o700} {
+		dir := filepath.Join(t.TempDir(), "cache")
+		if err := os.Mkdir(dir, folderMode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(dir)
+		if want := mode&0o022 != 0; want != (err != nil) || want && !strings.Contains(err.Error(), "others may write to it") {
+			t.Errorf("%o: %v", mode, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestTogether(t *testing.T) {
 	_, dir := open(t)
 	var group sync.WaitGroup
