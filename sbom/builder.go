@@ -275,6 +275,7 @@ type grouping struct {
 	first  map[string]*group // of each purl, but for the user's own code
 	fetch  map[string]*group // of each purl, the first that comes from a registry: what a launch fetches
 	same   map[string]*group // by purl, source, place and bytes
+	bytes  map[string]*group // by purl, source, place and one strong hash: see alike
 	taken  map[string]bool   // refs
 	counts map[string]int    // how often a ref was asked for
 }
@@ -287,7 +288,7 @@ func (b *Builder) group() []*group {
 	n := len(b.instances)
 	g := &grouping{
 		b: b, all: make([]*group, 0, n), first: make(map[string]*group, n), fetch: make(map[string]*group, n),
-		same: map[string]*group{}, taken: make(map[string]bool, n), counts: map[string]int{},
+		same: map[string]*group{}, bytes: map[string]*group{}, taken: make(map[string]bool, n), counts: map[string]int{},
 	}
 	for ref := range b.services {
 		g.taken[ref] = true
@@ -324,17 +325,91 @@ func (g *grouping) place(id ID) {
 	if !first.known {
 		first.known = true
 		g.same[g.b.instances[first.ids[0]].identity()] = first
+		g.remember(first, &g.b.instances[first.ids[0]])
 	}
 	key := in.identity()
 	if known := g.same[key]; known != nil {
 		known.ids = append(known.ids, id)
 		return
 	}
+	if known := g.alike(in); known != nil {
+		known.ids = append(known.ids, id)
+		g.same[key] = known
+		g.remember(known, in)
+		return
+	}
 	added := g.start(id)
 	g.same[key] = added
+	g.remember(added, in)
 	if contradict(&g.b.instances[first.ids[0]].c, &in.c) {
 		added.conflict = first.ref
 	}
+}
+
+// alike is the group of the same bytes, where the lockfiles of different package
+// managers record different things of one package: one has a further hash, one no
+// address. Two different addresses stay apart, since each has to be judged.
+func (g *grouping) alike(in *instance) *group {
+	places := []string{in.place(), ""}
+	if places[0] == "" {
+		places = []string{anyPlace}
+	}
+	for _, h := range in.c.Hashes {
+		for _, place := range places {
+			if known := g.bytes[in.strong(place, h)]; known != nil && agree(g.b.instances[known.ids[0]].c.Hashes, in.c.Hashes) {
+				return known
+			}
+		}
+	}
+	return nil
+}
+
+// remember lets others join a group by the hashes of one of its instances.
+func (g *grouping) remember(known *group, in *instance) {
+	for _, h := range in.c.Hashes {
+		if h.Algorithm == "sha1" {
+			continue // two packages can have the same
+		}
+		for _, place := range []string{in.place(), anyPlace} {
+			if key := in.strong(place, h); g.bytes[key] == nil {
+				g.bytes[key] = known
+			}
+		}
+		if in.place() != "" { // one with another address must not join it
+			if key := in.strong("", h); g.bytes[key] == known {
+				delete(g.bytes, key)
+			}
+		}
+	}
+}
+
+const anyPlace = "*"
+
+func (in *instance) strong(place string, h Hash) string {
+	return strings.Join([]string{in.c.PURL, string(in.c.Source), place, h.Algorithm, h.Value}, "\x00")
+}
+
+// place is from where an instance comes, "" where nobody recorded that.
+func (in *instance) place() string {
+	d := in.c.Distribution
+	if in.c.Resolved == "" && d == (Distribution{}) {
+		return ""
+	}
+	return strings.Join([]string{in.c.Resolved, d.Host, d.Name, d.Version, d.Doubt}, "\x00")
+}
+
+// agree reports whether two have the same values in every algorithm that both have.
+// Of several values each would do, so that a set is weaker than one of them.
+func agree(x, y []Hash) bool {
+	within := func(x, y []Hash) bool {
+		for _, h := range x {
+			if slices.ContainsFunc(y, func(o Hash) bool { return o.Algorithm == h.Algorithm }) && !slices.Contains(y, h) {
+				return false
+			}
+		}
+		return true
+	}
+	return within(x, y) && within(y, x)
 }
 
 // start makes a group that others can join.

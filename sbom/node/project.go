@@ -138,6 +138,7 @@ func (p *projects) load(at *folder) {
 	if at.pkg != nil {
 		at.manifest = readManifest(newSource(at.pkg))
 	}
+	at.obey()
 	p.loadOthers(at)
 	lock := at.chooseLock()
 	if f := cmp.Or(lock, at.bunFile, at.yarnFile); f != nil && at.pkg == nil {
