@@ -127,6 +127,9 @@ func findOpaque(e *evaluation, _ *Rule, report func(hit)) {
 	})
 	for _, s := range e.servers {
 		downloads := slices.ContainsFunc(s.Server.Risks, func(r sbom.Risk) bool { return r.Code == sbom.RiskDownload })
+		if downloads && s.Server.Script && s.Server.Launcher == "" {
+			continue // that is all it is, and privileged-launch says so
+		}
 		for i, l := range launches(s.Server) {
 			what := opaqueKinds[l.Kind]
 			if what == "" {
@@ -204,6 +207,11 @@ func findPrivileged(e *evaluation, _ *Rule, report func(hit)) {
 	e.findRisks(sbom.RiskDownload, "runs a script at once that it fetches", func(h hit) {
 		h.what = CaseDownload
 		h.fix = "install the server once from a source that you have checked, and start what was installed"
+		if h.server.Server.Script {
+			h.what = CaseFetched
+			h.message = fmt.Sprintf("%s runs what it fetches, by %s", launcher(h.server.Server), h.detail)
+			h.fix = "fetch a fixed version and compare its checksum before it runs, or install the tool as a package"
+		}
 		report(h)
 	})
 	for _, s := range e.servers {

@@ -57,6 +57,7 @@ const (
 	CaseAltered  Case = "altered launch"    // an option or variable makes the launcher run something else
 	CaseEngine   Case = "engine socket"     // the container engine's socket is handed in
 	CaseRemoved  Case = "removed server"    // what is in the lock is configured no more
+	CaseFetched  Case = "fetched by script" // the same by a script of the project, where people work and no agent
 	CaseImage    Case = "base image"        // a build starts from it, or a pipeline runs in it
 )
 
@@ -313,9 +314,9 @@ var rules = []Rule{
 	},
 	{
 		Name: "privileged-launch", Target: Servers, find: findPrivileged,
-		Levels:  Levels{MCP: we, Cases: map[Case]Level{CaseEngine: ee, CaseDownload: ee}},
+		Levels:  Levels{MCP: we, Cases: map[Case]Level{CaseEngine: ee, CaseDownload: ee, CaseFetched: we}},
 		Summary: "a server is started with more rights than it needs",
-		Help:    "A container with the host's files or the engine's socket is no container, and whoever talks the agent into something has the rights of its servers.",
+		Help:    "A container with the host's files or the engine's socket is no container, and whoever talks the agent into something has the rights of its servers. A script that is fetched and run at once is whatever its host says at the moment: for a server an error, for a script of the project, which many have, a warning of the baseline.",
 		Fix:     "remove the mounts and flags that it does not need",
 	},
 	{

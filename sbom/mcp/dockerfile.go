@@ -368,7 +368,7 @@ var makeVariable = lazyregexp.New(`\$(\([^()]*(\([^()]*\)[^()]*)*\)|\{[^{}]*\}|[
 
 // makefile reads recipes: lines that begin with a tab, each for a shell of its own.
 func (f *finder) makefile() {
-	if !mentions(string(f.data)) {
+	if !tells(string(f.data)) {
 		return
 	}
 	lines := strings.SplitAfter(string(f.data), "\n")
@@ -388,7 +388,7 @@ func (f *finder) makefile() {
 			parts = append(parts, strings.TrimPrefix(lines[i], "\t"))
 		}
 		recipe = strings.TrimLeft(strings.Join(parts, ""), " \t@+-")
-		if !mentions(recipe) {
+		if !tells(recipe) {
 			continue
 		}
 		const dollar = "\x00"

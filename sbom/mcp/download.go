@@ -66,16 +66,27 @@ func fetchedInside(call *syntax.CallExpr) bool {
 	return slices.ContainsFunc(call.Args, func(w *syntax.Word) bool { return calls(w, fetchers) })
 }
 
-// callee is the program of a call. What stands before it (sudo, env) is passed
-// over.
-func callee(call *syntax.CallExpr) string {
-	for i := range call.Args {
-		name := program(literal(call.Args, i))
-		if name == "" || !isWrapper(name) || slices.Contains(runsText, name) || slices.Contains(fetchers, name) {
-			return name
+// callee is the program of a call. What stands before it (sudo -E, env A=B) is
+// passed over.
+func callee(call *syntax.CallExpr) string { return program(literal(call.Args, calleeAt(call))) }
+
+// calleeAt is where the program of a call stands.
+func calleeAt(call *syntax.CallExpr) int {
+	wrapped := false
+	for i := 0; i < len(call.Args); i++ {
+		text := literal(call.Args, i)
+		name := program(text)
+		switch {
+		case wrapped && oneOf("-u -g -n -c --user --group", text):
+			i++ // with its value
+		case wrapped && (strings.HasPrefix(text, "-") || variableName.MatchString(strings.SplitN(text, "=", 2)[0]) && strings.Contains(text, "=")):
+		case name == "" || !isWrapper(name) || slices.Contains(runsText, name) || slices.Contains(fetchers, name):
+			return i
+		default:
+			wrapped = true
 		}
 	}
-	return ""
+	return 0
 }
 
 // literal is the word as written where it holds nothing to expand.

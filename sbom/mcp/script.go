@@ -195,10 +195,12 @@ type finder struct {
 type step struct {
 	name  string // what the script is called in its file
 	words []word
-	image string  // the keyword of an image, in words[0]
-	given []given // variables that hold for it
-	where where
-	file  string // that holds it, where it is an included one
+	image string // the keyword of an image, in words[0]
+
+	download string  // the way in which it runs what it fetches, where it does
+	given    []given // variables that hold for it
+	where    where
+	file     string // that holds it, where it is an included one
 }
 
 // given is a variable with a value.
@@ -274,9 +276,14 @@ func (f *finder) launch(r *run, s step) (found, bool) {
 		}
 	}
 	var subjects []subject
-	if s.image != "" {
+	switch {
+	case s.download != "":
+		at := place{where: s.download, line: s.words[0].at.line, column: 1}
+		subjects = []subject{opaque(at, "", "it runs what it fetches, whatever that is at the moment")}
+		look.risk(sbom.RiskDownload, at)
+	case s.image != "":
 		subjects = named(s.image, []subject{image(s.words[0])})
-	} else {
+	default:
 		look.words(s.words)
 		subjects = fetching(look.settle(look.command(s.words, 0)))
 	}
@@ -285,7 +292,7 @@ func (f *finder) launch(r *run, s step) (found, bool) {
 	}
 	first, at := subjects[0], s.words[0].at
 	server := &sbom.Server{
-		Script: true, Image: slices.Contains(baseImages, s.image), Name: cmp.Or(s.name, first.launcher), Client: f.row.kind, Transport: "", Line: at.line, Column: at.column,
+		Script: true, Image: slices.Contains(baseImages, s.image), Name: cmp.Or(s.name, first.launcher, "download"), Client: f.row.kind, Transport: "", Line: at.line, Column: at.column,
 		Launcher: first.launcher, Kind: first.launch.Kind, Spec: first.launch.Spec, Pin: first.launch.Pin, Reason: first.reason,
 		Env: look.env, Credentials: look.credentials(), Risks: look.sortedRisks(),
 	}

@@ -32,6 +32,9 @@ func mentions(body string) bool {
 		strings.Contains(body, "go run") || strings.Contains(body, "dotnet")
 }
 
+// tells reports whether a script can hold anything that is looked for.
+func tells(body string) bool { return mentions(body) || fetchesText(body) }
+
 // mentioned reports whether a word can be or hold a launcher that fetches.
 func mentioned(w word) bool { return mentions(w.text) || program(w.text) == "go" }
 
@@ -45,7 +48,7 @@ func (f *finder) shell(t scriptText) where {
 	t.body = expression.ReplaceAllString(t.body, "$"+expressionVariable)
 	file := parseShell(t.body)
 	if file == nil {
-		if mentions(t.body) {
+		if mentions(t.body) || pipedText.MatchString(t.body) {
 			f.bad(t.line, "the script cannot be parsed, so what it launches is not known in full", "mend its syntax, or exclude the file in the policy")
 			f.plain(t, nil)
 		}
@@ -73,6 +76,7 @@ type shellWalk struct {
 	where  where
 	given  []given
 	nodes  []syntax.Node
+	fetch  downloadSearch
 	saved  []shellState // at the subshells that are open
 }
 
@@ -95,6 +99,9 @@ func (w *shellWalk) visit(n syntax.Node) bool {
 	w.nodes = append(w.nodes, n)
 	if isSubshell(n) {
 		w.saved = append(w.saved, shellState{w.where, slices.Clip(w.given)})
+	}
+	if way := w.fetch.command(n); way != "" {
+		w.finder.download(w.text.name, w.at(n), way)
 	}
 	switch n := n.(type) {
 	case *syntax.CallExpr:
@@ -170,6 +177,10 @@ var inert = set(`echo printf : true false which whence type hash grep egrep fgre
 // concurrently "npx a" "npx b".
 func (f *finder) command(s step) {
 	head := program(s.words[0].text)
+	if !slices.ContainsFunc(s.words, mentioned) && slices.ContainsFunc(s.words, func(w word) bool { return fetchesText(w.text) }) &&
+		slices.ContainsFunc(s.words, func(w word) bool { return slices.Contains(shells, program(w.text)) }) {
+		f.inner(s) // sudo sh -c "curl … | sh"
+	}
 	if !slices.ContainsFunc(s.words, mentioned) || slices.Contains(inert, head) || len(s.words) == 2 && oneOf("--version -v -V --help -h version help", s.words[1].text) {
 		return
 	}
@@ -183,15 +194,21 @@ func (f *finder) command(s step) {
 			f.shell(scriptText{name: s.name, body: a.text, line: a.at.line, given: s.given, where: s.where})
 		}
 	}
-	if slices.Contains(shells, head) {
-		for i, a := range s.words {
-			if i > 0 && strings.HasPrefix(s.words[i-1].text, "-") && !strings.HasPrefix(s.words[i-1].text, "--") && strings.HasSuffix(s.words[i-1].text, "c") {
-				f.shell(scriptText{name: s.name, body: a.text, line: a.at.line, given: s.given, where: s.where})
-				return
-			}
-		}
+	if slices.Contains(shells, head) && f.inner(s) {
+		return
 	}
 	f.add(s)
+}
+
+// inner reads the text that a shell gets as a word: sh -c "…".
+func (f *finder) inner(s step) bool {
+	for i, a := range s.words {
+		if i > 0 && strings.HasPrefix(s.words[i-1].text, "-") && !strings.HasPrefix(s.words[i-1].text, "--") && strings.HasSuffix(s.words[i-1].text, "c") {
+			f.shell(scriptText{name: s.name, body: a.text, line: a.at.line, given: s.given, where: s.where})
+			return true
+		}
+	}
+	return false
 }
 
 // plain finds commands in a text of which no grammar is at hand: line by line, cut
@@ -210,6 +227,9 @@ func (f *finder) plain(t scriptText, joined *string) {
 			continue
 		}
 		words := apart(fieldsOf(word{text: strings.ReplaceAll(raw, ";", " ; "), at: f.at(number)}))
+		if downloadLine(words) {
+			f.download(t.name, f.at(number), byPipe)
+		}
 		for len(words) > 0 {
 			end := slices.IndexFunc(words, func(w word) bool { return operator(w.text) })
 			rest := []word(nil)
@@ -254,7 +274,7 @@ func (f *finder) shellFile() {
 		f.bad(1, "the script is no plain text", "save it as UTF-8, or exclude it in the policy")
 		return
 	}
-	if !mentions(string(f.data)) {
+	if !tells(string(f.data)) {
 		return
 	}
 	f.shell(scriptText{body: string(bytes.TrimPrefix(f.data, byteOrderMark)), line: 1})
@@ -262,7 +282,7 @@ func (f *finder) shellFile() {
 
 // packageScripts are those of package.json.
 func (f *finder) packageScripts() {
-	if !mentions(string(unescaped(f.data))) {
+	if !tells(string(unescaped(f.data))) {
 		return
 	}
 	d, problem := parse(jsonNotation, f.data)
