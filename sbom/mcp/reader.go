@@ -14,6 +14,10 @@ import (
 	"countermark/sbom/lazyregexp"
 )
 
+// LockName is the name of the file that says what configurations launched when
+// somebody looked at them. It stands among them, and is none.
+const LockName = "mcp.lock.json"
+
 // Reader implements [sbom.Reader] for MCP client configurations. The zero value
 // is ready to use.
 type Reader struct{}
@@ -27,7 +31,7 @@ var (
 // "claude-desktop", or "".
 func (Reader) Recognize(path string) string {
 	c, ok := clientOf(path)
-	if !ok {
+	if !ok || fold(path[strings.LastIndexByte(path, '/')+1:]) == LockName {
 		return ""
 	}
 	return c.kind()

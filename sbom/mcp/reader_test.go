@@ -72,6 +72,7 @@ func serversOf(inv *sbom.Inventory) []*sbom.Server {
 
 func TestRecognize(t *testing.T) {
 	for path, want := range map[string]string{
+		".continue/mcpServers/mcp.lock.json": "", "a/MCP.lock.json": "",
 		"claude_desktop_config.json":                      "claude-desktop",
 		"a/b/claude_desktop_config.json":                  "claude-desktop",
 		".mcp.json":                                       "claude-code",

@@ -10,11 +10,12 @@ import (
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/mcp"
 )
 
 // FileName is the name of a lock, which stands beside the configurations that it
 // is about.
-const FileName = "mcp.lock.json"
+const FileName = mcp.LockName
 
 // FormatVersion is the version of the format that is written, and the only one
 // that is read.
