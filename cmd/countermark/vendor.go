@@ -291,6 +291,9 @@ func (v *vendors) next(p *program, out interface{ Printf(string, ...any) }, fold
 			scripts = append(scripts, name)
 		}
 	}
+	if root := v.folders[folder].closure.Package(v.folders[folder].closure.Roots[0]); root.Engines != "" {
+		out.Printf("  note  %s says that it needs Node.js %s\n", root.Name, root.Engines)
+	}
 	if len(scripts) > 0 {
 		out.Printf("  note  they have install scripts, which --ignore-scripts leaves out: %s\n", strings.Join(scripts, ", "))
 	}

@@ -101,6 +101,7 @@ func TestVendor(t *testing.T) {
 	stdout, stderr := w.lockOn("", 0, "--write", "--vendor")
 	for _, want := range []string{
 		".mcp/tool/package-lock.json: 2 packages, written\n", "  next  npm ci --ignore-scripts --prefix .mcp/tool\n",
+		"  note  @acme/tool says that it needs Node.js >=18\n",
 		"  note  they have install scripts, which --ignore-scripts leaves out: dep@1.0.0\n",
 		".mcp.json:6:35: @acme/tool → .mcp/tool/node_modules/@acme/tool/dist/index.js\n", "mcp.lock.json: 1 server, written\n",
 	} {

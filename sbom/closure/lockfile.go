@@ -24,7 +24,8 @@ type Folder struct {
 // Folder writes the project of that name, in the form of npm 11, so that `npm ci`
 // installs the very packages and bytes of the closure. The same closure gives the
 // same bytes. An error wraps [ErrUnlocked]: something is unresolved, has no digest,
-// or stands at a URL that may hold a credential.
+// or stands at a URL that may hold a credential; or an optional dependency does not
+// exist, which npm installs without, and for which `npm ci` refuses every lockfile.
 func (c *Closure) Folder(name string) (Folder, error) {
 	if !c.Complete() {
 		launched, within := c.Gaps()
@@ -46,6 +47,9 @@ func (c *Closure) Folder(name string) (Folder, error) {
 		}
 		packages.add(p.Path, m)
 	}
+	if missing := c.optionalMissing(); missing != "" {
+		return Folder{}, fmt.Errorf("%w: %s, an optional dependency, is nowhere to be had, and npm ci refuses to go without", ErrUnlocked, missing)
+	}
 	packages.sort()
 	manifest, err := folderManifest(name, root.Dependencies)
 	if err != nil {
@@ -58,6 +62,27 @@ func (c *Closure) Folder(name string) (Folder, error) {
 		Packages object[member] `json:"packages"`
 	}{name, lockfileVersion, true, packages})
 	return Folder{manifest, lock}, err
+}
+
+// optionalMissing is the first optional dependency that leads nowhere; empty where
+// there is none.
+func (c *Closure) optionalMissing() string {
+	have := map[[2]string]bool{}
+	for _, e := range c.Edges {
+		have[[2]string{e.From, e.Name}] = true
+	}
+	for i := range c.Packages {
+		p := &c.Packages[i]
+		if p.Manifest == nil || p.Link != "" {
+			continue
+		}
+		for _, d := range p.Manifest.Optional {
+			if !have[[2]string{p.Path, d.Name}] {
+				return d.Name
+			}
+		}
+	}
+	return ""
 }
 
 const lockfileVersion = 3

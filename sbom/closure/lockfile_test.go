@@ -39,15 +39,16 @@ func TestFolder(t *testing.T) {
 func TestFolderRefuses(t *testing.T) {
 	const sri = `"integrity": "sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg=="`
 	for name, test := range map[string]struct{ version, want string }{
-		"no digest":          {`"dist": {"tarball": "https://registry.example/a.tgz"}`, "the registry names no digest of a@1.0.0"},
-		"no real digest":     {`"dist": {"tarball": "https://registry.example/a.tgz", "integrity": "sha512-AAAA"}`, "the registry names no digest of a@1.0.0"},
-		"a password":         {`"dist": {"tarball": "https://me:hunter2@registry.example/a.tgz", ` + sri + `}`, "the URL of a@1.0.0 may hold a credential"},
-		"a token":            {`"dist": {"tarball": "https://registry.example/a.tgz?token=hunter2", ` + sri + `}`, "the URL of a@1.0.0 may hold a credential"},
-		"a file":             {`"dist": {"tarball": "file:///etc/passwd", ` + sri + `}`, "the URL of a@1.0.0"},
-		"a repository":       {`"dist": {"tarball": "git+ssh://git@registry.example/a.git", ` + sri + `}`, "the URL of a@1.0.0"},
-		"a git dependency":   {`"dependencies": {"b": "github:me/b"}, "dist": {"tarball": "https://registry.example/a.tgz", ` + sri + `}`, "b: comes from a git repository"},
-		"a bundled one":      {`"dependencies": {"b": "1"}, "bundleDependencies": ["b"], "dist": {"tarball": "https://registry.example/a.tgz", ` + sri + `}`, "b: arrives inside of the package's tarball"},
-		"a fixed dependency": {`"_hasShrinkwrap": true, "dist": {"tarball": "https://registry.example/a.tgz", ` + sri + `}`, "npm-shrinkwrap.json"},
+		"no digest":                    {`"dist": {"tarball": "https://registry.example/a.tgz"}`, "the registry names no digest of a@1.0.0"},
+		"no real digest":               {`"dist": {"tarball": "https://registry.example/a.tgz", "integrity": "sha512-AAAA"}`, "the registry names no digest of a@1.0.0"},
+		"a password":                   {`"dist": {"tarball": "https://me:hunter2@registry.example/a.tgz", ` + sri + `}`, "the URL of a@1.0.0 may hold a credential"},
+		"a token":                      {`"dist": {"tarball": "https://registry.example/a.tgz?token=hunter2", ` + sri + `}`, "the URL of a@1.0.0 may hold a credential"},
+		"a file":                       {`"dist": {"tarball": "file:///etc/passwd", ` + sri + `}`, "the URL of a@1.0.0"},
+		"a repository":                 {`"dist": {"tarball": "git+ssh://git@registry.example/a.git", ` + sri + `}`, "the URL of a@1.0.0"},
+		"a git dependency":             {`"dependencies": {"b": "github:me/b"}, "dist": {"tarball": "https://registry.example/a.tgz", ` + sri + `}`, "b: comes from a git repository"},
+		"an optional one that is gone": {`"optionalDependencies": {"b": "1"}, "dist": {"tarball": "https://registry.example/a.tgz", ` + sri + `}`, "b, an optional dependency, is nowhere to be had"},
+		"a bundled one":                {`"dependencies": {"b": "1"}, "bundleDependencies": ["b"], "dist": {"tarball": "https://registry.example/a.tgz", ` + sri + `}`, "b: arrives inside of the package's tarball"},
+		"a fixed dependency":           {`"_hasShrinkwrap": true, "dist": {"tarball": "https://registry.example/a.tgz", ` + sri + `}`, "npm-shrinkwrap.json"},
 	} {
 		p, err := ReadPackument(strings.NewReader(`{"name": "a", "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": {"name": "a", "version": "1.0.0", `+test.version+`}}}`), "a")
 		if err != nil {
