@@ -19,6 +19,7 @@ type Use struct {
 	Optional    bool // its absence is no error (npm's devOptional included)
 	DevOptional bool // of what is optional: needed for development, and optional else
 	Peer        bool // only there for a peer that somebody asks for
+	Member      bool // of an edge: it only says that a project is a member of another one
 	Locked      bool // a lockfile has it, though not in which folder it will lie
 }
 
@@ -27,7 +28,8 @@ type Use struct {
 // contradicts that.
 type Builder struct {
 	instances []instance
-	edges     [][2]ID
+	edges     []link
+	projects  map[ID]string // folders of the user's own projects
 	services  map[string]*Service
 	inputs    map[string]*Input
 
@@ -89,7 +91,26 @@ func (b *Builder) AddService(s Service, at ...Occurrence) ID {
 }
 
 // Link says that from depends on to.
-func (b *Builder) Link(from, to ID) { b.edges = append(b.edges, [2]ID{from, to}) }
+func (b *Builder) Link(from, to ID) { b.LinkFor(from, to, Use{}) }
+
+// LinkFor says that from depends on to, and for what alone: for its development,
+// optionally, or as a peer.
+func (b *Builder) LinkFor(from, to ID, use Use) { b.edges = append(b.edges, link{from, to, use}) }
+
+// link is an edge between instances.
+type link struct {
+	from, to ID
+	use      Use
+}
+
+// Project says that an instance is a project of the user's own in that folder, a path
+// in the inventory: one that has, with what it depends on, an inventory of its own.
+func (b *Builder) Project(id ID, folder string) {
+	if b.projects == nil {
+		b.projects = map[ID]string{}
+	}
+	b.projects[id] = folder
+}
 
 // Place says that the package manager puts an instance into that folder, a path
 // in the inventory such as "web/node_modules/@s/n", and which commands it provides
@@ -571,7 +592,7 @@ func (b *Builder) connect(inv *Inventory, ref []string) {
 		byRef[c.Ref] = c
 	}
 	for _, e := range b.edges {
-		from, to := ref[e[0]], ref[e[1]]
+		from, to := ref[e.from], ref[e.to]
 		if from == to {
 			continue
 		}
@@ -605,11 +626,11 @@ func (b *Builder) connect(inv *Inventory, ref []string) {
 // origin says by which edge something is asked for. A script belongs to the
 // project, so that what it runs of the lockfile is a direct dependency; so is an
 // image that the project builds on.
-func (b *Builder) origin(e [2]ID, asker *Component) Origin {
+func (b *Builder) origin(e link, asker *Component) Origin {
 	switch {
 	case asker == nil:
 		return 0
-	case slices.Contains(b.instances[e[0]].own, e[1]):
+	case slices.Contains(b.instances[e.from].own, e.to):
 		return OriginDirect
 	case asker.Server != nil && asker.Server.Image:
 		return OriginDirect

@@ -126,6 +126,10 @@ type Options struct {
 	// Resolve adds what the launches that the readers found would fetch today; nil
 	// adds nothing. An error ends the scan.
 	Resolve func(ctx context.Context, b *Builder) error
+
+	// Each gets an inventory of its own for every project below the trees, the root
+	// included, by folder; nil where nobody wants them. See [Builder.Project].
+	Each func(folder string, inv *Inventory)
 }
 
 // Scan reads the trees into one inventory. It returns an error only where there
@@ -151,6 +155,11 @@ func Scan(ctx context.Context, trees []Tree, opts Options) (inv *Inventory, foun
 	if opts.Resolve != nil {
 		if err := opts.Resolve(ctx, b); err != nil {
 			return nil, nil, err
+		}
+	}
+	if opts.Each != nil {
+		for _, p := range b.split() {
+			opts.Each(p.folder, p.b.Inventory())
 		}
 	}
 	return b.Inventory(), found, nil

@@ -43,6 +43,13 @@ without the whole kind (dev, peer), are none of these. A hash of the lockfile st
 at a package where name and version agree; the installed files are not compared with
 it.
 
+With --per-project every project and every member of a workspace gets a document of
+its own in --output-dir, which holds just what that project depends on; other members
+are in it where it depends on them, without what only their development needs. The
+file is called after the project's folder, packages+web.cdx.json, and the one at the
+top sbom.cdx.json, which the MCP configurations belong to. What nothing asks for is
+in none of them, and documents of projects that are gone are left alone.
+
 With --list-clients it shows the MCP clients that are known instead, and which of
 their files are there, below each PATH and in the user's home.
 
@@ -59,6 +66,7 @@ type sbomFlags struct {
 	policy, output         string
 	quiet, list, installed bool
 	leaveOut               omitFlags
+	projects               perProjectFlags
 }
 
 func (p *program) sbomCommand() *cobra.Command {
@@ -70,9 +78,15 @@ func (p *program) sbomCommand() *cobra.Command {
 		Example: `  countermark sbom
   countermark sbom --output sbom.cdx.json path/to/project
   countermark sbom --installed path/to/project
+  countermark sbom --per-project --output-dir sboms
   countermark sbom --user
   countermark sbom --list-clients`,
-		RunE: func(cmd *cobra.Command, args []string) error { return p.sbom(cmd.Context(), f, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := f.projects.validate(f.list, cmd.Flags().Changed("output")); err != nil {
+				return err
+			}
+			return p.sbom(cmd.Context(), f, args)
+		},
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.policy, "policy", "", policyUsage)
@@ -81,6 +95,8 @@ func (p *program) sbomCommand() *cobra.Command {
 	f.ownFlags.add(flags)
 	f.leaveOut.add(flags)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "do not show warnings")
+	flags.BoolVar(&f.projects.each, "per-project", false, "write a document for every project and workspace member, into --output-dir")
+	flags.StringVar(&f.projects.dir, "output-dir", "", "with --per-project: the folder `DIR` for the documents")
 	flags.BoolVar(&f.installed, "installed", false, installedUsage)
 	flags.BoolVar(&f.list, "list-clients", false, "show the MCP clients that are known, and which of their files were found")
 	f.sourceFlags.add(flags)
@@ -100,7 +116,8 @@ func (p *program) sbom(ctx context.Context, f sbomFlags, args []string) error {
 		return err
 	}
 	f.user = f.user || f.list && f.home == ""
-	project, err := p.inventory(ctx, f, args)
+	var each []projectInventory
+	project, err := p.inventory(ctx, f, args, &each)
 	if err != nil {
 		return err
 	}
@@ -109,6 +126,12 @@ func (p *program) sbom(ctx context.Context, f sbomFlags, args []string) error {
 			return err
 		}
 		return p.reportInputs(project, f.quiet)
+	}
+	if f.projects.each {
+		if err := p.writeProjects(f.projects.dir, each, kinds, doc); err != nil {
+			return err
+		}
+		return cmp.Or(p.reportInputs(project, f.quiet), noProjects(each))
 	}
 	if err := project.inventory.Omit(kinds...); err != nil {
 		return err
@@ -119,8 +142,9 @@ func (p *program) sbom(ctx context.Context, f sbomFlags, args []string) error {
 	return p.reportInputs(project, f.quiet)
 }
 
-// inventory reads what the flags ask for.
-func (p *program) inventory(ctx context.Context, f sbomFlags, args []string) (*project, error) {
+// inventory reads what the flags ask for, and adds the inventories of projects to
+// each, where these are asked for.
+func (p *program) inventory(ctx context.Context, f sbomFlags, args []string, each *[]projectInventory) (*project, error) {
 	paths := paths(args)
 	if err := cmp.Or(noEmptyPaths(paths), f.evidenceFlags.validate(), f.resolveFlags.validate(false), onlyFolders(f.installed, paths)); err != nil {
 		return nil, err
@@ -135,7 +159,11 @@ func (p *program) inventory(ctx context.Context, f sbomFlags, args []string) (*p
 	if err != nil {
 		return nil, err
 	}
-	return p.readSources(ctx, args, f.sourceFlags, pol, sbom.Options{Readers: readers(f.installed), Resolve: resolver}, nil)
+	options := sbom.Options{Readers: readers(f.installed), Resolve: resolver}
+	if f.projects.each {
+		options.Each = func(folder string, inv *sbom.Inventory) { *each = append(*each, projectInventory{folder, inv}) }
+	}
+	return p.readSources(ctx, args, f.sourceFlags, pol, options, nil)
 }
 
 // writeInventory writes a document whole, or not at all.

@@ -512,7 +512,7 @@ func (l *lockfile) mark() {
 	unasked := reach(func(k edgeKind) bool { return k != peerEdge && k != peerOptionalEdge })
 	for i := range l.entries {
 		e := &l.entries[i]
-		e.use = useOf(reached[i], shipped[i], required[i], needed[i])
+		e.use = sbom.UseOf(reached[i], shipped[i], required[i], needed[i])
 		e.use.Peer = reached[i] && !unasked[i]
 	}
 }

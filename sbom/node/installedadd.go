@@ -131,7 +131,7 @@ func (t *installation) mark() {
 	needed := reach(func(k edgeKind) bool { return !k.mayMiss() })
 	unasked := reach(func(k edgeKind) bool { return k != peerEdge && k != peerOptionalEdge })
 	for _, u := range t.units {
-		u.use = useOf(reached[u], shipped[u], required[u], needed[u])
+		u.use = sbom.UseOf(reached[u], shipped[u], required[u], needed[u])
 		u.use.Peer = reached[u] && !unasked[u]
 	}
 	// Plug'n'Play has an entry beside those of a package's instances, which
@@ -289,11 +289,11 @@ func (t *installation) add() {
 			continue
 		}
 		if owner := t.ownerOf(u); owner != sbom.NoID {
-			t.p.b.Link(owner, u.id)
+			t.p.b.LinkFor(owner, u.id, sbom.Use{Member: true})
 		}
 		for _, e := range u.edges {
 			if e.to.id != sbom.NoID {
-				t.p.b.Link(u.id, e.to.id)
+				t.p.b.LinkFor(u.id, e.to.id, e.use())
 			}
 		}
 	}
@@ -336,6 +336,7 @@ func (t *installation) addOwn(u *unit) sbom.ID {
 	at := []sbom.Occurrence{where}
 	t.addLinks(u, &c, &at)
 	id := t.p.b.Add(c, sbom.Use{}, at...)
+	t.p.b.Project(id, strings.TrimSuffix(t.prefix+u.dir, "/"))
 	t.place(u, id)
 	return id
 }

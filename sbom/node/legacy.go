@@ -171,7 +171,7 @@ func (l *lockfile) addLegacyLink(e *entry, target string) string {
 func (l *lockfile) legacyRequires(v *value) []dependency {
 	var deps []dependency
 	l.texts(v, "requires", func(name, spec string, d *member) {
-		deps = append(deps, dependency{name, spec, prodEdge, d.off})
+		deps = append(deps, dependency{name: name, spec: spec, kind: prodEdge, off: d.off})
 	})
 	return deps
 }

@@ -468,7 +468,7 @@ func (l *pnpmLock) mark() {
 		if !reached[i] && !l.cut {
 			l.warn(pkg.off, hintPNPM, "nothing asks for %s", quote(pkg.key))
 		}
-		pkg.use = useOf(reached[i], production[i], required[i], needed[i])
+		pkg.use = sbom.UseOf(reached[i], production[i], required[i], needed[i])
 	}
 }
 

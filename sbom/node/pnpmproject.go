@@ -148,7 +148,7 @@ func (m *manifest) installs() []dependency {
 			if dm.value.kind != stringKind {
 				continue // reported already
 			}
-			d := dependency{dm.name, dm.value.text, g.kind, dm.off}
+			d := dependency{name: dm.name, spec: dm.value.text, kind: g.kind, off: dm.off}
 			if n, ok := index[dm.name]; ok {
 				deps[n] = d
 				continue
@@ -325,7 +325,8 @@ func (l *pnpmLock) add(at *folder) {
 	for i := range l.importers {
 		if im := &l.importers[i]; im.id != "." {
 			id := g.addMember(im)
-			l.p.b.Link(g.folders["."], id)
+			l.p.b.LinkFor(g.folders["."], id, sbom.Use{Member: true})
+			l.p.b.Project(id, g.folder(im.id))
 		}
 	}
 	aliases := l.aliases()
@@ -361,9 +362,9 @@ func (g *pnpmGraph) link(from sbom.ID, deps []pnpmDep) {
 	for i := range deps {
 		switch d := &deps[i]; {
 		case d.to != none:
-			g.p.b.Link(from, g.packages[d.to])
+			g.p.b.LinkFor(from, g.packages[d.to], d.kind.use())
 		case d.link != "":
-			g.p.b.Link(from, g.addLink(d))
+			g.p.b.LinkFor(from, g.addLink(d), d.kind.use())
 		}
 	}
 }

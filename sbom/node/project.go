@@ -391,6 +391,7 @@ func (p *projects) describeProject(at *folder, m *manifest, where sbom.Occurrenc
 	}
 	if at.dir == "" {
 		p.b.DescribeRoot(c, where)
+		p.b.Project(sbom.Root, "")
 		return sbom.Root
 	}
 	if c.PURL == "" {
@@ -400,7 +401,8 @@ func (p *projects) describeProject(at *folder, m *manifest, where sbom.Occurrenc
 		c.Name = path.Base(at.dir)
 	}
 	id := p.b.Add(c, sbom.Use{}, where)
-	p.b.Link(sbom.Root, id)
+	p.b.LinkFor(sbom.Root, id, sbom.Use{Member: true})
+	p.b.Project(id, at.dir)
 	return id
 }
 
@@ -434,6 +436,9 @@ func (p *projects) addLocked(at *folder) {
 		if !l.entries[i].link {
 			ids[i] = p.addEntry(at, i)
 		}
+		if l.entries[i].workspace && ids[i] != sbom.NoID {
+			p.b.Project(ids[i], path.Join(at.dir, l.entries[i].key))
+		}
 	}
 	if l.bun != nil {
 		p.placeDirect(at, ids)
@@ -441,7 +446,7 @@ func (p *projects) addLocked(at *folder) {
 	for i := range l.entries {
 		for _, e := range l.entries[i].edges {
 			if to := l.instance(e.to); to != none && ids[i] != sbom.NoID && ids[to] != sbom.NoID {
-				p.b.Link(ids[i], ids[to])
+				p.b.LinkFor(ids[i], ids[to], e.use())
 			}
 		}
 	}
@@ -594,6 +599,6 @@ func (p *projects) addRequests(project sbom.ID, m *manifest) {
 			c.PURL = purl(r.name, r.version, "", "")
 		}
 		use := sbom.Use{Development: d.kind == devEdge, Optional: d.kind.mayMiss(), Peer: d.kind == peerEdge}
-		p.b.Link(project, p.b.Add(c, use, m.occurrence(d.off, "")))
+		p.b.LinkFor(project, p.b.Add(c, use, m.occurrence(d.off, "")), d.use())
 	}
 }

@@ -224,7 +224,22 @@ func (k edgeKind) mayMiss() bool { return k == optionalEdge || k == peerOptional
 type dependency struct {
 	name, spec string
 	kind       edgeKind
-	off        int // of the name
+	off        int         // of the name
+	instead    *dependency // of a workspace edge: the project's own dependency that it stands for
+}
+
+// use says for what alone somebody depends on something.
+func (d *dependency) use() sbom.Use {
+	if d.instead != nil {
+		return d.instead.use()
+	}
+	return d.kind.use()
+}
+
+func (k edgeKind) use() sbom.Use {
+	return sbom.Use{
+		Development: k == devEdge, Optional: k.mayMiss(), Peer: k == peerEdge || k == peerOptionalEdge, Member: k == workspaceEdge,
+	}
 }
 
 // dependencies returns what an entry of a lockfile, or a package.json, asks for:
@@ -239,7 +254,7 @@ func (s *source) dependencies(obj *value, own bool) []dependency {
 			s.invalid(m.off, s.hint(), "the dependency %s must be a string, not %s", quote(m.name), m.value.kind)
 			return
 		}
-		d := dependency{m.name, m.value.text, k, m.off}
+		d := dependency{name: m.name, spec: m.value.text, kind: k, off: m.off}
 		if i, ok := index[fold(m.name)]; ok {
 			deps[i] = d
 			return

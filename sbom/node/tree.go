@@ -201,6 +201,8 @@ func (l *lockfile) askForMembers() {
 		case root.deps[n].kind == workspaceEdge:
 			l.invalid(e.off, "give each workspace member a name of its own", "two workspace members are named %s", quote(e.name))
 		default:
+			own := root.deps[n]
+			d.instead = &own
 			root.deps[n] = d
 		}
 	}

@@ -239,7 +239,7 @@ func (l *yarnLock) version(n *yarnNode) string {
 func (l *yarnLock) readRequests(n *yarnNode, kind edgeKind) (deps []dependency) {
 	l.names(n, func(d *yarnNode) {
 		if text := l.text(d); validName(d.name()) {
-			deps = append(deps, dependency{d.name(), text, kind, d.off()})
+			deps = append(deps, dependency{name: d.name(), spec: text, kind: kind, off: d.off()})
 		} else {
 			l.invalid(d.off(), hintYarn, "%s is no name of a package", quote(d.name()))
 		}
@@ -352,7 +352,7 @@ func (l *yarnLock) uses() (use []sbom.Use, reached []bool) {
 	reached = reach(func(edgeKind) bool { return true })
 	use = make([]sbom.Use, len(l.entries))
 	for i := range use {
-		use[i] = useOf(reached[i], shipped[i], required[i], needed[i])
+		use[i] = sbom.UseOf(reached[i], shipped[i], required[i], needed[i])
 		use[i].Locked = true
 	}
 	return use, reached
@@ -385,13 +385,14 @@ func (p *projects) addYarn(at *folder) {
 		}
 		ids[i] = p.addYarnEntry(at, e, use[i])
 		if e.source == sbom.FromProject && ids[i] != sbom.NoID {
-			p.b.Link(rootID, ids[i])
+			p.b.LinkFor(rootID, ids[i], sbom.Use{Member: true})
+			p.b.Project(ids[i], path.Join(at.dir, e.dir))
 		}
 	}
 	for i := range l.entries {
 		for _, e := range l.entries[i].edges {
 			if e.to != none && ids[i] != sbom.NoID && ids[e.to] != sbom.NoID {
-				p.b.Link(ids[i], ids[e.to])
+				p.b.LinkFor(ids[i], ids[e.to], e.use())
 			}
 		}
 		if e := &l.entries[i]; e.source == sbom.FromProject {
