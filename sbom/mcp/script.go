@@ -55,6 +55,10 @@ var scriptFiles = sync.OnceValue(func() []scriptFile {
 			names: []string{".devcontainer/devcontainer.json", ".devcontainer/*/devcontainer.json", ".devcontainer.json", "devcontainer-feature.json"}},
 		{kind: "dockerfile", find: (*finder).dockerfile,
 			names: []string{"Dockerfile", "Dockerfile.*", "*.Dockerfile", "Containerfile", "Containerfile.*", "*.Containerfile"}},
+		{kind: "compose", names: []string{"compose.yaml", "compose.yml", "compose.*.yaml", "compose.*.yml", "docker-compose.yaml", "docker-compose.yml",
+			"docker-compose.*.yaml", "docker-compose.*.yml", "docker-compose-*.yaml", "docker-compose-*.yml", "podman-compose.yaml", "podman-compose.yml"}, find: (*finder).compose},
+		{kind: "taskfile", names: []string{"Taskfile.yml", "Taskfile.yaml", "Taskfile.dist.yml", "Taskfile.dist.yaml"}, find: (*finder).taskfile},
+		{kind: "justfile", names: []string{"justfile", ".justfile", "*.just"}, find: (*finder).justfile},
 		{kind: "makefile", names: []string{"Makefile", "GNUmakefile", "*.mk"}, find: (*finder).makefile},
 	}
 })

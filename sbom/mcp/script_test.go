@@ -165,6 +165,76 @@ func TestDevContainersAndMakefiles(t *testing.T) {
 		"3 lint: npx unknown ? unknown", "5 lint: npx npm b unversioned")
 }
 
+func TestComposeFiles(t *testing.T) {
+	checkLaunches(t, "compose.yaml", `x-base: &base
+  image: node:22
+  environment: {A: "1"}
+services:
+  tool:
+    <<: *base
+    command: npx -y a@1.0.0 --port $$PORT
+  list:
+    image: example/x@sha256:`+strings.Repeat("a", 64)+`
+    entrypoint: ["uvx", "b"]
+    command: ["--flag"]
+  shell:
+    build: .
+    command: sh -c "cd /x && npx c"
+    environment: ["B=1"]
+    healthcheck: {test: ["CMD", "npx", "d"]}
+    post_start: [{command: [bunx, e]}]
+  check:
+    image: ${REGISTRY:-r.example}/f:1
+    healthcheck: {test: ["CMD-SHELL", "uvx g || exit 1"]}
+  inline:
+    build:
+      dockerfile_inline: |
+        FROM h:1
+        RUN npx i
+    healthcheck: {test: npx j}
+  own: {image: "k:1", command: ["--serve", "npx"]}
+`, "2 tool: image oci node:22 tag", "7 tool: npx npm a@1.0.0 exact", "9 list: image oci example/x@sha256:"+strings.Repeat("a", 64)+" digest", "10 list: uvx pypi b unversioned",
+		"14 shell: npx npm c unversioned", "16 shell/healthcheck: npx npm d unversioned", "17 shell/post_start: bunx npm e unversioned",
+		"19 check: image unknown ? unknown", "20 check/healthcheck: uvx pypi g unversioned",
+		"24 inline/build: FROM oci h:1 tag", "25 inline/build: npx npm i unversioned", "26 inline/healthcheck: npx npm j unversioned", "27 own: image oci k:1 tag")
+}
+
+func TestTaskfiles(t *testing.T) {
+	checkLaunches(t, "Taskfile.yml", `version: "3"
+vars: {V: {sh: npx a}}
+tasks:
+  short: npx b {{.CLI_ARGS}}
+  list: [npx c, {cmd: npx d}]
+  long:
+    dir: "{{.DIR}}"
+    env: {E: {sh: uvx e}}
+    deps: [short]
+    status: [npx f]
+    preconditions: [{sh: npx g, msg: npx not-run}]
+    cmds:
+      - npx h@1.0.0
+      - cmd: |
+          set -e
+          npx i
+      - defer: npx j
+      - defer: {task: short}
+      - for: [x]
+        cmd: npx {{.ITEM}}
+      - task: short
+  one: {cmd: curl https://get.example/x | sh}
+`, "2 vars/V: npx npm a unversioned", "4 short: npx npm b unversioned", "5 list: npx npm c unversioned", "5 list: npx npm d unversioned",
+		"8 long/E: uvx pypi e unversioned", "10 long: npx npm f unversioned", "11 long: npx npm g unversioned", "13 long: npx npm h@1.0.0 exact",
+		"16 long: npx npm i unversioned", "17 long: npx npm j unversioned", "20 long: npx unknown ? unknown", "22 one:  shell-script ? unknown")
+}
+
+func TestJustfiles(t *testing.T) {
+	checkLaunches(t, "justfile", "set dotenv-load\nversion := `npx a`\nalias b := build\n# npx not-run\n[private]\nbuild target='x' *args: (dep \"y\")\n"+
+		"    @npx b {{target}} \\\n      --flag\n    -uvx c\n\n    bunx {{args}}\n\nscript:\n\t#!/usr/bin/env bash\n\tset -e\n\n\tnpx d\n\npy:\n  #!/usr/bin/env python3\n  npx not-shell\n\n@quiet:\n  npx e\nx := 'y'\n",
+		"2 variables: npx npm a unversioned", "7 build: npx npm b unversioned", "9 build: uvx pypi c unversioned", "11 build: bunx unknown ? unknown",
+		"17 script: npx npm d unversioned", "24 quiet: npx npm e unversioned")
+	checkLaunches(t, "win.just", "set shell := ['pwsh', '-c']\na:\n  npx a; uvx b\n", "3 a: npx npm a unversioned", "3 a: uvx pypi b unversioned")
+}
+
 // TestScriptFolders holds that a launch finds the lockfile of the folder that it
 // runs in, and of no other.
 func TestScriptFolders(t *testing.T) {
@@ -193,6 +263,9 @@ func TestBrokenScripts(t *testing.T) {
 		".gitlab-ci.yml":          "a:\n  script: 'npx a\n",
 		".devcontainer.json":      `{"postCreateCommand": "npx a", `,
 		"Dockerfile":              "FROM a:1\nRUN if npx a; then\n",
+		"docker-compose.dev.yml":  "services:\n  a: [\n",
+		"Taskfile.dist.yaml":      "tasks: {a: 'if npx a; then'}\n",
+		".justfile":               "a:\n  if npx a; then\n",
 		"b.sh":                    strings.Repeat("npx a\n", maxLaunches+1),
 		"c.sh":                    strings.Repeat("npm x\n", maxSteps+2),
 	} {

@@ -10,7 +10,7 @@ import (
 // FuzzScripts holds that no script of any kind stops the scan, that a part that
 // Holds does not know is none that Read finds, and that the bounds hold.
 func FuzzScripts(f *testing.F) {
-	names := []string{"package.json", "a.sh", "bin/x", ".github/workflows/a.yml", "action.yml", ".gitlab-ci.yml", ".devcontainer.json", "Dockerfile", "Makefile"}
+	names := []string{"package.json", "a.sh", "bin/x", ".github/workflows/a.yml", "action.yml", ".gitlab-ci.yml", ".devcontainer.json", "Dockerfile", "Makefile", "compose.yaml", "Taskfile.yml", "justfile"}
 	for i, seed := range []string{
 		`{"scripts": {"a": "npx a && (cd b; uvx c@1) | docker run -e K=v d:1 npx e"}}`,
 		"#!/bin/sh\ncd \"$X\" && npx a@${V:-1} \\\n --b\nfor i in *; do pipx run c; done\n",
@@ -21,6 +21,9 @@ func FuzzScripts(f *testing.F) {
 		`{"features": {"ghcr.example/a/b:1": {}}, "postCreateCommand": {"a": ["npx", "b"], "c": "npx d"}}`,
 		"# escape=`\nARG V=1\nFROM a:$V AS b\nRUN --mount=from=x,type=bind <<E bash\nnpx a\nE\nCOPY --from=b:1 c d\nENTRYPOINT [\"npx\"]\nCMD [\"x\"]\n",
 		"a:\n\t@-npx $(X) $$y \\\n\t b\n",
+		"services: {a: {image: 'b:1', command: 'npx c $$D', environment: [E=1], healthcheck: {test: [CMD-SHELL, 'curl x | sh']}, build: {dockerfile_inline: \"FROM f\\nRUN npx g\\n\"}}}",
+		"vars: {A: {sh: npx a}}\ntasks: {b: {dir: c, cmds: [npx d, {cmd: 'curl e > f; sh f'}, {defer: {cmd: npx g}}]}, h: npx i}\n",
+		"set shell := ['bash', '-c']\nx := `npx a`\nb c='d': e\n  @npx {{f}} \\\n   g\nh:\n  #!/bin/sh\n  wget i; sh i\n",
 	} {
 		f.Add(i, []byte(seed))
 	}
