@@ -528,14 +528,14 @@ func readFile(fsys fs.FS, name string) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, errNotRegular
 	}
+	if info.Size() > MaxFileSize {
+		return nil, errTooLarge
+	}
 	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if info.Size() > MaxFileSize {
-		return nil, errTooLarge
-	}
 	var data bytes.Buffer
 	data.Grow(int(info.Size()) + bytes.MinRead)
 	if _, err := data.ReadFrom(io.LimitReader(f, MaxFileSize+1)); err != nil {
@@ -549,7 +549,7 @@ func readFile(fsys fs.FS, name string) ([]byte, error) {
 
 var (
 	errNotRegular = errors.New("not a regular file")
-	errTooLarge   = fmt.Errorf("larger than %d bytes", MaxFileSize)
+	errTooLarge   = fmt.Errorf("larger than %d MiB", MaxFileSize>>20)
 )
 
 // unreadable words an error without the path that the operating system put into

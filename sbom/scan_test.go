@@ -209,3 +209,35 @@ func TestSibling(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// hugeFS has one file that claims a size, and that nobody may open.
+type hugeFS struct{ fstest.MapFS }
+
+func (h hugeFS) Stat(name string) (fs.FileInfo, error) {
+	info, err := fs.Stat(h.MapFS, name)
+	return hugeInfo{info}, err
+}
+
+func (h hugeFS) Open(name string) (fs.File, error) {
+	if name != "." {
+		return nil, errors.New("it is opened")
+	}
+	return h.MapFS.Open(name)
+}
+
+type hugeInfo struct{ fs.FileInfo }
+
+func (hugeInfo) Size() int64 { return MaxFileSize + 1 }
+
+// TestHugeFile: a file beyond the limit is refused by its size, before it is read.
+func TestHugeFile(t *testing.T) {
+	tree := hugeFS{fstest.MapFS{"a.txt": {}}}
+	inv, _, err := Scan(t.Context(), []Tree{{FS: tree}}, Options{Readers: []Reader{textReader{new([]string)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "cannot be read: larger than 128 MiB"
+	if len(inv.Inputs) != 1 || len(inv.Inputs[0].Problems) != 1 || inv.Inputs[0].Problems[0].Message != want || !inv.Incomplete() {
+		t.Errorf("%+v, want %q", *inv.Inputs[0], want)
+	}
+}

@@ -24,9 +24,17 @@ var version string
 // of the time of verifying 500 sets; more than this gains little and costs memory.
 const collectAt = 200
 
+// collectHarder is from how much memory on garbage is collected whatever it takes:
+// a lockfile of 100 MB needs half a gigabyte at least, and machines of CI systems do
+// not have the triple.
+const collectHarder = 1 << 30
+
 func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(collectAt)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(collectHarder)
 	}
 	os.Exit(realMain())
 }

@@ -54,7 +54,7 @@ func readBun(f *sbom.File, m *manifest) *lockfile {
 	}
 	if err := l.doc.err; err != nil {
 		l.cut = true
-		l.invalid(err.off, "resolve merge conflicts and restore the rest of the file, or "+hintBun, "invalid JSON: %s", err.msg)
+		l.invalid(err.off, err.hint(hintBun), "invalid JSON: %s", err.msg)
 	}
 	root := &l.doc.root
 	if root.kind != objectKind {
@@ -270,7 +270,7 @@ func (r *bunReader) readPackages(packages *value) {
 		case names == nil:
 			r.invalid(m.off, hintBun, "the key %s is no path of names of packages", quote(m.name))
 		case len(all) >= maxEntries:
-			r.invalid(m.off, "split the project", "more than %d packages", maxEntries)
+			r.invalid(m.off, hintSplit, "more than %d packages", maxEntries)
 			r.cut = true
 			return
 		case len(names) > maxNesting:

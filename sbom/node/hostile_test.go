@@ -98,6 +98,17 @@ func deepLines(levels int) string {
 	return b.String()
 }
 
+// large is a lockfile of n packages.
+func (f hostileFormat) large(n int) string {
+	var text strings.Builder
+	text.WriteString(f.head)
+	for i := range n {
+		text.WriteString(f.entry(i))
+	}
+	text.WriteString(f.tail)
+	return text.String()
+}
+
 func (f hostileFormat) scan(t testing.TB, text string) *sbom.Inventory {
 	return scan(t, map[string]string{f.file: text, "package.json": hostileManifest})
 }
@@ -298,6 +309,33 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// TestGrowth: what a lockfile of any format costs grows with its size and no faster,
+// so that the limits of size and number bound it. What is allocated is counted, which
+// no other program on the machine can disturb.
+func TestGrowth(t *testing.T) {
+	const few, times, perByte = 1000, 8, 128
+	for _, f := range hostileFormats() {
+		cost := func(n int) (allocated uint64, size int) {
+			text := f.large(n)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			f.scan(t, text)
+			runtime.ReadMemStats(&after)
+			return after.TotalAlloc - before.TotalAlloc, len(text)
+		}
+		cost(few) // what is made once
+		small, _ := cost(few)
+		large, size := cost(few * times)
+		if large > small*times*3/2 {
+			t.Errorf("%s: %d packages cost %d bytes, and %d cost %d", f.name, few, small, few*times, large)
+		}
+		if large > uint64(size)*perByte {
+			t.Errorf("%s: %d bytes of memory for %d of the file", f.name, large, size)
+		}
+		t.Logf("%s: %d bytes of memory for each of the file, %.1f times as many for %d times the packages", f.name, large/uint64(size), float64(large)/float64(small), times)
+	}
+}
+
 // TestSameBytes: line ends, the folder and the number of processors make no
 // difference to what is read out of a lockfile.
 func TestSameBytes(t *testing.T) {
@@ -416,14 +454,9 @@ func benchmarkFormat(b *testing.B, name string, n int) {
 		if f.name != name {
 			continue
 		}
-		var text strings.Builder
-		text.WriteString(f.head)
-		for i := range n {
-			text.WriteString(f.entry(i))
-		}
-		text.WriteString(f.tail)
-		tree := fstest.MapFS{f.file: {Data: []byte(text.String())}, "package.json": {Data: []byte(hostileManifest)}}
-		b.SetBytes(int64(text.Len()))
+		text := f.large(n)
+		tree := fstest.MapFS{f.file: {Data: []byte(text)}, "package.json": {Data: []byte(hostileManifest)}}
+		b.SetBytes(int64(len(text)))
 		b.ReportAllocs()
 		for b.Loop() {
 			inv, _, err := sbom.Scan(b.Context(), []sbom.Tree{{FS: tree}}, sbom.Options{Readers: []sbom.Reader{Reader{}}})

@@ -73,11 +73,29 @@ type duplicate struct {
 }
 
 type syntaxError struct {
-	off int
-	msg string
+	off   int
+	msg   string
+	limit bool // a limit of ours is reached, and nothing may be wrong with the file
 }
 
 func (e *syntaxError) Error() string { return e.msg }
+
+// hint is what to do about it, where anew has the file written anew.
+func (e *syntaxError) hint(anew string) string {
+	if e.limit {
+		return hintSplit
+	}
+	return "resolve merge conflicts and restore the rest of the file, or " + anew
+}
+
+// hintSplit is what to do about a limit, which no package manager's own file reaches.
+const hintSplit = "find out what wrote such a file; split the project, or exclude the file in the policy"
+
+func syntaxAt(off int, msg string) *syntaxError { return &syntaxError{off: off, msg: msg} }
+
+func tooMuch(off int, format string, args ...any) *syntaxError {
+	return &syntaxError{off: off, msg: fmt.Sprintf(format, args...), limit: true}
+}
 
 // document is a parsed JSON text. After a syntax error root still holds what
 // stands before it: complete values, and the containers around the error marked
@@ -149,11 +167,17 @@ type parser struct {
 func (p *parser) fail(format string, args ...any) *syntaxError {
 	if p.i >= len(p.s) {
 		if p.invalidUTF8 {
-			return &syntaxError{p.i, "invalid UTF-8"}
+			return syntaxAt(p.i, "invalid UTF-8")
 		}
-		return &syntaxError{p.i, "the file ends too early"}
+		return syntaxAt(p.i, "the file ends too early")
 	}
-	return &syntaxError{p.i, fmt.Sprintf(format, args...)}
+	return syntaxAt(p.i, fmt.Sprintf(format, args...))
+}
+
+func (p *parser) failLimit(format string, args ...any) *syntaxError {
+	err := p.fail(format, args...)
+	err.limit = p.i < len(p.s)
+	return err
 }
 
 func (p *parser) space() {
@@ -211,12 +235,12 @@ func (p *parser) peek() byte {
 func (p *parser) value(depth int) (v value, err *syntaxError) {
 	v.off = p.i
 	if p.values++; p.values > p.most {
-		return v, p.fail("more than %d values", p.most)
+		return v, p.failLimit("more than %d values", p.most)
 	}
 	switch c := p.peek(); {
 	case c == '{' || c == '[':
 		if depth == maxDepth {
-			return v, p.fail("nested deeper than %d levels", maxDepth)
+			return v, p.failLimit("nested deeper than %d levels", maxDepth)
 		}
 		if c == '{' {
 			err = p.object(&v, depth+1)

@@ -67,7 +67,7 @@ func (l *lockfile) readTree(v *value, dir string, depth int) {
 			continue
 		case len(l.entries) > maxEntries:
 			if !l.cut {
-				l.invalid(m.off, "split the project", "more than %d packages", maxEntries)
+				l.invalid(m.off, hintSplit, "more than %d packages", maxEntries)
 			}
 			l.cut = true
 			return

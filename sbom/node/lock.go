@@ -95,7 +95,7 @@ func readLockfile(f *sbom.File, m *manifest) *lockfile {
 	l := &lockfile{source: newSource(f), nodes: map[string]int{}, child: map[childKey]int{}}
 	if err := l.doc.err; err != nil {
 		l.cut = true
-		l.invalid(err.off, "resolve merge conflicts and restore the rest of the file, or run `npm install --package-lock-only`", "invalid JSON: %s", err.msg)
+		l.invalid(err.off, err.hint("run `npm install --package-lock-only`"), "invalid JSON: %s", err.msg)
 	}
 	root := &l.doc.root
 	if root.kind != objectKind {
@@ -186,7 +186,7 @@ func (l *lockfile) readEntries(packages *value) {
 			continue
 		}
 		if len(l.entries) > maxEntries {
-			l.invalid(m.off, "split the project", "more than %d packages", maxEntries)
+			l.invalid(m.off, hintSplit, "more than %d packages", maxEntries)
 			l.cut = true
 			return
 		}

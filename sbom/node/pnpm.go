@@ -97,7 +97,7 @@ func (p *projects) readPNPM(f *sbom.File, at *folder) *pnpmLock {
 	}
 	if err := l.doc.err; err != nil {
 		l.cut = true
-		l.invalid(err.off, "resolve merge conflicts and restore the rest of the file, or "+hintPNPM, "invalid YAML: %s", err.msg)
+		l.invalid(err.off, err.hint(hintPNPM), "invalid YAML: %s", err.msg)
 	} else if !endsLine.Match(f.Data[max(len(f.Data)-100, 0):]) {
 		l.cut = true
 		line := len(l.doc.lines)

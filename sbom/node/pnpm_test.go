@@ -582,7 +582,7 @@ func TestPNPMProblems(t *testing.T) {
 		"deeper":              {head + "packages: " + strings.Repeat("[", 100_000), manifest, []string{"pnpm-lock.yaml:2: invalid: invalid YAML: exceeded max depth"}},
 		"deep in lines":       {head + "packages:\n" + strings.Repeat("- ", 9_000) + "a\n", manifest, []string{"pnpm-lock.yaml:3: invalid: invalid YAML: nested deeper than 100 levels"}},
 		"values":              {head + "packages: [" + strings.Repeat(",", maxYAMLMarks), manifest, []string{"pnpm-lock.yaml:1: invalid: invalid YAML: more than 3145728 values"}},
-		"size":                {head + strings.Repeat("#", maxYAML), manifest, []string{"pnpm-lock.yaml:1: invalid: invalid YAML: larger than 50331648 bytes"}},
+		"size":                {head + strings.Repeat("#", maxYAML), manifest, []string{"pnpm-lock.yaml:1: invalid: invalid YAML: larger than 48 MiB"}},
 		"UTF-8":               {edit("a@1.0.0: {}", "\xff"), manifest, []string{"pnpm-lock.yaml:12: invalid: invalid YAML: invalid UTF-8"}},
 		"control":             {edit("a@1.0.0: {}", "\x1b"), manifest, []string{"pnpm-lock.yaml:12: invalid: invalid YAML: a control character"}},
 		"line separator":      {edit("a@1.0.0: {}", "\u2028"), manifest, []string{"pnpm-lock.yaml:12: invalid: invalid YAML: a line ends in a way"}},

@@ -3,7 +3,6 @@ package node
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -28,7 +27,7 @@ const (
 // stands before the last blank line above the error.
 func parseYAML(data []byte) []*document {
 	if len(data) > maxYAML {
-		return []*document{{lines: newLines(nil), err: &syntaxError{0, fmt.Sprintf("larger than %d bytes", maxYAML)}}}
+		return []*document{{lines: newLines(nil), err: tooMuch(0, "larger than %d MiB", maxYAML>>20)}}
 	}
 	data = bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))
 	p := &yamlParser{data: data, lines: newLines(data)}
@@ -67,13 +66,13 @@ type yamlParser struct {
 // refuse finds what is not worth parsing, or must not be.
 func (p *yamlParser) refuse() *syntaxError {
 	if len(bytes.TrimSpace(p.data)) == 0 {
-		return &syntaxError{0, "the file is empty"}
+		return syntaxAt(0, "the file is empty")
 	}
 	if off := conflictMarker(p.data); off >= 0 {
-		return &syntaxError{off, "a merge conflict is not resolved"}
+		return syntaxAt(off, "a merge conflict is not resolved")
 	}
 	if yamlMarks(p.data) > maxYAMLMarks {
-		return &syntaxError{0, fmt.Sprintf("more than %d values", maxYAMLMarks)}
+		return tooMuch(0, "more than %d values", maxYAMLMarks)
 	}
 	for i := 0; i < len(p.data); {
 		r, n := rune(p.data[i]), 1
@@ -82,11 +81,11 @@ func (p *yamlParser) refuse() *syntaxError {
 		}
 		switch {
 		case r == utf8.RuneError && n == 1:
-			return &syntaxError{i, "invalid UTF-8"}
+			return syntaxAt(i, "invalid UTF-8")
 		case r < ' ' && r != '\t' && r != '\n' && r != '\r', r >= 0x7f && r < 0xa0:
-			return &syntaxError{i, "a control character"}
+			return syntaxAt(i, "a control character")
 		case r == '\r', r == '\u2028', r == '\u2029':
-			return &syntaxError{i, "a line ends in a way that only some programs know"}
+			return syntaxAt(i, "a line ends in a way that only some programs know")
 		}
 		i += n
 	}
@@ -148,7 +147,7 @@ func (p *yamlParser) stream(data []byte) ([]*document, *syntaxError) {
 		docs = append(docs, &document{root: root, duplicates: p.duplicates, lines: p.lines})
 	}
 	if len(docs) == 0 {
-		return nil, &syntaxError{0, "the file is empty"}
+		return nil, syntaxAt(0, "the file is empty")
 	}
 	return docs, nil
 }
@@ -162,13 +161,13 @@ var parserError = lazyregexp.New(`^did not find expected (<|node|key|',|'-)`)
 func (p *yamlParser) fail(err error) *syntaxError {
 	m := yamlError.FindStringSubmatch(err.Error())
 	if m == nil {
-		return &syntaxError{0, err.Error()}
+		return syntaxAt(0, err.Error())
 	}
 	line, _ := strconv.Atoi(m[1])
 	if parserError.MatchString(m[2]) { // of which the library counts lines from 0
 		line++
 	}
-	return &syntaxError{p.lines[min(max(line, 1), len(p.lines))-1], m[2]}
+	return syntaxAt(p.lines[min(max(line, 1), len(p.lines))-1], m[2])
 }
 
 // offset returns where a node stands. The library counts columns in characters.
@@ -190,11 +189,11 @@ func (p *yamlParser) value(n *yaml.Node, depth int) (v value, err *syntaxError) 
 	v.end = v.off
 	switch {
 	case n.Kind == yaml.AliasNode, n.Anchor != "":
-		return v, &syntaxError{v.off, "an anchor or alias, which no package manager writes"}
+		return v, syntaxAt(v.off, "an anchor or alias, which no package manager writes")
 	case n.Style&yaml.TaggedStyle != 0:
-		return v, &syntaxError{v.off, "a tag, which no package manager writes"}
+		return v, syntaxAt(v.off, "a tag, which no package manager writes")
 	case depth == maxDepth:
-		return v, &syntaxError{v.off, fmt.Sprintf("nested deeper than %d levels", maxDepth)}
+		return v, tooMuch(v.off, "nested deeper than %d levels", maxDepth)
 	}
 	switch n.Kind {
 	case yaml.MappingNode:
@@ -224,11 +223,11 @@ func (p *yamlParser) mapping(v *value, n *yaml.Node, depth int) *syntaxError {
 		off := p.offset(key)
 		switch {
 		case key.Kind != yaml.ScalarNode:
-			return &syntaxError{off, "a key that is no plain text"}
+			return syntaxAt(off, "a key that is no plain text")
 		case key.Anchor != "" || key.Style&yaml.TaggedStyle != 0 && key.Tag != "!!merge":
-			return &syntaxError{off, "an anchor or tag, which no package manager writes"}
+			return syntaxAt(off, "an anchor or tag, which no package manager writes")
 		case key.Tag == "!!merge":
-			return &syntaxError{off, "a merge key, which no package manager writes"}
+			return syntaxAt(off, "a merge key, which no package manager writes")
 		}
 		val, err := p.value(n.Content[i+1], depth)
 		if err != nil {

@@ -102,14 +102,14 @@ func readYarn(f *sbom.File) *yarnLock {
 	header, l.berry = yarnForm(data)
 	switch {
 	case header != "" && l.berry:
-		l.broken(&syntaxError{0, "it claims to be of yarn 1 and of a newer yarn"})
+		l.broken(syntaxAt(0, "it claims to be of yarn 1 and of a newer yarn"))
 	case header != "" && header != "1":
 		l.cut = true
 		l.problem(sbom.Unsupported, 0, "update countermark", "yarn lockfiles of version %s are not read by this version (1 is)", quote(header))
 	case header == "" && !l.berry && len(strings.TrimSpace(string(data))) == 0:
-		l.broken(&syntaxError{0, "the file is empty"})
+		l.broken(syntaxAt(0, "the file is empty"))
 	case header == "" && !l.berry:
-		l.broken(&syntaxError{0, "neither \"# yarn lockfile v1\" nor __metadata says that this is a lockfile of yarn"})
+		l.broken(syntaxAt(0, "neither \"# yarn lockfile v1\" nor __metadata says that this is a lockfile of yarn"))
 	case l.berry:
 		nodes, bad := parseBerry(data, l.doc.lines, false)
 		l.readNodes(nodes, bad, l.readBerry)
@@ -122,7 +122,7 @@ func readYarn(f *sbom.File) *yarnLock {
 
 func (l *yarnLock) broken(bad *syntaxError) {
 	if !l.cut {
-		l.invalid(bad.off, "resolve merge conflicts and restore the rest of the file, or "+hintYarn, "invalid yarn.lock: %s", bad.msg)
+		l.invalid(bad.off, bad.hint(hintYarn), "invalid yarn.lock: %s", bad.msg)
 	}
 	l.cut = true
 }
@@ -143,7 +143,7 @@ func (l *yarnLock) readNodes(nodes []yarnNode, bad *syntaxError, read func(*yarn
 			l.invalid(n.off(), hintYarn, "the entry %s must have lines below it", quote(n.name()))
 			continue
 		case len(l.entries) >= maxEntries:
-			l.broken(&syntaxError{n.off(), "too many packages"})
+			l.broken(tooMuch(n.off(), "more than %d packages", maxEntries))
 			return
 		}
 		l.judgeDuplicates(n.children)

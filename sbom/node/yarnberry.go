@@ -29,7 +29,7 @@ func (l *yarnLock) readMetadata(n *yarnNode) bool {
 		v, err := strconv.Atoi(l.text(c))
 		switch {
 		case err != nil || v < 1:
-			l.broken(&syntaxError{c.off(), "the version of __metadata must be a number"})
+			l.broken(syntaxAt(c.off(), "the version of __metadata must be a number"))
 			return false
 		case v > maxBerry:
 			l.cut = true
@@ -38,7 +38,7 @@ func (l *yarnLock) readMetadata(n *yarnNode) bool {
 		}
 		return true
 	}
-	l.broken(&syntaxError{n.off(), "__metadata has no version"})
+	l.broken(syntaxAt(n.off(), "__metadata has no version"))
 	return false
 }
 

@@ -60,17 +60,17 @@ func lineWith(data []byte, prefix string) int {
 func judgeYarnText(data []byte) *syntaxError {
 	for _, marker := range conflictMarkers {
 		if at := lineWith(data, marker); at >= 0 {
-			return &syntaxError{at, "a merge conflict is not resolved"}
+			return syntaxAt(at, "a merge conflict is not resolved")
 		}
 	}
 	if !utf8.Valid(data) {
-		return &syntaxError{validPrefix(string(data)), "not UTF-8"}
+		return syntaxAt(validPrefix(string(data)), "not UTF-8")
 	}
 	if i := bytes.IndexByte(data, 0); i >= 0 {
-		return &syntaxError{i, "a zero byte"}
+		return syntaxAt(i, "a zero byte")
 	}
 	if len(data) > 0 && data[len(data)-1] != '\n' {
-		return &syntaxError{len(data) - 1, "the file ends in the middle of a line"}
+		return syntaxAt(len(data)-1, "the file ends in the middle of a line")
 	}
 	return nil
 }
@@ -107,7 +107,13 @@ func (p *classicParser) read() ([]yarnNode, *syntaxError) {
 }
 
 func (p *classicParser) fail(format string, args ...any) *syntaxError {
-	return &syntaxError{min(p.i, max(len(p.s)-1, 0)), fmt.Sprintf(format, args...)}
+	return syntaxAt(min(p.i, max(len(p.s)-1, 0)), fmt.Sprintf(format, args...))
+}
+
+func (p *classicParser) failLimit(format string, args ...any) *syntaxError {
+	err := p.fail(format, args...)
+	err.limit = true
+	return err
 }
 
 // line skips empty lines and comments, and returns the level of the next line, -1
@@ -137,7 +143,7 @@ func (p *classicParser) line() (level int, err *syntaxError) {
 func (p *classicParser) block(level int) ([]yarnNode, *syntaxError) {
 	var out []yarnNode
 	if level > maxYarnDepth {
-		return nil, p.fail("more than %d levels", maxYarnDepth)
+		return nil, p.failLimit("more than %d levels", maxYarnDepth)
 	}
 	for {
 		at, err := p.line()
@@ -160,7 +166,7 @@ func (p *classicParser) block(level int) ([]yarnNode, *syntaxError) {
 
 func (p *classicParser) node(level int) (n yarnNode, err *syntaxError) {
 	if p.lines++; p.lines > p.most {
-		return n, p.fail("more than %d lines", p.most)
+		return n, p.failLimit("more than %d lines", p.most)
 	}
 	for {
 		off := p.i
@@ -181,7 +187,7 @@ func (p *classicParser) node(level int) (n yarnNode, err *syntaxError) {
 		n.block = true
 		n.children, err = p.block(level + 1)
 		if err == nil && len(n.children) == 0 {
-			err = &syntaxError{n.off(), fmt.Sprintf("nothing stands below %s", quote(n.name()))}
+			err = syntaxAt(n.off(), fmt.Sprintf("nothing stands below %s", quote(n.name())))
 		}
 		return n, err
 	}
@@ -283,10 +289,10 @@ var berryLine = lazyregexp.New(`^yaml: (?:line ([0-9]+): )?(.*)`)
 // out what a lockfile must not have, such as lists.
 func parseBerry(data []byte, at lines, loose bool) ([]yarnNode, *syntaxError) {
 	if len(data) > maxYarnBytes {
-		return nil, &syntaxError{0, fmt.Sprintf("larger than %d MiB", maxYarnBytes>>20)}
+		return nil, tooMuch(0, "larger than %d MiB", maxYarnBytes>>20)
 	}
 	if yamlMarks(data) > maxYAMLMarks {
-		return nil, &syntaxError{0, fmt.Sprintf("more than %d values", maxYAMLMarks)}
+		return nil, tooMuch(0, "more than %d values", maxYAMLMarks)
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc yaml.Node
@@ -295,7 +301,7 @@ func parseBerry(data []byte, at lines, loose bool) ([]yarnNode, *syntaxError) {
 	}
 	r := &berryParser{lines: at, size: len(data), loose: loose}
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
-		return nil, &syntaxError{0, "a lockfile must be a mapping"}
+		return nil, syntaxAt(0, "a lockfile must be a mapping")
 	}
 	nodes, bad := r.mapping(doc.Content[0], 0)
 	var second yaml.Node
@@ -303,7 +309,7 @@ func parseBerry(data []byte, at lines, loose bool) ([]yarnNode, *syntaxError) {
 		if err != nil {
 			return nodes, berryError(err, at)
 		}
-		bad = &syntaxError{r.off(&second), "a second document"}
+		bad = syntaxAt(r.off(&second), "a second document")
 	}
 	return nodes, bad
 }
@@ -322,10 +328,10 @@ func decodeBerry(dec *yaml.Decoder, into *yaml.Node) (err error) {
 func berryError(err error, at lines) *syntaxError {
 	m := berryLine.FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " "))
 	if m == nil {
-		return &syntaxError{0, "the file is empty"}
+		return syntaxAt(0, "the file is empty")
 	}
 	line, _ := strconv.Atoi(m[1])
-	return &syntaxError{at[min(max(line, 1), len(at))-1], quotedMessage(m[2])}
+	return syntaxAt(at[min(max(line, 1), len(at))-1], quotedMessage(m[2]))
 }
 
 // quotedMessage keeps what a library says of the file from carrying more of it
@@ -350,7 +356,7 @@ func (r *berryParser) off(n *yaml.Node) int {
 
 func (r *berryParser) mapping(n *yaml.Node, depth int) ([]yarnNode, *syntaxError) {
 	if depth > maxYarnDepth {
-		return nil, &syntaxError{r.off(n), fmt.Sprintf("more than %d levels", maxYarnDepth)}
+		return nil, tooMuch(r.off(n), "more than %d levels", maxYarnDepth)
 	}
 	out := make([]yarnNode, 0, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -359,7 +365,7 @@ func (r *berryParser) mapping(n *yaml.Node, depth int) ([]yarnNode, *syntaxError
 			continue
 		}
 		if key.Kind != yaml.ScalarNode || key.Anchor != "" {
-			return out, &syntaxError{r.off(key), "a key must be a plain text"}
+			return out, syntaxAt(r.off(key), "a key must be a plain text")
 		}
 		node := yarnNode{}
 		off := r.off(key)
@@ -373,14 +379,14 @@ func (r *berryParser) mapping(n *yaml.Node, depth int) ([]yarnNode, *syntaxError
 		var err *syntaxError
 		switch {
 		case value.Anchor != "" || value.Kind == yaml.AliasNode:
-			err = &syntaxError{r.off(value), "yarn writes no anchors and no aliases"}
+			err = syntaxAt(r.off(value), "yarn writes no anchors and no aliases")
 		case value.Kind == yaml.MappingNode:
 			node.block = true
 			node.children, err = r.mapping(value, depth+1)
 		case value.Kind == yaml.ScalarNode:
 			node.value = value.Value
 		default:
-			err = &syntaxError{r.off(value), fmt.Sprintf("%s must be a text or a mapping", quote(key.Value))}
+			err = syntaxAt(r.off(value), fmt.Sprintf("%s must be a text or a mapping", quote(key.Value)))
 		}
 		if err != nil {
 			return out, err
