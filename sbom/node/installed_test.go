@@ -295,6 +295,22 @@ func TestInstalledStores(t *testing.T) {
 	}
 }
 
+// yarn's pnpm linker has the package itself beside the links to what it asks for.
+func TestInstalledByYarnInAStore(t *testing.T) {
+	inv := scanInstalled(t, disk(map[string]string{
+		"web/package.json":   `{"name":"app","version":"1.0.0","dependencies":{"a":"1"}}`,
+		"web/node_modules/a": "-> .store/a-npm-1.0.0-00/package",
+		"web/node_modules/.store/a-npm-1.0.0-00/package/package.json": `{"name":"a","version":"1.0.0"}`,
+		"web/node_modules/.store/a-npm-1.0.0-00/node_modules/b":       "-> ../../b-npm-1.0.0-00/package",
+		"web/node_modules/.store/b-npm-1.0.0-00/package/package.json": `{"name":"b","version":"1.0.0"}`,
+	}))
+	wantProblems(t, inv)
+	wantEdges(t, inv, "pkg:npm/a@1.0.0 -> pkg:npm/b@1.0.0", "pkg:npm/app@1.0.0 -> pkg:npm/a@1.0.0", "project -> pkg:npm/app@1.0.0")
+	if c := component(t, inv, "pkg:npm/b@1.0.0"); slices.ContainsFunc(c.Properties, func(p sbom.Property) bool { return p.Name == PropertyAlias }) {
+		t.Errorf("b: %v", c.Properties)
+	}
+}
+
 // A lockfile that does not say where packages lie is compared by name and version.
 func TestInstalledByName(t *testing.T) {
 	files := map[string]string{

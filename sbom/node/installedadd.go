@@ -397,7 +397,7 @@ func (t *installation) addUnit(u *unit) sbom.ID {
 		t.identifyOwn(u, &c)
 	default:
 		c.Properties = append(c.Properties, sbom.Property{Name: PropertyPath, Value: u.dir})
-		if folder := folderName(u.dir); folder != u.name {
+		if folder := folderName(u.dir); folder != u.name && strings.HasSuffix("/"+u.dir, "/"+NodeModules+"/"+folder) {
 			c.Properties = append(c.Properties, sbom.Property{Name: PropertyAlias, Value: folder})
 		}
 		if u.bundled {

@@ -339,8 +339,8 @@ func declaredRepository(root *value) string {
 // one that is bundled in it.
 func storeFolder(u *unit) string {
 	store := inStore(u.dir)
-	if store == "" || strings.Contains(strings.TrimPrefix(u.dir, store+"/"+NodeModules+"/"), "/"+NodeModules+"/") {
-		return ""
+	if store == "" || strings.Contains(strings.TrimPrefix(u.dir, store+"/"+NodeModules+"/"), "/"+NodeModules+"/") && u.dir != store+"/package" {
+		return "" // yarn has the package itself in a folder of that name
 	}
 	return store
 }
@@ -399,7 +399,7 @@ func (t *installation) connect(u *unit) {
 	}
 	// What a package manager put beside a package of its store is there for it,
 	// even if its package.json does not ask for it: packageExtensions do.
-	if store := storeFolder(u); store != "" && path.Base(inDir(store)) != ".store" {
+	if store := storeFolder(u); store != "" {
 		if m := t.modulesOf(store); m != nil {
 			for _, name := range m.names {
 				if s := m.slots[name]; s.link && !have[name] && s.to != u {
