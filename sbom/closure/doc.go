@@ -7,6 +7,10 @@
 // node_modules, every [Edge] with the copy that Node.js would load for it, and
 // what could not be [Unresolved].
 //
+// [Closure.Folder] writes a closure as a project of its own, whose lockfile is
+// npm's own byte for byte (but for what says nothing of the packages, such as
+// funding), so that `npm ci` installs exactly what was resolved.
+//
 // The answer is that of npm 11's `npm install --package-lock-only` in an empty
 // folder, which is what npx does in its cache. So the places matter: npm puts a
 // package as high as it can, the first one wins a place, and which version

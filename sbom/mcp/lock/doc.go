@@ -9,6 +9,12 @@
 // [Reader] finds and reads the files while a project is scanned, [Pin] writes the
 // versions of a lock into the configurations themselves.
 //
+// What is vendored ([Vendor]) has a folder in the project with a lockfile of its own,
+// .mcp/NAME, from which node starts it. Then the closure in the lock is that of the
+// folder's lockfile, which is at hand whenever the two are compared: no registry has
+// to be asked to see that somebody changed it. The folders are told by their place
+// alone, which is what the launch names.
+//
 // A lock is a file of the project. Whoever can change the configuration can change
 // it in the same commit, so what it says only ever tightens an answer: it vouches
 // for no source, and the approvals in it are for people to read. A review of the
