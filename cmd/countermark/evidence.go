@@ -32,13 +32,14 @@ type evidence struct {
 	python   provenance.Source // *pypi.Client where an index is asked
 	images   provenance.Source
 	offline  bool
+	tarballs bool     // they may be fetched
 	trusted  []string // registries that the user vouches for
 	issues   []policy.ConfigIssue
 	projects projectConfigs
 }
 
 func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol policy.Located, pr *project) (*evidence, error) {
-	ev := &evidence{offline: flags.offline || pol.Offline}
+	ev := &evidence{offline: flags.offline || pol.Offline, tarballs: flags.tarballs}
 	var err error
 	if ev.material, err = p.loadTrust(flags.trust); err != nil {
 		return nil, err

@@ -47,7 +47,7 @@ func (f *evidenceFlags) add(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.attestations, "attestations", nil, "local attestations in `PATH`: a bundle, JSONL, an npm answer, a provenance object of PEP 740, or a folder of these; may be given several times")
 	f.trust.add(flags)
 	flags.BoolVar(&f.noCache, "no-cache", false, noCacheUsage)
-	flags.BoolVar(&f.tarballs, "fetch-tarballs", false, "fetch the tarballs of npm packages too, and compare their bytes with every digest that is named")
+	flags.BoolVar(&f.tarballs, "fetch-tarballs", false, "fetch the tarballs of npm packages too, compare their bytes with every digest that is named, and list what lies inside of those that bundle others")
 	flags.Var(&f.jobs, "jobs", fmt.Sprintf("verify `N` packages at once, 1 to %d (default: as many as the processors allow)", maxJobs))
 	flags.DurationVar(&f.timeout, "timeout", defaultTimeout, "give up after this time")
 }

@@ -79,6 +79,9 @@ func (p *program) resolver(f resolveFlags, ev evidenceFlags, pol policy.Located,
 	if err != nil {
 		return nil, err
 	}
+	if client, ok := launches.Source.(*npm.Client); ok && ev.tarballs {
+		launches.Options.Contents = client.Contents
+	}
 	if f.record != "" {
 		if launches.Source, err = record(launches.Source, f.record, at); err != nil {
 			return nil, err

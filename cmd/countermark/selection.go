@@ -143,7 +143,11 @@ var errOwnRegistry = errors.New("it comes from a registry that the launch itself
 
 // install finds out what npm would install for a launch.
 func (s *selection) install(ctx context.Context, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
-	got, err := closure.Resolve(ctx, s.evidence.npm, []closure.Request{{Name: c.Name, Spec: l.Request}}, closure.Options{})
+	options := closure.Options{}
+	if s.evidence.tarballs {
+		options.Contents = s.evidence.npm.Contents
+	}
+	got, err := closure.Resolve(ctx, s.evidence.npm, []closure.Request{{Name: c.Name, Spec: l.Request}}, options)
 	if err != nil {
 		return lock.Known{}, err
 	}
@@ -154,6 +158,9 @@ func (s *selection) install(ctx context.Context, c *sbom.Component, l sbom.Launc
 	s.closures[request{ref: l.Ref, text: l.Request}] = got
 	known := lock.Known{Version: root.Version, Integrity: lock.SHA512(root.Integrity)}
 	_, within := got.Gaps()
+	if !s.evidence.tarballs && slices.ContainsFunc(got.Unresolved, func(u closure.Unresolved) bool { return u.Reason == closure.ReasonBundled }) {
+		within += "; --fetch-tarballs looks into it"
+	}
 	switch {
 	case !closure.PlacesAsNPM(l.Launcher):
 	case within != "":

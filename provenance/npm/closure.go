@@ -3,6 +3,8 @@ package npm
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
+	"hash"
 	"io"
 	"net/http"
 	"net/url"
@@ -86,3 +88,51 @@ func (e *unanswered) Error() string { return e.fail.Reason }
 
 // Hint says what to do about it.
 func (e *unanswered) Hint() string { return e.fail.Hint }
+
+// Contents fetches a version's tarball and returns the packages inside of it. Its
+// bytes have to be those that the registry names a digest of. It has the signature of
+// closure.Options.Contents.
+func (c *Client) Contents(ctx context.Context, m *closure.Manifest) ([]closure.Content, error) {
+	c.once.Do(c.start)
+	subject := provenance.Subject{Ecosystem: sbom.NPM, Name: m.Name, Version: m.Version}
+	for _, h := range closure.Digests(m.Integrity) {
+		subject.Digests = append(subject.Digests, provenance.Digest{Algorithm: h.Algorithm, Value: h.Value})
+	}
+	q, fail := c.question(subject)
+	if fail != nil {
+		return nil, &unanswered{fail}
+	}
+	u, fail := c.tarballURL(q, subject, &provenance.Metadata{Tarball: m.Tarball})
+	if fail != nil {
+		return nil, &unanswered{fail}
+	}
+	var list []closure.Content
+	var sums map[string]hash.Hash
+	a, fail := c.get(ctx, u, document{
+		max: c.tarballLimit(), accept: "*/*", timeout: tarballTimeout, streamed: true,
+		take: func(r io.Reader) (_ []byte, err error) {
+			var all io.Writer
+			sums, all = hashes(subject.Digests) // anew for each attempt
+			whole := io.TeeReader(r, all)
+			if list, err = closure.ReadContents(whole); err == nil {
+				_, err = io.Copy(io.Discard, whole)
+			}
+			return nil, err
+		},
+	}, q.internal)
+	switch {
+	case fail != nil:
+		return nil, &unanswered{fail}
+	case a.status != http.StatusOK:
+		return nil, &unanswered{c.http.BadStatus(u, a.status)}
+	}
+	for _, d := range subject.Digests {
+		if sum := sums[d.Algorithm]; sum == nil || hex.EncodeToString(sum.Sum(nil)) != d.Value {
+			return nil, &unanswered{&failure{Reason: "the tarball of " + m.Name + "@" + m.Version + " has other bytes than the registry says", Hint: "do not run it: somebody changed the registry or the tarball"}}
+		}
+	}
+	if len(subject.Digests) == 0 {
+		return nil, &unanswered{&failure{Reason: "the registry names no digest of " + m.Name + "@" + m.Version, Hint: "use a version that has one"}}
+	}
+	return list, nil
+}

@@ -118,6 +118,9 @@ type task struct {
 }
 
 func (b *builder) visit(n *node) error {
+	if err := b.open(b.ctx, n); err != nil {
+		return err
+	}
 	var tasks []task
 	for _, e := range b.problems(n) {
 		if e.overridden {

@@ -29,6 +29,9 @@ type Options struct {
 	// NodeVersion and NPMVersion are those of the machine that would launch. npm
 	// avoids versions whose engines exclude them. Empty ones exclude nothing.
 	NodeVersion, NPMVersion string
+	// Contents returns what lies inside of a version's tarball, as [ReadContents] reads
+	// it. Nil leaves what arrives so unresolved, as does an error.
+	Contents func(ctx context.Context, m *Manifest) ([]Content, error)
 	// MaxPackages bounds the packages that are placed; 0 stands for DefaultPackages.
 	MaxPackages int
 }
@@ -97,6 +100,10 @@ type Package struct {
 	// mean nothing.
 	Extraneous bool
 
+	// Bundled is set where it arrives inside of another package's tarball, whose digest
+	// covers it: it has none of its own.
+	Bundled bool
+
 	Deprecated    string   // the registry's text; empty where it is not
 	InstallScript bool     // it runs code when it is installed
 	OS, CPU, Libc []string // where alone it is installed; empty for everywhere
@@ -139,7 +146,7 @@ type Unresolved struct {
 	Name   string
 	Spec   string // as written: it may hold a URL with credentials
 	Reason Reason
-	Detail string // of ReasonConflict, ReasonNoVersion and ReasonUnreadable: a lower-case sentence
+	Detail string // of ReasonConflict, ReasonNoVersion, ReasonUnreadable and ReasonBundled: a lower-case sentence, or nothing
 }
 
 // Reason says why a dependency is unresolved.

@@ -23,7 +23,8 @@
 // it will be.
 //
 // Nothing is guessed. What comes from elsewhere than the registry (git, URLs,
-// files), what arrives inside of another package's tarball, and what npm itself
+// files), what arrives inside of another package's tarball (unless [Options].Contents
+// looks into it), what an npm-shrinkwrap.json in one fixes, and what npm itself
 // would refuse is listed as unresolved with the reason, and then [Closure.Complete]
 // says no. Reaching a limit is an error.
 //

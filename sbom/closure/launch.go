@@ -318,8 +318,12 @@ func (x *extension) component(p *Package, missing []string) sbom.Component {
 	c := sbom.Component{
 		Type: sbom.Library, Ecosystem: sbom.NPM, Name: p.Name, Version: p.Version,
 		PURL:   packageurl.NewPackageURL(packageurl.TypeNPM, namespace, name, p.Version, nil, "").ToString(),
-		Source: sbom.FromRegistry, Hashes: hashes(p.Integrity), Coverage: coverage(missing), Answered: true,
+		Source: sbom.FromRegistry, Hashes: Digests(p.Integrity), Coverage: coverage(missing), Answered: true,
 		Properties: append(x.facts(PropertyAt, "")[:1], x.details(p, missing, "", "")...),
+	}
+	if p.Bundled {
+		c.Source, c.Bundled = sbom.FromParent, true
+		return c
 	}
 	c.Resolved, c.Distribution = lockfile.Distribution(p.Tarball)
 	return c
@@ -333,9 +337,9 @@ func shown(spec string) string {
 	return spec
 }
 
-// hashes reads an integrity (https://www.w3.org/TR/SRI/). What is none says
+// Digests reads an integrity (https://www.w3.org/TR/SRI/). What is none says
 // nothing.
-func hashes(integrity string) []sbom.Hash {
+func Digests(integrity string) []sbom.Hash {
 	var out []sbom.Hash
 	for field := range strings.FieldsSeq(integrity) {
 		field, _, _ = strings.Cut(field, "?") // options

@@ -93,10 +93,12 @@ type member struct {
 	Version       string   `json:"version,omitempty"`
 	Resolved      string   `json:"resolved,omitempty"`
 	Integrity     string   `json:"integrity,omitempty"`
+	Bundles       []string `json:"bundleDependencies,omitempty"`
 	CPU           []string `json:"cpu,omitempty"`
 	Deprecated    string   `json:"deprecated,omitempty"`
 	Extraneous    bool     `json:"extraneous,omitempty"`
 	InstallScript bool     `json:"hasInstallScript,omitempty"`
+	InBundle      bool     `json:"inBundle,omitempty"`
 	Libc          []string `json:"libc,omitempty"`
 	License       string   `json:"license,omitempty"`
 	Optional      bool     `json:"optional,omitempty"`
@@ -118,7 +120,8 @@ func (p *Package) locked() (member, error) {
 	switch {
 	case p.Link != "":
 		return member{}, fmt.Errorf("%w: %s is a link to another package", ErrUnlocked, p.Path)
-	case len(hashes(p.Integrity)) == 0:
+	case p.Bundled:
+	case len(Digests(p.Integrity)) == 0:
 		return member{}, fmt.Errorf("%w: the registry names no digest of %s@%s", ErrUnlocked, p.Name, p.Version)
 	case shown != p.Tarball || at.Host == "" || at.Doubt != "":
 		return member{}, fmt.Errorf("%w: the URL of %s@%s may hold a credential, or is none", ErrUnlocked, p.Name, p.Version)
@@ -127,7 +130,7 @@ func (p *Package) locked() (member, error) {
 		Version: p.Version, Resolved: p.Tarball, Integrity: p.Integrity, Deprecated: p.Deprecated, License: m.License,
 		Extraneous: p.Extraneous, InstallScript: p.InstallScript, Optional: p.Optional, Peer: p.Peer,
 		Dependencies: sortedDependencies(m.Dependencies), Optionals: sortedDependencies(m.Optional), Peers: sortedDependencies(m.Peers),
-		OS: m.OS, CPU: m.CPU, Libc: m.Libc, PeerMeta: m.document().PeerMeta,
+		InBundle: p.Bundled, Bundles: m.bundledNames(), OS: m.OS, CPU: m.CPU, Libc: m.Libc, PeerMeta: m.document().PeerMeta,
 	}
 	if !strings.HasSuffix("/"+p.Path, "/node_modules/"+p.Name) { // an alias
 		out.Name = p.Name
@@ -142,6 +145,18 @@ func (p *Package) locked() (member, error) {
 		}
 	}
 	return out, nil
+}
+
+// bundledNames are the dependencies that come inside of the tarball.
+func (m *Manifest) bundledNames() []string {
+	if !m.BundlesAll {
+		return m.Bundled
+	}
+	var out []string
+	for _, d := range m.Dependencies {
+		out = append(out, d.Name)
+	}
+	return out
 }
 
 func sortedDependencies(list []Dependency) ordered {

@@ -92,7 +92,7 @@ func (n *node) installed() Package {
 	p := Package{
 		Path: n.path(), Name: n.m.Name, Version: n.m.Version, Integrity: n.m.Integrity, Tarball: n.m.Tarball,
 		Optional: n.optional && n.reached, Peer: n.peer && n.reached, Extraneous: !n.reached,
-		Deprecated: n.m.Deprecated, InstallScript: n.m.InstallScript,
+		Bundled: n.bundled, Deprecated: n.m.Deprecated, InstallScript: n.m.InstallScript,
 		OS: n.m.OS, CPU: n.m.CPU, Libc: n.m.Libc, Engines: n.m.Node, Manifest: n.m,
 	}
 	if n.link != nil {
@@ -126,10 +126,13 @@ func (n *node) inside() []Unresolved {
 	if n.m.Shrinkwrap && n.link == nil {
 		return []Unresolved{{From: n.path(), Name: n.m.Name, Spec: n.m.Version, Reason: ReasonShrinkwrap}}
 	}
+	if n.bundled {
+		return n.missingInside()
+	}
 	var out []Unresolved
 	for _, e := range n.out.all() {
-		if n.m.bundles(e.name) {
-			out = append(out, Unresolved{From: n.path(), Name: e.name, Spec: e.text, Reason: ReasonBundled})
+		if n.m.bundles(e.name) && (e.to == nil || !e.to.bundled || !e.valid()) {
+			out = append(out, Unresolved{From: n.path(), Name: e.name, Spec: e.text, Reason: ReasonBundled, Detail: n.closed})
 		}
 	}
 	return out

@@ -26,6 +26,10 @@ type node struct {
 
 	standsFor *node // of a virtual top
 
+	bundled bool   // it lies inside of a tarball
+	opened  bool   // what lies inside of its own was looked at
+	closed  string // why nobody could
+
 	optional, peer bool // npm's flags: every way to it is
 	reached        bool
 }
@@ -287,7 +291,7 @@ func (n *node) canReplace(other *node, set *node) bool {
 // canDedupe reports whether a node can go, because nobody wants it or another one
 // further up does as well.
 func (n *node) canDedupe(explicit bool) bool {
-	if n.parent == nil || n.parent.parent == nil {
+	if n.parent == nil || n.parent.parent == nil || n.bundled {
 		return false
 	}
 	if len(n.in) == 0 {
