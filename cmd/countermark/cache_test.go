@@ -69,7 +69,7 @@ func TestCache(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return // modes say nothing there
 	}
-	if err := os.Chmod(filepath.Join(w.dir, "cache", "registry"), 0o777); err != nil { //nolint:gosec // that is what is refused
+	if err := os.Chmod(filepath.Join(w.dir, "cache", "registry"), 0o777); err != nil {
 		t.Fatal(err)
 	}
 	check("others may write to it", exitPass, "verified", 1, cached...)
