@@ -242,7 +242,7 @@ func (r *fileReader) numericID(into *string, what string) func(ast.Node) error {
 		case *ast.StringNode:
 			s = n.Value
 		default:
-			return r.wrong(n, "the host's API shows it", "%s is a number, not %s", what, kindOf(n))
+			return r.wrong(n, "the host's API shows it", "%s is a whole number, not %s", what, kindOf(n))
 		}
 		if !numericIDForm.MatchString(s) {
 			return r.wrong(n, "write the decimal number that the host's API shows", "%s is %q, expected a number", what, s)
@@ -443,7 +443,7 @@ var (
 // outside of ASCII are refused: two of them can look the same. An owner alone is
 // accepted, and met by no repository.
 func checkRepo(s string) error {
-	hint := "write https://host/owner/name, as the browser shows it"
+	hint := "write https://host/owner/name, as the browser shows it, with nothing before, behind or between"
 	rest, ok := strings.CutPrefix(s, "https://")
 	segments := strings.Split(rest, "/")
 	switch {

@@ -177,7 +177,7 @@ var bad = []struct {
 	{name: "repo of any owner", in: "version: 1\nsources:\n  a: {repo: https://github.com/*/b}\n", at: "3:13", message: "leaves the owner open"},
 	{name: "short ref", in: "version: 1\nsources:\n  a: {repo: https://github.com/a/b, ref: main}\n", at: "3:42", message: "no full ref"},
 	{name: "bad id", in: "version: 1\nsources:\n  a: {repo: https://github.com/a/b, owner_id: -4}\n", at: "3:47", message: "expected a number"},
-	{name: "id as float", in: "version: 1\nsources:\n  a: {repo: https://github.com/a/b, owner_id: 4.5}\n", at: "3:47", message: "is a number, not"},
+	{name: "id as float", in: "version: 1\nsources:\n  a: {repo: https://github.com/a/b, owner_id: 4.5}\n", at: "3:47", message: "is a whole number, not"},
 	{name: "id in hex", in: "version: 1\nsources:\n  a: {repo: https://github.com/a/b, owner_id: 0xff}\n", at: "3:47", message: "expected a number", beyond: true},
 	{name: "workflow outside", in: "version: 1\nsources:\n  a: {repo: https://github.com/a/b, workflow: ../x.yml}\n", at: "3:47", message: "no path below"},
 	{name: "bad trigger", in: "version: 1\nsources:\n  a: {repo: https://github.com/a/b, trigger: On Push}\n", at: "3:46", message: "no event"},
