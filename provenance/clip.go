@@ -29,4 +29,7 @@ func Clip(s string) string { return clip(s) }
 
 // oneLine words an error of a library in one line: some spread over several, and
 // protobuf's hold a kind of blank that differs from build to build.
-func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+func oneLine(err error) string {
+	// sigstore-go formats an error that is not there.
+	return strings.TrimSuffix(strings.Join(strings.Fields(err.Error()), " "), "; error: %!w(<nil>)")
+}

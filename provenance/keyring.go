@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"fmt"
+	"slices"
 
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore/pkg/signature"
@@ -48,6 +49,12 @@ func newKeyring(keys *trust.Keys, roots []root.TrustedMaterial) (*keyring, error
 	}
 	r.roots = withKeys(roots, root.NewTrustedPublicKeyMaterialFromMapping(attestation))
 	return r, nil
+}
+
+// signs reports whether keys are pinned with which the registry signs versions,
+// those of a kind that is not verified among them: they are no leave to sign nothing.
+func (r *keyring) signs() bool {
+	return slices.ContainsFunc(r.keys.All(), func(k trust.Key) bool { return k.Usage == trust.Signatures })
 }
 
 // withKeys puts the keys beside each of the trusted roots.

@@ -118,7 +118,7 @@ func (v *verdict) verifyRegistry(s Subject, m *Metadata, ring *keyring) Signatur
 	for _, x := range m.Signatures {
 		v.Registry.SignatureKeys = append(v.Registry.SignatureKeys, clip(x.KeyID))
 	}
-	if len(ring.signature) == 0 {
+	if !ring.signs() {
 		return SignatureUnpinned
 	}
 	if !v.hold(check{

@@ -2,6 +2,10 @@ package provenance
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -241,6 +245,20 @@ func TestKeysOfARegistry(t *testing.T) {
 		got := must(NewVerifier(pinned(t, tt.pinned, nil))).Package(honestSubject(), honestExpectation(), set)
 		if got.State != tt.state || got.Registry.Signature != tt.signature {
 			t.Errorf("keys of %q asked for %s: %s, signature %s: %s", tt.pinned, tt.asked, got.State, got.Registry.Signature, got.Reason)
+		}
+	}
+	// Of a key of a kind that the registry does not sign with, nothing holds.
+	other := must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
+	strange := pinned(t, ourRegistry, func(key map[string]any) {
+		key["publicKey"] = map[string]any{"rawBytes": must(x509.MarshalPKIXPublicKey(other.Public()))}
+	})
+	for what, signatures := range map[SignatureState][]RegistrySignature{SignatureInvalid: set.Metadata.Signatures, SignatureMissing: nil} {
+		metadata := *set.Metadata
+		metadata.Signatures = signatures
+		set := set
+		set.Registry, set.Metadata = ourRegistry, &metadata
+		if got := must(NewVerifier(strange)).Package(honestSubject(), honestExpectation(), set); got.State != Invalid || got.Registry.Signature != what {
+			t.Errorf("a key of another kind: %s, signature %s: %s", got.State, got.Registry.Signature, got.Reason)
 		}
 	}
 	m := pinned(t, "https://other.example/", nil)
