@@ -26,11 +26,11 @@ const hintImage = "write pkg:oci/name@sha256:<64 hex digits>?repository_url=host
 // its digest which, and where it is.
 func parseImage(arg string) (provenance.Subject, error) {
 	refuse := func(format string, args ...any) (provenance.Subject, error) {
-		return provenance.Subject{}, usageError(hintImage, "%s: %s", arg, fmt.Sprintf(format, args...))
+		return provenance.Subject{}, usageError(hintImage, "%s: %s", shownArgument(arg), fmt.Sprintf(format, args...))
 	}
 	purl, err := packageurl.FromString(arg)
 	if err != nil {
-		return refuse("no package URL: %v", err)
+		return refuse("%v", errPackageURL)
 	}
 	digest, err := provenance.ParseDigest(purl.Version)
 	if err != nil {

@@ -82,7 +82,7 @@ var (
 // which == may stand for the @.
 func parseProject(arg string) (provenance.Subject, error) {
 	refuse := func(why string) (provenance.Subject, error) {
-		return provenance.Subject{}, usageError("write pypi:name@1.2.3 or pkg:pypi/name@1.2.3", "%s: %s", arg, why)
+		return provenance.Subject{}, usageError("write pypi:name@1.2.3 or pkg:pypi/name@1.2.3", "%s: %s", shownArgument(arg), why)
 	}
 	spec, short := strings.CutPrefix(arg, "pypi:")
 	name, version, _ := strings.Cut(strings.Replace(spec, "==", "@", 1), "@")
@@ -90,7 +90,7 @@ func parseProject(arg string) (provenance.Subject, error) {
 		purl, err := packageurl.FromString(arg)
 		switch {
 		case err != nil:
-			return refuse("no package URL: " + err.Error())
+			return refuse(errPackageURL.Error())
 		case len(purl.Qualifiers) > 0 || purl.Subpath != "" || purl.Namespace != "":
 			return refuse("namespaces, qualifiers and paths of a package URL are not judged")
 		}

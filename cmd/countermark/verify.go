@@ -149,6 +149,11 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 		}
 		flags.identity.Key, flags.identity.KeyFile = key, flags.key
 	}
+	for _, arg := range args {
+		if !isPackage(arg) && strings.Contains(arg, "://") {
+			return usageError("download it, and name the file", "%s: a URL is no SUBJECT", sbom.RedactURL(arg))
+		}
+	}
 	if flags.layout != "" {
 		return p.verifyLayout(ctx, flags, args)
 	}
@@ -232,6 +237,19 @@ func kindsOf(packages []string) (kind string, known []string) {
 	}
 	return kind, known
 }
+
+// shownArgument is a package in a message. In the qualifiers of a package URL a
+// password may stand.
+func shownArgument(arg string) string {
+	before, _, found := strings.Cut(arg, "?")
+	if found {
+		before += "?…"
+	}
+	return before
+}
+
+// errPackageURL is in words of our own: the library's error quotes all of it.
+var errPackageURL = errors.New("no package URL (https://github.com/package-url/purl-spec)")
 
 func isPackage(arg string) bool {
 	return strings.HasPrefix(arg, "pkg:") || strings.HasPrefix(arg, "npm:") || strings.HasPrefix(arg, "pypi:")
@@ -370,7 +388,7 @@ func parsePackage(arg string) (provenance.Subject, error) {
 		return parseProject(arg)
 	}
 	refuse := func(format string, args ...any) (provenance.Subject, error) {
-		return provenance.Subject{}, usageError("write npm:@scope/name@1.2.3 or pkg:npm/%40scope/name@1.2.3", "%s: %s", arg, fmt.Sprintf(format, args...))
+		return provenance.Subject{}, usageError("write npm:@scope/name@1.2.3 or pkg:npm/%40scope/name@1.2.3", "%s: %s", shownArgument(arg), fmt.Sprintf(format, args...))
 	}
 	name, version, err := splitPackage(arg)
 	if err != nil {
@@ -400,7 +418,7 @@ func splitPackage(arg string) (name, version string, err error) {
 	}
 	purl, err := packageurl.FromString(arg)
 	if err != nil {
-		return "", "", fmt.Errorf("no package URL: %w", err)
+		return "", "", errPackageURL
 	}
 	if purl.Type != packageurl.TypeNPM {
 		return "", "", errors.New("only packages of npm and PyPI and container images are verified by name")
