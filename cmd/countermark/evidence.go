@@ -155,8 +155,14 @@ func (p *program) pool(config *npm.Config, offline bool) (http.RoundTripper, err
 	if offline || p.transport != nil {
 		return p.transport, nil
 	}
-	return config.Transport(os.ReadFile)
+	return config.Transport(readAuthority)
 }
+
+// maxAuthority bounds a file of certificates or keys, in bytes.
+const maxAuthority = 8 << 20
+
+// readAuthority reads a file that npm's configuration names.
+func readAuthority(name string) ([]byte, error) { return readNamed(name, maxAuthority) }
 
 // clientCertificates are those that the user's npm configuration names for
 // registries; offline none is needed.
@@ -164,7 +170,7 @@ func clientCertificates(config *npm.Config, offline bool) (*npm.Certificates, er
 	if offline {
 		return nil, nil //nolint:nilnil // nobody is asked, so nobody gets one
 	}
-	return config.Certificates(os.ReadFile)
+	return config.Certificates(readAuthority)
 }
 
 // npmSource is npm's registry, or, offline, one that can never be reached.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -68,7 +67,7 @@ func (p *program) imageSource(config *npm.Config, offline bool) (provenance.Sour
 	}
 	client := &oci.Client{Transport: p.transport, Version: p.version, Credentials: sync.OnceValues(p.containerCredentials)}
 	if client.Transport == nil {
-		pool, err := config.Transport(os.ReadFile)
+		pool, err := config.Transport(readAuthority)
 		if err != nil {
 			return nil, err
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -155,7 +154,7 @@ func isDistribution(name string) (project, version string, ok bool) {
 	if !strings.HasSuffix(name, ".tgz") && !strings.HasSuffix(name, ".tar.gz") {
 		return project, version, true
 	}
-	f, err := os.Open(name)
+	f, err := openNamed(name)
 	if err != nil {
 		return "", "", false
 	}

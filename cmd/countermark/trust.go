@@ -283,15 +283,9 @@ func validity(start, end time.Time) string {
 // readNamed reads a file that the user named, which is regular and of bounded
 // size. The error does not name it again.
 func readNamed(name string, limit int64) ([]byte, error) {
-	// A pipe to which nobody writes would be waited for without end.
-	if info, err := os.Stat(name); err != nil {
-		return nil, bare(err)
-	} else if !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
-	}
-	f, err := os.Open(name)
+	f, err := openNamed(name)
 	if err != nil {
-		return nil, bare(err)
+		return nil, err
 	}
 	defer func() { _ = f.Close() }() // it was only read from
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
@@ -302,6 +296,18 @@ func readNamed(name string, limit int64) ([]byte, error) {
 		return nil, errTooLarge
 	}
 	return data, nil
+}
+
+// openNamed opens a file that the user names. A pipe to which nobody writes would be
+// waited for without end, and a device be read without end, whatever --timeout says.
+func openNamed(name string) (*os.File, error) {
+	if info, err := os.Stat(name); err != nil {
+		return nil, bare(err)
+	} else if !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
+	f, err := os.Open(name)
+	return f, bare(err)
 }
 
 // writeJSON writes a result for programs, harmless where it ends on a terminal.

@@ -481,11 +481,13 @@ func namedArtifact(arg string) (provenance.Artifact, error) {
 		artifact.Digest = digest
 		return artifact, nil
 	}
-	artifact.Open = func() (io.ReadCloser, error) { return os.Open(arg) }
+	artifact.Open = func() (io.ReadCloser, error) { return openNamed(arg) }
 	if info, err := os.Stat(arg); err != nil {
 		return artifact, usageError("name an existing file, or a digest", "%s: there is no such file", arg)
 	} else if info.IsDir() {
 		return artifact, usageError("name a file in it", "%s is a folder", arg)
+	} else if !info.Mode().IsRegular() {
+		return artifact, usageError("name a file that holds the bytes; give those of a pipe one first", "%s is not a regular file", arg)
 	}
 	return artifact, nil
 }
@@ -509,9 +511,9 @@ func (p *program) verifyTarball(ctx context.Context, flags *verifyFlags, arg str
 	if expected.Repo == "" {
 		return none, usageError("name the repository with --source-uri", "nobody is named from whom %s has to come", arg)
 	}
-	f, err := os.Open(arg)
+	f, err := openNamed(arg)
 	if err != nil {
-		return none, usageError("name an existing npm tarball", "%s: cannot be read: %v", arg, bare(err))
+		return none, usageError("name an existing npm tarball", "%s: cannot be read: %v", arg, err)
 	}
 	defer func() { _ = f.Close() }() // it was only read from
 	tarball, err := npm.ReadTarball(f)
