@@ -43,7 +43,11 @@ func (s *source) commands(m *member, raw []string) []string {
 	for _, name := range raw {
 		base := path.Base(strings.NewReplacer(`\`, "/", ":", "/").Replace(name))
 		if strings.Contains(base, "@") {
-			s.invalid(m.off, "give the command a plain name", "the command %s is called like a version of a package, and would run in its place", quote(base))
+			shown := base
+			if strings.Contains(name, "://") { // whose end may be a password, and could not be redacted alone
+				shown = name
+			}
+			s.invalid(m.off, "give the command a plain name", "the command %s is called like a version of a package, and would run in its place", quote(shown))
 		}
 		if base != "." && base != "/" {
 			out = append(out, base)

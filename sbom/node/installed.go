@@ -29,6 +29,7 @@ const (
 
 const (
 	hintReinstall = "delete node_modules and install again from the lockfile"
+	hintMissing   = "install again from the lockfile; to check a member of a workspace, name the folder of the whole workspace"
 	hintInside    = "check the folder that holds what the link leads to, too, or install again"
 )
 

@@ -420,6 +420,7 @@ func TestInstalledHostile(t *testing.T) {
 		{"a file in place of a package", map[string]string{"node_modules/x.js": ""}, `"node_modules/x.js" is a file, which Node.js loads in place of a package`},
 		{"a link to a file in place of a package", map[string]string{"node_modules/x": "-> ../package.json"}, `"node_modules/x" is a file, which Node.js loads in place of a package`},
 		{"a text", map[string]string{"node_modules/README.md": ""}, ""},
+		{"a password in the name of a command", map[string]string{"node_modules/x/package.json": `{"name":"x","version":"1.0.0","bin":{"https://u:sesame@h/":"x"}}`}, `the command "https://h/" is called like a version`},
 		{"asks for a path", map[string]string{"node_modules/x/package.json": `{"name":"x","version":"1.0.0","dependencies":{"../../y":"1"}}`}, `"node_modules/x" asks for "../../y", which is no name of a package`},
 		{"deep", map[string]string{strings.Repeat("node_modules/x/", maxNesting+1) + "package.json": "{}"}, fmt.Sprintf("more than %d packages inside of each other", maxNesting)},
 	}

@@ -213,7 +213,7 @@ func (t *installation) judgeMissing(u *unit, development bool) {
 			t.omitted(path.Join(root.dir, NodeModules), sbom.OmitDev)
 		default:
 			u.incomplete = true
-			t.problem(sbom.Invalid, u.dir, hintReinstall, "%s depends on %s, which is not installed", t.label(u), quote(d.name))
+			t.problem(sbom.Invalid, u.dir, hintMissing, "%s depends on %s, which is not installed", t.label(u), quote(d.name))
 		}
 	}
 }
