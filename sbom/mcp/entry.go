@@ -295,6 +295,8 @@ type analyzed struct {
 	run    *run
 	server *sbom.Server
 	wrong  string // why the entry cannot be understood
+
+	approved approvals
 }
 
 // analyze returns the server and what it would run, the outermost first. There
@@ -304,6 +306,7 @@ func (e entry) analyze(f *sbom.File, r *run) (*sbom.Server, []subject) {
 	a := analyzed{entry: e, file: f, run: r, server: &sbom.Server{
 		File: f.Path, Name: e.name, Client: e.client, Line: line, Column: column, Disabled: e.disabled,
 	}}
+	a.approved.server = a.server
 	subjects := a.subjects()
 	if a.wrong != "" {
 		// The entry stays visible as what nobody can understand; what it
@@ -554,7 +557,12 @@ func (a *analyzed) flags(fields []field) {
 			if isBool && value {
 				a.approve("*", f)
 			}
-			for _, tool := range elements(f.value) {
+			tools := elements(f.value)
+			if len(tools) > maxRuled {
+				a.doc.problem(sbom.Invalid, f.value, tooManyNames, hintTooManyNames)
+				tools = tools[:maxRuled]
+			}
+			for _, tool := range tools {
 				if isText(tool) {
 					a.approve(text(tool), field{name: f.name, key: tool})
 				}
@@ -590,7 +598,7 @@ func (a *analyzed) approvedTools(f field) {
 // approve notes that a tool runs without asking, and which member says so.
 func (a *analyzed) approve(tool string, by field) {
 	line, column := a.doc.position(by.key.StartOffset)
-	approve(a.server, tool, sbom.Approval{Setting: by.name, Line: line, Column: column})
+	a.approved.add(tool, sbom.Approval{Setting: by.name, Line: line, Column: column})
 }
 
 // commandLine returns the words of the command, the program first, and whether

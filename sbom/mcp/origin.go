@@ -76,10 +76,7 @@ func (s *scan) origin(p parsed) {
 
 func (s *scan) registry(list string, at place) {
 	for _, shown := range registryURLs(list) {
-		r := sbom.Risk{Code: sbom.RiskRegistry, Where: at.where, Line: at.line, Column: at.column, URL: shown}
-		if !slices.Contains(s.risks, r) {
-			s.risks = append(s.risks, r)
-		}
+		s.addRisk(sbom.Risk{Code: sbom.RiskRegistry, Where: at.where, Line: at.line, Column: at.column, URL: shown})
 	}
 }
 

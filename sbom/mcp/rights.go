@@ -42,9 +42,7 @@ func (s *scan) asAdministrator(p string, head word, parsed parsed) {
 
 func (s *scan) privileged(at place, what string) {
 	r := sbom.Risk{Code: sbom.RiskPrivileged, Where: at.where, Line: at.line, Column: at.column, What: what}
-	if !slices.Contains(s.risks, r) {
-		s.risks = append(s.risks, r)
-	}
+	s.addRisk(r)
 }
 
 // hostNamespaces are the options that share something of the machine where their

@@ -36,7 +36,7 @@ func fetchesText(body string) bool {
 
 // downloadSearch looks through the commands of a script in their order.
 type downloadSearch struct {
-	saved []string // the files that were fetched, and not compared with anything
+	saved map[string]bool // the files that were fetched, and not compared with anything
 }
 
 // command tells by which way a node runs what is fetched; empty where it does not.
@@ -60,7 +60,7 @@ func (d *downloadSearch) call(n *syntax.CallExpr) string {
 	args := n.Args[min(i+1, len(n.Args)):]
 	switch {
 	case slices.Contains(scriptFetchers, name):
-		d.saved = append(d.saved, savedFiles(name, args)...)
+		d.save(savedFiles(name, args)...)
 	case slices.Contains(checkers, name):
 		d.saved = nil
 	case slices.Contains(runsText, name) && name != "xargs":
@@ -77,7 +77,16 @@ func (d *downloadSearch) call(n *syntax.CallExpr) string {
 }
 
 func (d *downloadSearch) isSaved(file string) bool {
-	return file != "" && slices.Contains(d.saved, path.Clean(file))
+	return file != "" && d.saved[path.Clean(file)]
+}
+
+func (d *downloadSearch) save(files ...string) {
+	if d.saved == nil {
+		d.saved = map[string]bool{}
+	}
+	for _, f := range files {
+		d.saved[f] = true
+	}
 }
 
 // redirected notes the file that a fetcher's output goes to.
@@ -88,7 +97,7 @@ func (d *downloadSearch) redirected(s *syntax.Stmt) {
 	}
 	for _, r := range s.Redirs {
 		if (r.Op == syntax.RdrOut || r.Op == syntax.AppOut || r.Op == syntax.RdrClob) && r.N == nil && r.Word != nil && r.Word.Lit() != "" {
-			d.saved = append(d.saved, path.Clean(r.Word.Lit()))
+			d.save(path.Clean(r.Word.Lit()))
 		}
 	}
 }

@@ -20,7 +20,8 @@ type scan struct {
 	env      []string
 	named    []string // what is a credential by its name
 	risks    []sbom.Risk
-	steered  string // what changes what a spec selects; see steering
+	noted    map[sbom.Risk]bool // what is in risks
+	steered  string             // what changes what a spec selects; see steering
 	altered  []alteration
 	folder   string // that the launch runs in, relative to where the client starts it
 	away     bool   // it runs outside of the tree
@@ -35,7 +36,16 @@ type scan struct {
 
 func (s *scan) risk(code sbom.RiskCode, at place) {
 	r := sbom.Risk{Code: code, Where: at.where, Line: at.line, Column: at.column}
-	if !slices.Contains(s.risks, r) {
+	s.addRisk(r)
+}
+
+// addRisk notes a risk once.
+func (s *scan) addRisk(r sbom.Risk) {
+	if s.noted == nil {
+		s.noted = map[sbom.Risk]bool{}
+	}
+	if !s.noted[r] {
+		s.noted[r] = true
 		s.risks = append(s.risks, r)
 	}
 }
@@ -77,14 +87,13 @@ func (s *scan) credential(kind, name, value string) {
 	if len(name) > maxName || nameStrength(name) < weak && !namedSecret(name, value) {
 		return
 	}
-	if shown := kind + safeName(strings.TrimSpace(name)); !slices.Contains(s.named, shown) {
-		s.named = append(s.named, shown)
-	}
+	s.named = append(s.named, kind+safeName(strings.TrimSpace(name)))
 }
 
 // credentials returns their names, sorted.
 func (s *scan) credentials() []string {
 	slices.Sort(s.named)
+	s.named = slices.Compact(s.named)
 	return s.named
 }
 

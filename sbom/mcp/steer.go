@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -53,6 +54,10 @@ var codeSettings = []steer{{"chat.tools.autoApprove", approvesAll, ""}, {"chat.t
 // toolPrefix begins the names of tools of MCP servers in Claude Code's permissions.
 const toolPrefix = "mcp__"
 
+// maxRuled bounds the servers or tools that one list names: each is compared with
+// each server.
+const maxRuled = 2_000
+
 // ruling is what one member of one file says.
 type ruling struct {
 	effect  effect
@@ -83,12 +88,25 @@ func (d *document) rulings(c client, f *sbom.File) []ruling {
 			r.by.Line, r.by.Column = d.position(m.key.StartOffset)
 			if f != nil {
 				r.by.File, r.project, r.all = f.Path, projectOf(f), ofUser(f)
+				r.bound(f)
 			}
 			out = append(out, r)
 		}
 	}
 	return out
 }
+
+// bound shortens a list that is too long, and says so.
+func (r *ruling) bound(f *sbom.File) {
+	if len(r.names) > maxRuled {
+		r.names = r.names[:maxRuled]
+		f.Problem(sbom.Problem{Code: sbom.Invalid, Line: r.by.Line, Column: r.by.Column, Message: tooManyNames, Hint: hintTooManyNames})
+	}
+}
+
+var tooManyNames = fmt.Sprintf("a list of more than %d names, of which the rest is not read", maxRuled)
+
+const hintTooManyNames = "shorten the list, or exclude the file in the policy"
 
 // reads takes what a member says, and reports whether that is anything.
 func (r *ruling) reads(s steer, v *hujson.Value) bool {
@@ -145,7 +163,7 @@ func inShared(f *sbom.File) bool {
 // the clients.
 func (r *run) steer(f *sbom.File, s *sbom.Server) {
 	listed, only := false, false
-	project := projectOf(f)
+	project, approved := projectOf(f), approvals{server: s}
 	for _, ruling := range r.rulings {
 		if ruling.client != s.Client || !ruling.all && ruling.project != project {
 			continue
@@ -163,11 +181,12 @@ func (r *run) steer(f *sbom.File, s *sbom.Server) {
 				s.Approvals = append(s.Approvals, ruling.by)
 			}
 		case approvesAll:
-			approve(s, "*", ruling.by)
+			approved.add("*", ruling.by)
 		case approvesTools:
+			own := toolPrefix + notInToolNames.ReplaceAllString(s.Name, "_")
 			for _, name := range ruling.names {
-				if tool, ok := toolOf(s.Name, name); ok {
-					approve(s, tool, ruling.by)
+				if tool, ok := toolOf(own, name); ok {
+					approved.add(tool, ruling.by)
 				}
 			}
 		}
@@ -180,10 +199,10 @@ func (r *run) steer(f *sbom.File, s *sbom.Server) {
 
 var notInToolNames = lazyregexp.New(`[^A-Za-z0-9_-]`)
 
-// toolOf is the tool of the server that a permission names: mcp__SERVER is all of
-// them, and so is mcp__SERVER__*.
-func toolOf(server, permission string) (string, bool) {
-	rest, ok := strings.CutPrefix(permission, toolPrefix+notInToolNames.ReplaceAllString(server, "_"))
+// toolOf is the tool that a permission names of the server whose tools begin so:
+// mcp__SERVER is all of them, and so is mcp__SERVER__*.
+func toolOf(own, permission string) (string, bool) {
+	rest, ok := strings.CutPrefix(permission, own)
 	if !ok {
 		return "*", permission == toolPrefix+"*"
 	}
@@ -194,14 +213,27 @@ func toolOf(server, permission string) (string, bool) {
 	return tool, ok && tool != ""
 }
 
-// approve notes that a tool of the server runs without asking.
-func approve(s *sbom.Server, tool string, by sbom.Approval) {
+// approvals collects the tools of a server that run without asking, each once.
+type approvals struct {
+	server *sbom.Server
+	known  map[string]bool
+}
+
+func (a *approvals) add(tool string, by sbom.Approval) {
+	if a.known == nil {
+		a.known = map[string]bool{}
+		for _, t := range a.server.AutoApprove {
+			a.known[t] = true
+		}
+	}
 	by.Tool = safeName(tool)
-	if by.File == s.File {
+	if a.known[by.Tool] {
+		return
+	}
+	a.known[by.Tool] = true
+	if by.File == a.server.File {
 		by.File = ""
 	}
-	if !slices.Contains(s.AutoApprove, by.Tool) {
-		s.AutoApprove = append(s.AutoApprove, by.Tool)
-		s.Approvals = append(s.Approvals, by)
-	}
+	a.server.AutoApprove = append(a.server.AutoApprove, by.Tool)
+	a.server.Approvals = append(a.server.Approvals, by)
 }

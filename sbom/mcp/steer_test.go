@@ -98,6 +98,18 @@ func TestSettingsSteer(t *testing.T) {
 			[]string{".claude/settings.json:1 broken", ".mcp.json#a", ".mcp.json#b"}},
 		{"broken settings that do not", map[string]string{".mcp.json": two, ".claude/settings.json": `{"model": "x"`}, []string{".mcp.json#a", ".mcp.json#b"}},
 	}
+	var many strings.Builder
+	for i := range maxRuled + 1 {
+		fmt.Fprintf(&many, ", \"mcp__a__%d\"", i)
+	}
+	for name, files := range map[string]map[string]string{
+		"too many permissions":    {".mcp.json": two, ".claude/settings.json": `{"permissions": {"allow": ["x"` + many.String() + `]}}`},
+		"too many approved tools": {".mcp.json": `{"mcpServers": {"a": {"command": "x", "autoApprove": ["x"` + many.String() + `]}}}`},
+	} {
+		if got := steered(t, files); !slices.ContainsFunc(got, func(s string) bool { return strings.HasSuffix(s, " broken") }) {
+			t.Errorf("%s: nobody hears of it", name)
+		}
+	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := steered(t, tt.files); !slices.Equal(got, tt.want) {
