@@ -8,14 +8,15 @@
 // the file, one for each configured server, and what each would run: packages,
 // images and repositories with a package URL, remote servers as services.
 //
-// The work is done in three steps, each in files of its own:
+// The work is done in steps, each in files of its own:
 //
 //   - client.go is the table of clients: where their files stand and how they
 //     hold servers. A new client is a new row. document.go, yaml.go and toml.go
 //     make one tree of all three notations, shape.go and entry.go find the
 //     servers in it, with positions, and descriptor.go those of descriptors.
 //     Wrong types become problems of the file; the server stays listed.
-//     discover.go finds the files of a user's home.
+//     discover.go finds the files of a user's home, and steer.go reads what the
+//     settings of a client say of servers that stand in other files.
 //   - launch.go takes a command line apart. unwrap.go and shell.go remove what
 //     only runs another command (cmd /c, sh -c, env, …), then one file for each
 //     family of launchers (npm.go, python.go, container.go, local.go; git.go for
@@ -23,6 +24,9 @@
 //     mcp-remote would run or call in turn. npmoptions.go knows how npm reads its
 //     own command line; origin.go and folder.go what changes a launch from
 //     outside: options, variables, and what stands in its folder already.
+//   - script.go is the table of files in which a project's own launches hide;
+//     scriptshell.go, scriptyaml.go, scripttask.go and dockerfile.go find the
+//     commands in them, and scriptdownload.go what runs as it is fetched.
 //   - secret.go and remote.go judge values: whether a credential stands in the
 //     file, and whether a URL is safe and writable.
 //

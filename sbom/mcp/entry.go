@@ -557,16 +557,7 @@ func (a *analyzed) flags(fields []field) {
 			if isBool && value {
 				a.approve("*", f)
 			}
-			tools := elements(f.value)
-			if len(tools) > maxRuled {
-				a.doc.problem(sbom.Invalid, f.value, tooManyNames, hintTooManyNames)
-				tools = tools[:maxRuled]
-			}
-			for _, tool := range tools {
-				if isText(tool) {
-					a.approve(text(tool), field{name: f.name, key: tool})
-				}
-			}
+			a.approvedList(f)
 		case "trust":
 			if value {
 				a.approve("*", f)
@@ -577,6 +568,20 @@ func (a *analyzed) flags(fields []field) {
 			}
 		case "tools":
 			a.approvedTools(f)
+		}
+	}
+}
+
+// approvedList reads a list of tools.
+func (a *analyzed) approvedList(f field) {
+	tools := elements(f.value)
+	if len(tools) > maxRuled {
+		a.doc.problem(sbom.Invalid, f.value, tooManyNames, hintTooManyNames)
+		tools = tools[:maxRuled]
+	}
+	for _, tool := range tools {
+		if isText(tool) {
+			a.approve(text(tool), field{name: f.name, key: tool})
 		}
 	}
 }
