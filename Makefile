@@ -47,6 +47,7 @@ bench: ## all benchmarks, with allocations
 .PHONY: bench-peers
 bench-peers: ## this program beside others that do the same, as ratios of one run
 	bash .ci/bench-peers
+	bash .ci/bench-sbom
 
 .PHONY: catalog
 catalog: ## the catalogue beside the npm registry, some hundreds of packages, two at a time (RECHECK: its flags)
