@@ -252,7 +252,7 @@ var rules = []Rule{
 	},
 	{
 		Name: "input-invalid", Target: Files, Levels: everywhere(ee), LeavesUnknown: true, find: findInvalidInput,
-		Summary: "a file cannot be read",
+		Summary: "a file cannot be read, or what is installed is not what the lockfile says",
 		Help:    "What it holds is not known, so the answer would be about less than the project.",
 		Fix:     "repair the file, or exclude it in " + FileName,
 	},
