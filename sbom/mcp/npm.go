@@ -531,7 +531,7 @@ func npmRegistry(w word, spec string) subject {
 		return unknown(w.at, "the package is named by a variable")
 	case !npmName.MatchString(name) || len(name) > maxNameLength:
 		return unknown(w.at, "what stands for the package is no name that npm allows")
-	case sbom.LooksSecret(path.Base(name)):
+	case slices.ContainsFunc(strings.Split(name, "/"), sbom.LooksSecret):
 		return unknown(w.at, "what stands for the package looks like a credential")
 	}
 	out := subject{at: w.at, launch: sbom.Launch{Kind: sbom.KindNPM, Spec: name}}

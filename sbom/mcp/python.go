@@ -199,6 +199,19 @@ var (
 // keeps dots; comparisons of names fold them as PEP 503 does.
 func normalizePyPI(name string) string { return strings.ToLower(strings.ReplaceAll(name, "_", "-")) }
 
+// redactExtras shows the extras of a requirement, [a,b], but for what looks like a
+// credential.
+func redactExtras(extras string) string {
+	names := strings.Split(strings.Trim(extras, "[]"), ",")
+	for i, name := range names {
+		names[i] = safeName(name)
+	}
+	if extras == "" {
+		return ""
+	}
+	return "[" + strings.Join(names, ",") + "]"
+}
+
 // pypi reads a requirement: name, name==1.2, name@1.2, name[extra]>=1, git+URL.
 func pypi(w word) subject {
 	spec := strings.TrimSpace(w.text)
@@ -223,7 +236,7 @@ func pypi(w word) subject {
 	if sbom.LooksSecret(m[1]) {
 		return unknown(w.at, "what stands for the package looks like a credential")
 	}
-	name, extras := m[1], strings.Join(strings.Fields(m[2]), "")
+	name, extras := m[1], redactExtras(strings.Join(strings.Fields(m[2]), ""))
 	rest, _, _ := strings.Cut(m[3], ";") // the environment marker
 	rest = strings.TrimSpace(rest)
 	if url, ok := strings.CutPrefix(rest, "@"); ok {

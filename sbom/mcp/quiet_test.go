@@ -114,6 +114,25 @@ func TestDocumentHoldsNoSecret(t *testing.T) {
 	}
 }
 
+// TestTokenAsName plants a credential where a name stands that is shown otherwise.
+func TestTokenAsName(t *testing.T) {
+	const token = "ghp_MARKERmarker0123456789MARKERmarker01"
+	for _, line := range []string{
+		"npx | @VALUE/x", "npx | @x/VALUE", "npx | a@npm:@VALUE/x@1.0.0", "uvx | a[VALUE]==1.0", "uvx | a[x, VALUE]", "uvx | VALUE==1.0",
+		"VALUE.exe | npx | a", "VALUE | uvx | a", "/x/VALUE | npx | a", "docker | run | x.example/VALUE/y", "docker | run | y:VALUE", "dnx | VALUE@1.0.0",
+	} {
+		inv := read(t, map[string]string{".mcp.json": entryOf(t, line, token)})
+		if strings.Contains(strings.ToLower(dump(t, inv)), strings.ToLower(token)) {
+			t.Errorf("%s: the token shows", line)
+		}
+	}
+	for spec, want := range map[string]string{"a[x,y]==1.0": "a[x,y]==1.0", "a[]": "a[]", "a": "a"} {
+		if got := pypi(word{text: spec}).launch.Spec; got != want {
+			t.Errorf("%s: shown as %s", spec, got)
+		}
+	}
+}
+
 // TestNothingIsStarted puts a program of every name that a launch can have in
 // front of all others, each of which leaves a trace, and forbids looking for any host.
 func TestNothingIsStarted(t *testing.T) {

@@ -12,7 +12,7 @@ func (s *scan) stranger(head word, args []word, depth int) []subject {
 			continue
 		}
 		outer := unknown(head.at, "it is started by a program that is not known, and how that changes it cannot be told")
-		outer.launcher = program(head.text)
+		outer.launcher = safeName(redactPath(program(head.text)))
 		outer.launch.Spec = redact(head.text)
 		return append([]subject{outer}, nested(s.command(args[i:], depth+1))...) //nolint:gosec // i is an index of args
 	}
