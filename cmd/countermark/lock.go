@@ -78,7 +78,8 @@ value of a header or variable, only a digest over what is no credential of them.
 
 Exit codes: 0 written in full, or no drift; 1 something drifted; 2 wrong usage, or
 an invalid file that steers us; 3 unknown: an input or lock is unreadable, or what a
-server launches could not be found out or, with --write, not pinned; 4 a PATH holds nothing that is read.`,
+server launches could not be found out, is not in the lock or, with --write, was not
+pinned; 4 a PATH holds nothing that is read.`,
 		Example: `  countermark lock --approve-as "Ann Example"
   countermark lock --approve-as "Ann Example" --server github
   countermark lock --check
@@ -261,15 +262,24 @@ func (p *program) checkLocks(project *project, s *selection, today []*lock.Lock)
 		p.message(&exitError{message: where(g.Server) + what, hints: []string{s.hint(g.Server, g.Subject)}})
 	}
 	servers := count(len(configuredServers(project.inventory)), "server")
+	// What the lock does not say may be another today, and nobody can tell.
+	unlocked := p.incomplete(project, s, project.locks, today, true)
 	switch {
 	case drifted:
 		return worse(out.Err(), done(exitFail))
-	case len(c.Gaps) > 0:
+	case len(c.Gaps) > 0, unlocked != nil:
 		return worse(out.Err(), done(exitUnknown))
+	case project.unreadableLock():
+		return out.Err() // nobody knows what it says, which the problem of the input tells
 	default:
 		out.Printf("%s as locked\n", servers)
 		return out.Err()
 	}
+}
+
+// unreadableLock reports whether a lock is there and cannot be read.
+func (pr *project) unreadableLock() bool {
+	return slices.ContainsFunc(pr.inventory.Inputs, func(in *sbom.Input) bool { return path.Base(in.Path) == lock.FileName && in.Broken() })
 }
 
 // partly reports whether a drift is only that the configuration was not among the
@@ -327,7 +337,7 @@ func (p *program) writeLocks(flags lockFlags, project *project, s *selection, to
 	if err := out.Err(); err != nil {
 		return err
 	}
-	return p.incomplete(project, s, today, flags.quiet)
+	return p.incomplete(project, s, today, today, flags.quiet)
 }
 
 // carryOver adds to the locks of today what those that were read know and they do
@@ -424,11 +434,12 @@ func (p *program) writeLock(out interface{ Printf(string, ...any) }, project *pr
 	return nil
 }
 
-// incomplete says what the locks do not hold.
-func (p *program) incomplete(project *project, s *selection, today []*lock.Lock, quiet bool) error {
+// incomplete says what the locks do not hold. What today's do hold only has to be
+// written.
+func (p *program) incomplete(project *project, s *selection, locks, today []*lock.Lock, quiet bool) error {
 	missing := false
 	for _, c := range configuredServers(project.inventory) {
-		server := lock.Find(today, c.Ref)
+		server, now := lock.Find(locks, c.Ref), lock.Find(today, c.Ref)
 		if server == nil {
 			continue
 		}
@@ -444,9 +455,13 @@ func (p *program) incomplete(project *project, s *selection, today []*lock.Lock,
 				continue
 			}
 			missing = true
+			hint := s.hint(c, subject)
+			if now != nil && i < len(now.Launches) && len(now.Launches[i].Missing()) == 0 && now.Launches[i].Closure != nil {
+				hint = "write the lock again (countermark lock)"
+			}
 			p.message(&exitError{
 				message: fmt.Sprintf("%sserver %s: the lock does not say the %s of %s", where(c), c.Server.Name, strings.Join(what, " and "), subject),
-				hints:   []string{s.hint(c, subject)},
+				hints:   []string{hint},
 			})
 		}
 	}
