@@ -12,42 +12,49 @@ import (
 const Redacted = "REDACTED"
 
 // RedactURL returns the URL without what can carry a credential: userinfo,
-// query, fragment, and path segments that look like tokens (the private part of
-// a capability URL). Of a fragment it keeps a git commit id, which is public and
+// query, fragment, parameters of the path, and path segments that look like tokens
+// (the private part of a capability URL). Of a fragment it keeps a git commit id, which is public and
 // the identity of a git dependency; of a path it keeps the commit id that
 // follows a word such as "commit" or "tar.gz". It takes anything, also what
 // net/url refuses (templates, scp-like git remotes), and never returns more than
 // it was given.
 func RedactURL(raw string) string {
 	raw = PlainURL(raw)
-	head, fragment, _ := strings.Cut(raw, "#")
-	head, _, _ = strings.Cut(head, "?")
-	scheme := webScheme(head)
+	scheme := webScheme(raw)
 	if scheme == "" {
-		scheme = authority.FindString(head)
+		scheme = authority.FindString(raw)
 	}
 	if scheme == "" {
+		head, fragment := splitPath(raw)
 		return redactPath(withoutUser(head)) + keepCommit(fragment)
 	}
-	host, path := splitHost(head[len(scheme):])
+	host, rest := splitHost(raw[len(scheme):])
 	// The userinfo ends at the last @: a password may hold more of them. One may
-	// also hold a slash unescaped, so look for an @ behind the first slash where
+	// also hold what ends an authority unescaped, so look for an @ behind that where
 	// the part before it has a colon but is no host:port.
 	if at := strings.LastIndex(host, "@"); at >= 0 {
 		host = host[at+1:]
-	} else if at := strings.LastIndex(path, "@"); at >= 0 && strings.Contains(host, ":") && !hostPort.MatchString(host) {
-		host, path = splitHost(path[at+1:])
+	} else if at := strings.LastIndex(rest, "@"); at >= 0 && strings.Contains(host, ":") && !hostPort.MatchString(host) {
+		host, rest = splitHost(rest[at+1:])
 	}
+	path, fragment := splitPath(rest)
 	return scheme + host + redactPath(path) + keepCommit(fragment)
 }
 
-// splitHost parts an authority from its path, which begins with a slash, or, as
-// browsers and Node read it, a backslash.
-func splitHost(s string) (host, path string) {
-	if i := strings.IndexAny(s, `/\`); i >= 0 {
+// splitHost parts an authority from what follows it: a slash or, as browsers and
+// Node read it, a backslash, a query or a fragment.
+func splitHost(s string) (host, rest string) {
+	if i := strings.IndexAny(s, `/\?#`); i >= 0 {
 		return s[:i], s[i:]
 	}
 	return s, ""
+}
+
+// splitPath takes a query off, and returns a fragment apart.
+func splitPath(s string) (path, fragment string) {
+	path, fragment, _ = strings.Cut(s, "#")
+	path, _, _ = strings.Cut(path, "?")
+	return path, fragment
 }
 
 var looseScheme = lazyregexp.New(`(?i)^((?:git\+)?(?:https?|wss?|ssh|git|ftp)):[\\/]+`)
@@ -89,7 +96,8 @@ func withoutUser(s string) string {
 		return s
 	}
 	if word, rest, ok := strings.Cut(s, ":"); ok && hosted[word] {
-		return word + ":" + withoutUser(rest)
+		owner, _, _ := strings.Cut(rest, "/")
+		return word + ":" + rest[strings.LastIndexByte(owner, '@')+1:] // a token may stand there alone
 	}
 	at := strings.LastIndex(first, "@")
 	if at < 0 {
@@ -114,8 +122,9 @@ var protocols = map[string]bool{
 
 var (
 	// authority is what stands before user and host. It is wider than RFC 3986
-	// allows, so that no odd scheme hides what follows it.
-	authority = lazyregexp.New(`^([A-Za-z0-9+._-]*:)?(//|\\\\)`)
+	// allows, so that no odd scheme, nor a word before it such as npm: or git::,
+	// hides what follows it.
+	authority = lazyregexp.New(`^([A-Za-z0-9+._-]*:)*(//|\\\\)`)
 	hostPort  = lazyregexp.New(`^(\[[0-9A-Fa-f:.]*\]|[^:@]*):([0-9]*|\$\{?[A-Za-z_][^/]*)$`)
 )
 
@@ -148,7 +157,14 @@ var beforeCommit = map[string]bool{
 	"zipball": true, "archive": true, "tree": true, "blob": true, "raw": true, "-": true,
 }
 
+// pathParameter matches the parameters of a path's segment, which carry what a query
+// does (RFC 3986, section 3.3): ";jsessionid=…".
+var pathParameter = lazyregexp.New(`;[^/;=]*=[^/]*`)
+
 func redactPath(path string) string {
+	if strings.Contains(path, ";") {
+		path = pathParameter.ReplaceAllString(path, "")
+	}
 	var segments []string // once one of them is redacted
 	before := ""
 	i := 0

@@ -89,7 +89,7 @@ func (s *source) occurrence(off int, install string) sbom.Occurrence {
 // quote quotes a name or key of the file for a message. Something that looks
 // like a URL is redacted first, whatever it was meant to be.
 func quote(s string) string {
-	if strings.Contains(s, ":") {
+	if mayBeURL(s) {
 		s = redact(s)
 	}
 	const most = 200
@@ -188,11 +188,14 @@ func licenseName(v *value) string {
 	default:
 		return ""
 	}
-	if strings.Contains(name, ":") {
+	if mayBeURL(name) {
 		return redact(name)
 	}
 	return name
 }
+
+// mayBeURL reports whether a text could be a URL, be it one without a scheme.
+func mayBeURL(s string) bool { return strings.Contains(s, ":") || strings.Contains(s, "//") }
 
 // redact redacts a text that need not be a URL as a whole, such as a sentence
 // with one in it.
