@@ -307,16 +307,31 @@ func plainURL(s string) bool {
 	return plain
 }
 
+// maxExpression is up to which length a licence is looked at as an SPDX expression,
+// which takes time that grows with its square. Packages have a tenth of that; what is
+// longer is written as a name, in full.
+const maxExpression = 1024
+
 // newLicenses writes an SPDX expression as such, and any other text as a name.
 func newLicenses(text string) *cdx.Licenses {
 	if text == "" {
 		return nil
 	}
 	declared := cdx.LicenseAcknowledgementDeclared
-	if ok, _ := spdxexp.ValidateLicenses([]string{text}); ok {
+	if IsExpression(text) {
 		return &cdx.Licenses{{Expression: text, Acknowledgement: &declared}}
 	}
 	return &cdx.Licenses{{License: &cdx.License{Name: text, Acknowledgement: declared}}}
+}
+
+// IsExpression reports whether a licence is an SPDX expression, and none of a length
+// that nothing but an attack has.
+func IsExpression(text string) bool {
+	if len(text) > maxExpression {
+		return false
+	}
+	ok, _ := spdxexp.ValidateLicenses([]string{text})
+	return ok
 }
 
 // leaveOut takes out what a version does not have yet: in which line something

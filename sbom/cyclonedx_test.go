@@ -182,3 +182,17 @@ func TestCycloneDXRefusesWhatItCannotWrite(t *testing.T) {
 		t.Errorf("no XML: %.80s", text)
 	}
 }
+
+// A licence of a megabyte would take hours to be understood.
+func TestIsExpression(t *testing.T) {
+	long := strings.Repeat("MIT OR ", 1000)
+	for text, want := range map[string]bool{
+		"MIT": true, "(MIT OR Apache-2.0)": true, "MIT License": false, "": false,
+		long[:133*len("MIT OR ")] + "MIT": true, long + "MIT": false,
+		strings.Repeat("(", 1<<20) + "MIT" + strings.Repeat(")", 1<<20): false,
+	} {
+		if got := sbom.IsExpression(text); got != want {
+			t.Errorf("%.20q, %d bytes: %v", text, len(text), got)
+		}
+	}
+}

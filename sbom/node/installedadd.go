@@ -70,8 +70,8 @@ func (t *installation) owner(u *unit) *unit {
 		if above == nil || above.own == nil {
 			continue
 		}
-		match, err := compileWorkspaces(t.memberPatterns(above))
-		if err == nil && match(strings.TrimPrefix(strings.TrimPrefix(u.dir, dir), "/")) {
+		members, err := compileWorkspaces(t.memberPatterns(above))
+		if err == nil && members.match(strings.TrimPrefix(strings.TrimPrefix(u.dir, dir), "/")) {
 			return above
 		}
 	}

@@ -1,6 +1,8 @@
 package node
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -145,18 +147,18 @@ func TestWorkspacePatterns(t *testing.T) {
 		{[]string{"../out/*"}, "../out/a", "out/a"},
 		{[]string{"a+b.c"}, "a+b.c", "aab.c a+bxc"},
 	} {
-		match, err := compileWorkspaces(tc.patterns)
+		members, err := compileWorkspaces(tc.patterns)
 		if err != nil {
 			t.Errorf("%q: %v", tc.patterns, err)
 			continue
 		}
 		for p := range strings.FieldsSeq(tc.yes) {
-			if !match(p) {
+			if !members.match(p) {
 				t.Errorf("%q does not match %s", tc.patterns, p)
 			}
 		}
 		for p := range strings.FieldsSeq(tc.no) {
-			if match(p) {
+			if members.match(p) {
 				t.Errorf("%q matches %s", tc.patterns, p)
 			}
 		}
@@ -170,4 +172,48 @@ func TestWorkspacePatterns(t *testing.T) {
 			t.Errorf("%.40q is accepted", bad)
 		}
 	}
+}
+
+// A hundred patterns that look everywhere are held against so many folders only that
+// it takes seconds, in total; then nobody knows which are members.
+func TestWorkspacesThatTakeTooLong(t *testing.T) {
+	members, err := compileWorkspaces([]string{"**/*a*b", "!c/*", "plain"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := len("**/*a*b") + len("c/*"); members.left != maxMatching || members.size != want {
+		t.Errorf("left %d, want %d; size %d, want %d", members.left, maxMatching, members.size, want)
+	}
+	if members.match("node_modules/a"); members.left != maxMatching {
+		t.Error("what is no member anyway costs something")
+	}
+	if !members.match("aab") || members.exhausted() {
+		t.Error("aab is no member")
+	}
+	members.left = 0
+	if members.match("plain") || !members.exhausted() {
+		t.Error("there is no end of it")
+	}
+	many := make([]string, maxGlobs)
+	for i := range many {
+		many[i] = "**/" + strings.Repeat("*a", maxGlob/2-2)
+	}
+	root := `"": {"name": "app", "workspaces": ["` + strings.Join(many, `","`) + `"]}`
+	var folders []string
+	for i := range maxMatching/(maxGlobs*(maxGlob-1)*maxKey*9/10) + 2 {
+		folders = append(folders, fmt.Sprintf(`"%s%03d": {"version": "1.0.0"}`, strings.Repeat("b/", 100)+strings.Repeat("c", maxKey-300), i))
+	}
+	want := func(files map[string]string, problem string) {
+		t.Helper()
+		if got := problems(scan(t, files)); !slices.Contains(got, problem) {
+			t.Errorf("no problem %q, but %d others", problem, len(got))
+		}
+	}
+	want(map[string]string{PackageLock: lock(append([]string{root}, folders...)...)}, "package-lock.json:2: invalid: "+tooManyMembers)
+	manifest := `{"name": "app", "private": true, "workspaces": ["` + strings.Join(many, `","`) + `"]}`
+	files := map[string]string{YarnLock: "# yarn lockfile v1\n\n\n", Manifest: manifest}
+	for i := range 60 {
+		files[fmt.Sprintf("%s%03d/package.json", strings.Repeat("c", maxKey-300), i)] = "{}"
+	}
+	want(files, "package.json:1: invalid: "+tooManyMembers)
 }

@@ -109,11 +109,11 @@ func (l *lockfile) findWorkspaces(m *manifest) {
 	if !ok {
 		return
 	}
-	match := locked
+	declared := locked
 	if m != nil && m.doc.err == nil {
 		l.declared = true
 		l.workspaces = m.workspaces
-		if match, ok = l.compile(m.workspaces); !ok {
+		if declared, ok = l.compile(m.workspaces); !ok {
 			return
 		}
 	}
@@ -122,8 +122,16 @@ func (l *lockfile) findWorkspaces(m *manifest) {
 		if e.link {
 			continue
 		}
-		e.workspace = match(e.key)
-		if e.workspace != locked(e.key) {
+		e.workspace = declared.match(e.key)
+		inLock := e.workspace
+		if locked != declared {
+			inLock = locked.match(e.key)
+		}
+		if locked.exhausted() || declared.exhausted() {
+			l.invalid(l.entries[0].off, hintWorkspaces, tooManyMembers)
+			return
+		}
+		if e.workspace != inLock {
 			l.invalid(e.off, l.hint(), "package.json and the lockfile differ in whether %s is a workspace member", quote(e.key))
 		}
 	}
@@ -131,12 +139,12 @@ func (l *lockfile) findWorkspaces(m *manifest) {
 
 // compile returns whether a folder is one of the workspaces, with a problem
 // where nobody can tell.
-func (l *lockfile) compile(patterns []string) (match func(path string) bool, ok bool) {
-	match, err := compileWorkspaces(patterns)
+func (l *lockfile) compile(patterns []string) (members *membership, ok bool) {
+	members, err := compileWorkspaces(patterns)
 	if err != nil {
-		l.invalid(l.entries[0].off, "correct \"workspaces\" in package.json", "the workspaces cannot be understood: %v", err)
+		l.invalid(l.entries[0].off, hintWorkspaces, "the workspaces cannot be understood: %v", err)
 	}
-	return match, err == nil
+	return members, err == nil
 }
 
 // workspacePatterns reads both forms of "workspaces": an array, or an object

@@ -14,14 +14,19 @@ const (
 	maxGlob  = 256
 )
 
+// maxMatching bounds the time that all matching together takes, in the bytes of the
+// patterns times the bytes of the folders that are held against them: some seconds. A
+// hundred patterns and five thousand members take a third of it.
+const maxMatching = 1 << 30
+
 // compileWorkspaces returns whether a path is one of the workspaces that the
 // patterns describe. As in npm they are globs; one with an exclamation mark takes
 // away what others matched, unless a later pattern brings exactly it back, and
 // nothing inside of node_modules is ever a member.
-func compileWorkspaces(patterns []string) (func(path string) bool, error) {
+func compileWorkspaces(patterns []string) (*membership, error) {
 	var yes, no []*regexp.Regexp
 	plain := map[string]bool{}
-	globs := 0
+	globs, size := 0, 0
 	for _, p := range patterns {
 		bare := strings.TrimLeft(p, "!")
 		negated := (len(p)-len(bare))%2 == 1
@@ -39,6 +44,7 @@ func compileWorkspaces(patterns []string) (func(path string) bool, error) {
 		if globs++; globs > maxGlobs || len(bare) > maxGlob {
 			return nil, fmt.Errorf("more than %d patterns, or one of more than %d bytes", maxGlobs, maxGlob)
 		}
+		size += len(bare)
 		re, err := regexp.Compile(globExpression(bare))
 		if err != nil {
 			return nil, fmt.Errorf("pattern %s is no glob", quote(p))
@@ -49,12 +55,39 @@ func compileWorkspaces(patterns []string) (func(path string) bool, error) {
 			yes = append(yes, re)
 		}
 	}
-	return func(path string) bool {
-		matches := func(re *regexp.Regexp) bool { return re.MatchString(path) }
-		return path != "" && !throughModules(path) &&
-			(plain[path] || slices.ContainsFunc(yes, matches)) && !slices.ContainsFunc(no, matches)
-	}, nil
+	return &membership{plain: plain, yes: yes, no: no, size: size, left: maxMatching}, nil
 }
+
+// membership tells the workspace members among folders.
+type membership struct {
+	plain   map[string]bool
+	yes, no []*regexp.Regexp
+	size    int // of the globs
+	left    int // of maxMatching
+}
+
+// match reports whether a path is one of the workspaces. Where that takes too long,
+// it reports false, and exhausted says so from then on.
+func (m *membership) match(path string) bool {
+	switch {
+	case path == "" || throughModules(path):
+		return false
+	case len(m.yes) == 0 && !m.plain[path]:
+		return false
+	}
+	if m.left -= m.size * len(path); m.exhausted() {
+		return false
+	}
+	matches := func(re *regexp.Regexp) bool { return re.MatchString(path) }
+	return (m.plain[path] || slices.ContainsFunc(m.yes, matches)) && !slices.ContainsFunc(m.no, matches)
+}
+
+func (m *membership) exhausted() bool { return m.left < 0 }
+
+const hintWorkspaces = "correct \"workspaces\" in package.json"
+
+// tooManyMembers is what to say where nobody knows which folders are members.
+const tooManyMembers = "the workspaces take too long to find: the patterns, or the folders, are too many or too long"
 
 // throughModules reports whether a path leads through a folder of packages, or to
 // one.
@@ -66,8 +99,8 @@ func throughModules(path string) bool {
 
 // globExpression translates a glob of the kind that npm knows: * and ? within a
 // folder name, ** for any number of folders, [a-z], {a,b}. A star does not match
-// the dot of a hidden folder. A regular expression of Go needs linear time, so a
-// hostile pattern gains nothing.
+// the dot of a hidden folder. A regular expression of Go needs time that grows with
+// pattern and path, which maxMatching bounds.
 func globExpression(glob string) string {
 	var b strings.Builder
 	b.WriteString("^")

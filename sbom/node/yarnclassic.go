@@ -168,9 +168,9 @@ func (p *projects) readClassicFolders(at *folder) {
 	if len(m.workspaces) == 0 {
 		return
 	}
-	match, err := compileWorkspaces(m.workspaces)
+	members, err := compileWorkspaces(m.workspaces)
 	if err != nil {
-		m.invalid(0, "correct \"workspaces\" in package.json", "the workspaces cannot be understood: %v", err)
+		m.invalid(0, hintWorkspaces, "the workspaces cannot be understood: %v", err)
 		return
 	}
 	if at.pkg == nil {
@@ -184,7 +184,7 @@ func (p *projects) readClassicFolders(at *folder) {
 	for _, dir := range slices.Sorted(maps.Keys(p.folders)) {
 		rel, inside := strings.CutPrefix(dir, prefix)
 		own := p.folders[dir].manifest
-		if !inside || own == nil || dir == at.dir || !match(rel) {
+		if !inside || own == nil || dir == at.dir || !members.match(rel) {
 			continue
 		}
 		p.cover(at, rel)
@@ -197,6 +197,9 @@ func (p *projects) readClassicFolders(at *folder) {
 		}
 		names[own.name] = true
 		l.entries = append(l.entries, yarnEntry{off: none, name: own.name, version: own.version, dir: rel, source: sbom.FromProject, own: own, deps: own.ownRequests()})
+	}
+	if members.exhausted() {
+		m.invalid(0, hintWorkspaces, tooManyMembers)
 	}
 }
 

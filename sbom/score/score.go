@@ -20,8 +20,8 @@ import (
 	"strings"
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
-	"github.com/github/go-spdx/v2/spdxexp"
 
+	"countermark/sbom"
 	"countermark/sbom/bom"
 )
 
@@ -309,8 +309,7 @@ func licensed(c *cdx.Component, how cdx.LicenseAcknowledgement) bool {
 		if l.License != nil {
 			return l.License.ID != "" && l.License.Acknowledgement == how
 		}
-		ok, _ := spdxexp.ValidateLicenses([]string{l.Expression})
-		return ok && l.Acknowledgement != nil && *l.Acknowledgement == how
+		return sbom.IsExpression(l.Expression) && l.Acknowledgement != nil && *l.Acknowledgement == how
 	})
 }
 
