@@ -366,7 +366,8 @@ func (b *dockerBuild) finish() {
 // makeVariable is what make replaces before a shell sees a recipe.
 var makeVariable = lazyregexp.New(`\$(\([^()]*(\([^()]*\)[^()]*)*\)|\{[^{}]*\}|[A-Za-z@<^*?%])`)
 
-// makefile reads recipes: lines that begin with a tab, each for a shell of its own.
+// makefile reads recipes, each line for a shell of its own: lines that begin with a
+// tab, and what stands behind the ";" of a rule; and what $(shell …) runs.
 func (f *finder) makefile() {
 	if !tells(string(f.data)) {
 		return
@@ -374,27 +375,84 @@ func (f *finder) makefile() {
 	lines := strings.SplitAfter(string(f.data), "\n")
 	target := ""
 	for i := 0; i < len(lines); i++ {
-		line := lines[i]
-		recipe, ok := strings.CutPrefix(line, "\t")
-		if !ok {
-			if name, _, isRule := strings.Cut(line, ":"); isRule && !strings.HasPrefix(line, "#") && !strings.Contains(name, "=") && strings.TrimSpace(line) != "" && line[0] != ' ' {
-				target = strings.TrimSpace(name)
-			}
-			continue
-		}
-		start, parts := i, []string{recipe}
+		start, line := i, lines[i]
+		recipe, isRecipe := strings.CutPrefix(line, "\t")
 		for strings.HasSuffix(strings.TrimRight(lines[i], "\r\n"), `\`) && i+1 < len(lines) {
 			i++
-			parts = append(parts, strings.TrimPrefix(lines[i], "\t"))
+			line += lines[i]
+			recipe += strings.TrimPrefix(lines[i], "\t")
 		}
-		recipe = strings.TrimLeft(strings.Join(parts, ""), " \t@+-")
-		if !tells(recipe) {
+		if strings.HasPrefix(line, "#") {
 			continue
 		}
-		const dollar = "\x00"
-		recipe = strings.ReplaceAll(recipe, "$$", dollar)
-		recipe = makeVariable.ReplaceAllString(recipe, "$${MAKE_VARIABLE}")
-		recipe = strings.ReplaceAll(recipe, dollar, "$")
-		f.shell(scriptText{name: target, body: recipe, line: start + 1})
+		if !isRecipe {
+			name, inline, ok := makeRule(line)
+			if ok {
+				target = name
+			}
+			recipe = inline
+		}
+		if m := makeBang.FindStringSubmatch(line); m != nil && !isRecipe {
+			f.makeText("variables", m[1], start+1)
+		}
+		for _, command := range makeShells(line) {
+			f.makeText("variables", command, start+1)
+		}
+		f.makeText(target, recipe, start+1)
 	}
 }
+
+// makeText is one line of a recipe.
+func (f *finder) makeText(name, recipe string, line int) {
+	recipe = strings.TrimLeft(recipe, " \t@+-")
+	if !tells(recipe) {
+		return
+	}
+	const dollar = "\x00"
+	recipe = strings.ReplaceAll(recipe, "$$", dollar)
+	recipe = makeVariable.ReplaceAllString(recipe, "$${MAKE_VARIABLE}")
+	recipe = strings.ReplaceAll(recipe, dollar, "$")
+	f.shell(scriptText{name: name, body: recipe, line: line})
+}
+
+// makeRule is the target of a rule, and the recipe in the same line.
+func makeRule(line string) (target, recipe string, ok bool) {
+	name, rest, ok := strings.Cut(line, ":")
+	if !ok || strings.Contains(name, "=") || strings.TrimSpace(line) == "" || line[0] == ' ' {
+		return "", "", false
+	}
+	target = strings.TrimSpace(name)
+	if prerequisites, inline, ok := strings.Cut(rest, ";"); ok && !strings.ContainsAny(prerequisites, "=#") {
+		return target, inline, true
+	}
+	return target, "", true
+}
+
+// makeShells are the commands of every $(shell …) in a line.
+func makeShells(line string) []string {
+	var out []string
+	for _, m := range makeShell.FindAllStringIndex(line, -1) {
+		opens, closes := line[m[0]+1], byte(')')
+		if opens == '{' {
+			closes = '}'
+		}
+		for i, depth := m[1], 1; i < len(line); i++ {
+			switch line[i] {
+			case opens:
+				depth++
+			case closes:
+				depth--
+			}
+			if depth == 0 {
+				out = append(out, line[m[1]:i])
+				break
+			}
+		}
+	}
+	return out
+}
+
+var (
+	makeShell = lazyregexp.New(`\$[({]shell\s+`)
+	makeBang  = lazyregexp.New(`(?s)^ *[A-Za-z0-9_.-]+\s*!=\s*(.*)`) // a variable that gets what a command prints
+)

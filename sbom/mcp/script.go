@@ -1,9 +1,11 @@
 package mcp
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -130,12 +132,24 @@ func (Scripts) Knows(kind string) bool {
 // cannot be read. All others are none of our inputs.
 func (Scripts) Holds(name string, data []byte) bool {
 	row, guess, ok := scriptOf(name)
-	if !ok || guess && !shebang.Match(data) {
+	if !ok || guess && !shebang.Match(data) && !isHook(name, data) {
 		return false
 	}
 	f := &finder{row: row, name: name, data: data, problem: func(sbom.Problem) {}}
 	launches := f.launches(&run{})
 	return len(launches) > 0 || f.troubled
+}
+
+// hooks are what git calls the scripts that it runs.
+var hooks = set(`applypatch-msg pre-applypatch post-applypatch pre-commit pre-merge-commit prepare-commit-msg commit-msg post-commit
+	pre-rebase post-checkout post-merge pre-push pre-receive update proc-receive post-receive post-update reference-transaction
+	push-to-checkout pre-auto-gc post-rewrite sendemail-validate fsmonitor-watchman`)
+
+// isHook reports whether a file is a hook of git that need not say which shell it is
+// for: those of husky have no such line.
+func isHook(name string, data []byte) bool {
+	return slices.Contains(hooks, path.Base(name)) && oneOf(".husky .githooks", path.Base(path.Dir(name))) &&
+		!bytes.HasPrefix(data, []byte("#!")) && !wide(data)
 }
 
 // Read adds the launches of every file to b.

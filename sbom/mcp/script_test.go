@@ -81,10 +81,31 @@ func TestShellScripts(t *testing.T) {
 		{"deno run -A npm:a@1\ndnx P@1.0.0\ngo run example.com/m/cmd/x@v1.2.3\ngo run ./cmd/x\npnpm dlx p\nyarn dlx q\nnpm exec -- r\nnpm x s",
 			[]string{"1 deno run: deno run npm a@1 range", "2 dnx: dnx nuget P@1.0.0 exact", "3 go run: go run go example.com/m/cmd/x@v1.2.3 exact",
 				"5 pnpm dlx: pnpm dlx npm p unversioned", "6 yarn dlx: yarn dlx npm q unversioned", "7 npm exec: npm exec npm r unversioned", "8 npm x: npm x npm s unversioned"}},
+		{"bash <<EOF\nnpx a\nEOF\nsudo sh -e <<-'E'\n\tuvx b\n\tE\nsh <<< 'npx c'\nssh host <<E\nnpx d\nE\ndocker exec -i x bash -s <<E\nnpx e\nE\nbash run.sh <<E\nnpx not-run\nE\npython <<E\nnpx nor this\nE",
+			[]string{"2 npx: npx npm a unversioned", "5 uvx: uvx pypi b unversioned", "7 npx: npx npm c unversioned", "9 npx: npx npm d unversioned", "12 npx: npx npm e unversioned"}},
 		{"npx mcp-remote@0.1.16 https://a.example/mcp", []string{"1 npx: npx npm mcp-remote@0.1.16 exact + remote https://a.example/mcp n/a"}},
 	} {
 		checkLaunches(t, "run.sh", tc.script, tc.want...)
 	}
+}
+
+// Hooks need not say which shell they are for: those of husky do not.
+func TestHooksWithoutAFirstLine(t *testing.T) {
+	checkLaunches(t, ".husky/pre-commit", "npx a\n", "1 npx: npx npm a unversioned")
+	checkLaunches(t, "sub/.githooks/pre-push", "\nuvx b\n", "2 uvx: uvx pypi b unversioned")
+	for _, name := range []string{".husky/README", "scripts/pre-commit", ".husky/pre-commit.md"} {
+		checkLaunches(t, name, "npx a\n")
+	}
+	checkLaunches(t, ".husky/pre-commit", "#!/usr/bin/env python3\n# npx a\n")
+	checkLaunches(t, ".husky/pre-commit", "\x00npx a\n")
+}
+
+// What make runs beside the lines that begin with a tab.
+func TestMakefileLines(t *testing.T) {
+	checkLaunches(t, "Makefile",
+		"V := $(shell npx a --x $(shell true)) # npx not-run\nW != uvx b\n# $(shell npx nor-this) ; npx nor-this\nall: v w; @npx c \\\n  --y\nx: V := npx; npx nor-this\ny: # ; npx nor-this\n\techo $$(npx d) ${shell npx e}\n",
+		"1 variables: npx npm a unversioned", "2 variables: uvx pypi b unversioned", "4 all: npx npm c unversioned",
+		"8 variables: npx npm e unversioned", "8 y: npx npm d unversioned")
 }
 
 // What an image is for: the project builds on it or runs in it, or it is run for

@@ -104,12 +104,45 @@ func (w *shellWalk) visit(n syntax.Node) bool {
 		w.finder.download(w.text.name, w.at(n), way)
 	}
 	switch n := n.(type) {
+	case *syntax.Stmt:
+		w.fed(n)
 	case *syntax.CallExpr:
 		w.call(n)
 	case *syntax.DeclClause:
 		w.given = append(slices.Clip(w.given), w.assigned(n.Args, w.at(n), false)...)
 	}
 	return true
+}
+
+// fed reads what a shell gets as its input: bash <<EOF, sh <<< "npx a".
+func (w *shellWalk) fed(n *syntax.Stmt) {
+	call, ok := n.Cmd.(*syntax.CallExpr)
+	if !ok || len(n.Redirs) == 0 || !readsCommands(call) {
+		return
+	}
+	for _, r := range n.Redirs {
+		text := r.Hdoc
+		if r.Op == syntax.WordHdoc {
+			text = r.Word
+		}
+		if text == nil {
+			continue
+		}
+		sh := shellString{text: w.text.body, at: w.at(n)}
+		w.finder.shell(scriptText{name: w.text.name, body: sh.render(text), line: w.at(text).line, given: w.given, where: w.where})
+	}
+}
+
+// readsCommands reports whether a program takes shell commands from its input: a
+// shell that is given none otherwise, also inside of a container or on another
+// machine.
+func readsCommands(call *syntax.CallExpr) bool {
+	for i := range call.Args {
+		if slices.Contains(shells, program(literal(call.Args, i))) {
+			return operandless(program(literal(call.Args, i)), call.Args[i+1:])
+		}
+	}
+	return oneOf("ssh su", program(literal(call.Args, calleeAt(call))))
 }
 
 func isSubshell(n syntax.Node) bool {
