@@ -88,7 +88,7 @@ func noEmptyValues(flags *pflag.FlagSet) error {
 	var err error
 	flags.Visit(func(f *pflag.Flag) {
 		list, isList := f.Value.(pflag.SliceValue)
-		empty := f.Value.String() == "" || isList && slices.Contains(list.GetSlice(), "")
+		empty := f.Value.String() == "" || isList && (len(list.GetSlice()) == 0 || slices.Contains(list.GetSlice(), ""))
 		if err == nil && empty {
 			err = usageError("give it a value, or leave it out", "--%s is empty", f.Name)
 		}

@@ -27,6 +27,8 @@ func (f perProjectFlags) validate(list, output bool) error {
 		return nil
 	case f.dir == "":
 		return usageError("give --output-dir, too", "--per-project writes several documents, which need a folder")
+	case f.dir == "-":
+		return usageError("name a folder", "--output-dir is -: several documents cannot go to standard output")
 	case output:
 		return usageError("leave --output out", "--output and --per-project contradict each other")
 	case list:

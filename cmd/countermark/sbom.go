@@ -85,6 +85,9 @@ func (p *program) sbomCommand() *cobra.Command {
 			if err := f.projects.validate(f.list, cmd.Flags().Changed("output")); err != nil {
 				return err
 			}
+			if err := listsOnly(f.list, cmd.Flags()); err != nil {
+				return err
+			}
 			return p.sbom(cmd.Context(), f, args)
 		},
 	}
@@ -104,6 +107,22 @@ func (p *program) sbomCommand() *cobra.Command {
 	f.addRegistry(flags)
 	cmd.AddCommand(p.sbomConvertCommand(), p.sbomMergeCommand(), p.sbomDiffCommand(), p.sbomScoreCommand())
 	return cmd
+}
+
+// listsOnly refuses with --list-clients, which writes no document, what would be for
+// one.
+func listsOnly(list bool, flags *pflag.FlagSet) error {
+	var err error
+	flags.Visit(func(f *pflag.Flag) {
+		switch f.Name {
+		case "list-clients", "home", "user", "client", "policy", "quiet", "timeout":
+			return
+		}
+		if list && err == nil {
+			err = usageError("leave one of them out", "--list-clients and --%s contradict each other", f.Name)
+		}
+	})
+	return err
 }
 
 func (p *program) sbom(ctx context.Context, f sbomFlags, args []string) error {

@@ -36,6 +36,9 @@ usage; 3 a file is no document that can be read.`,
 			if write == nil {
 				return badFormat(format, "text, json or markdown")
 			}
+			if err := onceFromStdin(args); err != nil {
+				return err
+			}
 			older, err := p.readDocument(args[0])
 			if err != nil {
 				return err

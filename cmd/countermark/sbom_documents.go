@@ -30,6 +30,15 @@ func (p *program) readDocument(name string) (*bom.Document, error) {
 	return d, nil
 }
 
+// onceFromStdin refuses to read standard input twice: the second time it is empty.
+func onceFromStdin(names []string) error {
+	first := slices.Index(names, "-")
+	if first >= 0 && slices.Contains(names[first+1:], "-") {
+		return usageError("name the other one as a file", "- is standard input, which cannot be read twice")
+	}
+	return nil
+}
+
 func unreadableDocument(name string, err error) error {
 	e, ok := errors.AsType[*bom.Error](err)
 	if !ok {

@@ -34,7 +34,7 @@ document that can be read.`,
 		Args: cobra.MinimumNArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			how := bom.Merging{Hierarchical: hierarchical}
-			if err := target.validate(); err != nil {
+			if err := cmp.Or(target.validate(), onceFromStdin(args)); err != nil {
 				return err
 			}
 			switch {

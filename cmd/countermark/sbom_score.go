@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"countermark/sbom/score"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // scores is the JSON of sbom score (schemas/sbom-score.schema.json).
@@ -34,8 +36,8 @@ func (p *program) sbomScoreCommand() *cobra.Command {
 		Long: `Measures CycloneDX documents of any tool against NTIA's minimum elements (2021),
 CISA's draft of 2025 and BSI TR-03183-2 v2.1: for each requirement the share of
 components that meet it, the first that do not, and what mends it. A PATH that is
-no document (a folder, a lockfile) is measured as ` + "`countermark sbom`" + ` would write it,
-with the same flags.
+no document (a folder, a lockfile) is measured as ` + "`countermark sbom`" + ` would write it;
+--author, --manufacturer, --supplier, --spec-version and --timestamp are for these.
 
 Exit codes: 0 measured, whatever the score; 2 wrong usage; 3 something could not be
 read; 4 a PATH holds nothing that is read.`,
@@ -46,18 +48,27 @@ read; 4 a PATH holds nothing that is read.`,
 			if write == nil {
 				return badFormat(format, "text, json or markdown")
 			}
-			if err := noEmptyPaths(paths(args)); err != nil {
+			if err := cmp.Or(noEmptyPaths(paths(args)), ownOnly(paths(args), cmd.Flags())); err != nil {
 				return err
 			}
 			all := &scores{SchemaVersion: 1}
 			var incomplete error
 			for _, name := range paths(args) {
 				d, err := p.documentOf(cmd.Context(), name, own)
-				if e, ok := errors.AsType[*exitError](err); d == nil || err != nil && (!ok || e.code == exitUsage) {
+				e, ok := errors.AsType[*exitError](err)
+				switch {
+				case err != nil && (!ok || e.code == exitUsage):
 					return err
+				case d != nil:
+					all.Documents = append(all.Documents, score.Measure(name, d))
+				case ok: // the others are measured nevertheless
+					p.message(e)
+					err = done(e.code)
 				}
 				incomplete = worse(incomplete, err)
-				all.Documents = append(all.Documents, score.Measure(name, d))
+			}
+			if len(all.Documents) == 0 {
+				return incomplete
 			}
 			if err := p.output(output, func(w io.Writer) error { return write(w, all) }); err != nil {
 				return err
@@ -70,6 +81,22 @@ read; 4 a PATH holds nothing that is read.`,
 	flags.StringVarP(&output, "output", "o", "-", "write to `FILE`; - is standard output")
 	own.add(flags)
 	return cmd
+}
+
+// ownOnly refuses for a document what says how one of ours is written.
+func ownOnly(names []string, flags *pflag.FlagSet) error {
+	i := slices.IndexFunc(names, isDocument)
+	if i < 0 {
+		return nil
+	}
+	var err error
+	flags.Visit(func(f *pflag.Flag) {
+		if f.Name != "format" && f.Name != "output" && err == nil {
+			err = usageError("leave it out, or name the folder that the document is of",
+				"--%s is for a document that is written, and %s is one already", f.Name, names[i])
+		}
+	})
+	return err
 }
 
 // documentOf reads a document, or makes one of what is below a PATH. With both a
