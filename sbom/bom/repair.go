@@ -2,6 +2,7 @@ package bom
 
 import (
 	"reflect"
+	"slices"
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
 )
@@ -68,6 +69,10 @@ func (r repairer) walk(v reflect.Value) {
 		}
 	case *cdx.Licenses:
 		r.licenses(p)
+	case **cdx.Licenses:
+		if *p != nil && len(**p) == 0 {
+			*p = nil // an element without content, of which nothing is read back
+		}
 	case *cdx.ExternalReference:
 		if since, ok := referenceTypes[p.Type]; ok && r.version < since {
 			p.Type = cdx.ERTypeOther
@@ -153,4 +158,5 @@ func (r repairer) licenses(all *cdx.Licenses) {
 			l.License.BOMRef = ""
 		}
 	}
+	*all = slices.DeleteFunc(*all, func(l cdx.LicenseChoice) bool { return l.Expression == "" && l.License == nil })
 }
