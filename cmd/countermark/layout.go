@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 
 	"countermark/provenance"
@@ -69,11 +70,24 @@ func (p *program) readLayout(ctx context.Context, flags *verifyFlags) (layout.Re
 		}
 		l.Keys = append(l.Keys, key)
 	}
-	root, err := os.OpenRoot(flags.linkDir)
+	root, err := openFolder(flags.linkDir)
 	if err != nil {
 		return none, usageError("name the folder with the links of the layout's steps", "%s: cannot be read: %v", flags.linkDir, bare(err))
 	}
 	defer func() { _ = root.Close() }() // it was only read from
 	l.Links = root.FS()
 	return layout.Verify(ctx, l)
+}
+
+// openFolder opens a folder that the user names. os.OpenRoot alone would wait at a
+// pipe for somebody to write, whatever --timeout says.
+func openFolder(name string) (*os.Root, error) {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.IsDir():
+		return nil, errors.New("it is not a folder")
+	}
+	return os.OpenRoot(name)
 }

@@ -148,6 +148,7 @@ func TestVerifyLayout(t *testing.T) {
 		{name: "a key that is not there", args: []string{"--layout", "@root.layout", "--layout-keys", "@none"}, code: exitUsage, stderr: "none"},
 		{name: "a folder that is not there", args: []string{"--layout", "@root.layout", "--layout-keys", "@owner.pub", "--link-dir", "@none"}, code: exitUsage, stderr: "none"},
 		{name: "a file in place of the folder", args: []string{"--layout", "@root.layout", "--layout-keys", "@owner.pub", "--link-dir", "@app"}, code: exitUsage, stderr: "app"},
+		{name: "a device in place of the folder", args: []string{"--layout", "@root.layout", "--layout-keys", "@owner.pub", "--link-dir", os.DevNull}, code: exitUsage, stderr: "it is not a folder"},
 		{name: "a subject that is not there", args: with("@none"), code: exitUsage, stderr: "no such file"},
 		{name: "a demand that means nothing", args: with("--source-uri", "https://github.com/acme/app"), code: exitUsage, stderr: "--source-uri means nothing for a layout"},
 	}

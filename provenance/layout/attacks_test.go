@@ -1,14 +1,21 @@
 package layout
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
+
+	"github.com/in-toto/in-toto-golang/in_toto"
 
 	"countermark/provenance"
 )
@@ -137,5 +144,102 @@ func TestEveryCheckHasItsAttack(t *testing.T) {
 	}
 	if named < 15 {
 		t.Errorf("only %d checks were found", named)
+	}
+}
+
+// opened is a folder that notes which of its files are opened.
+type opened struct {
+	fstest.MapFS
+
+	names []string
+}
+
+func (o *opened) Open(name string) (fs.File, error) {
+	o.names = append(o.names, name)
+	return o.MapFS.Open(name)
+}
+
+// A pipe waits for somebody who writes: it is never opened, in the place of no
+// file and of no folder, in a sublayout's folder neither.
+func TestPipesAreNotOpened(t *testing.T) {
+	c := newChain(t)
+	sublayout(nil)(c)
+	in := c.input(t)
+	dir := "write." + short(c.alice.KeyID)
+	pipe := &fstest.MapFile{Mode: fs.ModeNamedPipe}
+	names := []string{dir, fileName("package", c.bob.KeyID)}
+	for name := range c.sublayouts {
+		if strings.HasPrefix(name, dir+"/") {
+			names = append(names, name)
+		}
+	}
+	for _, name := range names {
+		links := &opened{MapFS: fstest.MapFS{}}
+		for file, data := range c.files(t) {
+			if file != name && !strings.HasPrefix(file, name+"/") {
+				links.MapFS[file] = data
+			}
+		}
+		links.MapFS[name] = pipe
+		in.Links = links
+		report, err := Verify(t.Context(), in)
+		check(t, err)
+		if r := report.Result; r.State != provenance.Invalid {
+			t.Errorf("%s is a pipe: %s: %s", name, r.State, r.Reason)
+		}
+		if slices.Contains(links.names, name) {
+			t.Errorf("the pipe %s is opened", name)
+		}
+	}
+}
+
+// stuck is a folder in which nothing is ever read to its end.
+type stuck struct {
+	fs.FS
+
+	asked   func()
+	release chan struct{}
+}
+
+func (s *stuck) Open(name string) (fs.File, error) {
+	s.asked()
+	<-s.release
+	return s.FS.Open(name)
+}
+
+// Whatever is waited for below, and however long the library holds names against
+// patterns, the context ends it.
+func TestContextEndsIt(t *testing.T) {
+	in := newChain(t).input(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	links := &stuck{FS: in.Links, asked: cancel, release: make(chan struct{})}
+	t.Cleanup(func() { close(links.release) })
+	in.Links = links
+	if _, err := Verify(ctx, in); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Which of a thousand rules does not hold, and for which of a thousand artifacts,
+// is found with a few questions.
+func TestBrokenAsksLittle(t *testing.T) {
+	artifacts := map[string]in_toto.HashObj{}
+	var rules [][]string
+	for i := range maxNamed {
+		artifacts[fmt.Sprintf("d%04d", i)] = digestOf("x")
+		rules = append(rules, []string{"ALLOW", fmt.Sprintf("e%04d", i)})
+	}
+	rules[700] = []string{"DISALLOW", "d07??"}
+	link := newLink("write", nil, nil)
+	link.Products = artifacts
+	links := map[string]in_toto.Metadata{"write": &in_toto.Metablock{Signed: link}}
+	asked := 0
+	holds := func(rules [][]string) bool {
+		asked++
+		step := in_toto.Step{SupplyChainItem: in_toto.SupplyChainItem{Name: "write", ExpectedProducts: rules}}
+		return in_toto.VerifyArtifacts([]any{step}, links) == nil
+	}
+	if got, want := broken("product", rules, artifacts, holds), `the product d0700 breaks the rule "DISALLOW d07??"`; got != want || asked > 25 {
+		t.Errorf("got %q, want %q; asked %d times", got, want, asked)
 	}
 }

@@ -117,7 +117,19 @@ func Verify(ctx context.Context, l Layout) (Report, error) {
 	for _, k := range l.Keys {
 		keys = append(keys, k.key)
 	}
-	summary, ok := j.layout(place{name: "the layout", links: l.Links}, doc, keys)
+	// The library looks at no context while it holds names against patterns, of
+	// which there may be many: so it is left alone with them when the time is over.
+	var summary in_toto.Link
+	var ok bool
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		summary, ok = j.layout(place{name: "the layout", links: l.Links, dir: "."}, doc, keys)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 	if err := ctx.Err(); err != nil {
 		return Report{}, err
 	}
@@ -145,6 +157,7 @@ type judge struct {
 type place struct {
 	name  string // for messages
 	links fs.FS
+	dir   string // of its links in there
 	depth int
 }
 
@@ -232,6 +245,9 @@ func (j *judge) layout(at place, doc in_toto.Metadata, keys []in_toto.Key) (summ
 		return summary, false
 	}
 	for _, step := range l.Steps {
+		if j.ctx.Err() != nil {
+			return summary, false
+		}
 		why := violation(step, reduced)
 		if !j.check(checkArtifacts, why == "", fmt.Sprintf("the rules of the step %q", step.Name), why, invalid(hintLinks, "%s, step %q: %s", at.name, step.Name, why)) {
 			return summary, false

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
+	"sort"
 	"strings"
 	"unicode/utf8"
 
@@ -121,24 +123,27 @@ func violation(step in_toto.Step, links map[string]in_toto.Metadata) string {
 }
 
 // broken names the first rule that does not hold, and the first artifact for
-// which it does not.
+// which it does not. Where the first rules do not hold together, no more of them
+// do: so both are found by halving, which matters where there are many.
 func broken(kind string, rules [][]string, artifacts map[string]in_toto.HashObj, holds func([][]string) bool) string {
-	for i, rule := range rules {
-		if holds(rules[:i+1]) {
-			continue
-		}
-		if len(artifacts) <= maxNamed {
-			for _, name := range sortedKeys(artifacts) {
-				matched := in_toto.NewSet(name).Filter(path.Clean(rule[1])).Has(name)
-				before := append(append([][]string{}, rules[:i]...), []string{"DISALLOW", literal.Replace(name)})
-				if matched && !holds(before) {
-					return fmt.Sprintf("the %s %s breaks the rule %s", kind, provenance.Clip(name), shown(rule))
-				}
-			}
-		}
-		return fmt.Sprintf("its %ss break the rule %s", kind, shown(rule))
+	i := sort.Search(len(rules), func(i int) bool { return !holds(rules[:i+1]) })
+	if i == len(rules) {
+		return ""
 	}
-	return ""
+	rule := rules[i]
+	if len(artifacts) <= maxNamed {
+		matching := in_toto.NewSet(sortedKeys(artifacts)...).Filter(path.Clean(rule[1]))
+		names := sortedKeys(matching)
+		forbidding := slices.Clone(rules[:i])
+		for _, name := range names {
+			forbidding = append(forbidding, []string{"DISALLOW", literal.Replace(name)})
+		}
+		n := sort.Search(len(names), func(n int) bool { return !holds(forbidding[:i+n+1]) })
+		if n < len(names) {
+			return fmt.Sprintf("the %s %s breaks the rule %s", kind, provenance.Clip(names[n]), shown(rule))
+		}
+	}
+	return fmt.Sprintf("its %ss break the rule %s", kind, shown(rule))
 }
 
 // literal makes a pattern of a name, for that name alone.

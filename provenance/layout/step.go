@@ -196,7 +196,12 @@ func fileName(step, keyID string) string { return step + "." + short(keyID) + ".
 // What cannot be used is named.
 func (j *judge) collect(at place, step in_toto.Step) (found map[string]in_toto.Metadata, trouble []string) {
 	found = map[string]in_toto.Metadata{}
-	entries, err := fs.ReadDir(at.links, ".")
+	// Ask for the type first: opening a pipe would wait for somebody to write.
+	info, err := fs.Stat(at.links, at.dir)
+	if err != nil || !info.IsDir() {
+		return found, []string{"there is no folder of its links"}
+	}
+	entries, err := fs.ReadDir(at.links, at.dir)
 	if err != nil {
 		return found, []string{"the folder of its links cannot be read"}
 	}
@@ -209,7 +214,7 @@ func (j *judge) collect(at place, step in_toto.Step) (found map[string]in_toto.M
 		if !ok || len(id) != shortID || j.ctx.Err() != nil {
 			continue
 		}
-		doc, err := j.read(at.links, e.Name())
+		doc, err := j.read(at.links, path.Join(at.dir, e.Name()))
 		if err != nil {
 			trouble = append(trouble, fmt.Sprintf("%s: %v", e.Name(), err))
 			continue
@@ -246,7 +251,7 @@ func (j *judge) read(links fs.FS, name string) (in_toto.Metadata, error) {
 	if j.links++; j.links > maxLinks {
 		return nil, fmt.Errorf("more than %d links", maxLinks)
 	}
-	// Ask for the type first: opening a pipe would wait for somebody to write.
+	// As for a folder: a pipe is not opened.
 	info, err := fs.Stat(links, name)
 	if err != nil || !info.Mode().IsRegular() {
 		return nil, errors.New("it cannot be read, or is no file of this folder")
@@ -275,11 +280,9 @@ func (j *judge) resolve(at place, l in_toto.Layout, step in_toto.Step, id string
 			return nil, fmt.Errorf("layouts are nested deeper than %d", maxDepth)
 		}
 		dir := step.Name + "." + short(id)
-		below, err := fs.Sub(at.links, dir)
-		if err != nil {
-			return nil, err
-		}
-		inner := place{name: at.name + ", sublayout " + dir, links: below, depth: at.depth + 1}
+		// Not fs.Sub: what it returns has no Stat, so that to ask for a file's type
+		// would open it.
+		inner := place{name: at.name + ", sublayout " + dir, links: at.links, dir: path.Join(at.dir, dir), depth: at.depth + 1}
 		summary, ok := j.layout(inner, doc, []in_toto.Key{l.Keys[id]})
 		if !ok {
 			return nil, errors.New("its sublayout does not hold")
