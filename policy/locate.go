@@ -179,12 +179,17 @@ func NPMFolder(path string) string {
 // git say, without asking git; "" where they do not say it plainly.
 func Commit(path string) string {
 	dirs := upToGitRoot(folderOf(path))
-	git, err := os.OpenRoot(filepath.Join(dirs[len(dirs)-1], ".git"))
+	dir := filepath.Join(dirs[len(dirs)-1], ".git")
+	// Ask for the type first: opening a pipe would wait for somebody to write.
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return ""
+	}
+	git, err := os.OpenRoot(dir)
 	if err != nil {
 		return ""
 	}
 	defer func() { _ = git.Close() }() // it was only read from
-	head, err := git.ReadFile("HEAD")
+	head, err := readGit(git, "HEAD")
 	if err != nil {
 		return ""
 	}
@@ -192,10 +197,10 @@ func Commit(path string) string {
 	if !symbolic {
 		return plainCommit(ref)
 	}
-	if loose, err := git.ReadFile(filepath.FromSlash(ref)); err == nil {
+	if loose, err := readGit(git, filepath.FromSlash(ref)); err == nil {
 		return plainCommit(strings.TrimSpace(string(loose)))
 	}
-	packed, err := git.ReadFile("packed-refs")
+	packed, err := readGit(git, "packed-refs")
 	if err != nil {
 		return ""
 	}
@@ -205,6 +210,22 @@ func Commit(path string) string {
 		}
 	}
 	return ""
+}
+
+// maxGitFile bounds a file of git's, in bytes. A hundred thousand packed refs have
+// some 8 MB.
+const maxGitFile = 64 << 20
+
+// readGit reads a file of git's, which is a file of bounded size and not a pipe.
+func readGit(git *os.Root, name string) ([]byte, error) {
+	info, err := git.Stat(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular() || info.Size() > maxGitFile:
+		return nil, errors.New("not a file of git's")
+	}
+	return git.ReadFile(name)
 }
 
 var commitID = lazyregexp.New(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
