@@ -293,7 +293,21 @@ func (r *run) entriesOf(f *sbom.File, c client) ([]entry, bool) {
 		entries, complete = append(entries, more...), complete && ok
 	}
 	entries = slices.DeleteFunc(entries, func(e entry) bool { return !e.doc.whole(e.value) })
+	if problem == nil && isMistaken(f, c) {
+		d.problem(sbom.Invalid, &d.root, "it holds servers where "+c.name+" does not look for any", "name the client whose file it is, or leave --client out")
+		complete = false
+	}
 	return entries, complete && problem == nil
+}
+
+// isMistaken reports whether the user said that a file is of a client that reads
+// nothing of it, while another one would.
+func isMistaken(f *sbom.File, c client) bool {
+	if known, ok := clientOf(f.Name); ok && known.kind() == f.Kind || c.in("", f.Data) {
+		return false
+	}
+	_, ok := sniff(f.Data)
+	return ok
 }
 
 // escapes are the ways of JSON, YAML and TOML to write a letter of a key by its
