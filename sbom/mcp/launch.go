@@ -172,20 +172,22 @@ func launchersOf(p string) launcher {
 
 // unsupported are launchers that are known and not analysed.
 var unsupported = map[string]string{
-	"ssh":       "it runs on another machine",
-	"jbang":     "jbang launches are not analysed by this version",
-	"runas":     "what it starts belongs to another user",
-	"su":        "what it starts belongs to another user",
-	"crontab":   "it starts programs at other times",
-	"eval":      "it runs text as a program",
-	"xargs":     "it runs what its input says",
-	"start":     "the program that it starts cannot be told",
-	"kubectl":   "it runs inside of a cluster",
-	"cmd":       "no command follows",
-	"curl":      "it fetches what it runs",
-	"wget":      "it fetches what it runs",
-	"script":    "the program that it starts cannot be told",
-	"osascript": "it runs a script given as text",
+	"ssh":            "it runs on another machine",
+	"docker-compose": "the compose file says what runs",
+	"podman-compose": "the compose file says what runs",
+	"jbang":          "jbang launches are not analysed by this version",
+	"runas":          "what it starts belongs to another user",
+	"su":             "what it starts belongs to another user",
+	"crontab":        "it starts programs at other times",
+	"eval":           "it runs text as a program",
+	"xargs":          "it runs what its input says",
+	"start":          "the program that it starts cannot be told",
+	"kubectl":        "it runs inside of a cluster",
+	"cmd":            "no command follows",
+	"curl":           "it fetches what it runs",
+	"wget":           "it fetches what it runs",
+	"script":         "the program that it starts cannot be told",
+	"osascript":      "it runs a script given as text",
 }
 
 // command analyses a command line. It returns at least one subject, the

@@ -490,7 +490,7 @@ func (s *scan) npmSpec(w word) []subject {
 	}
 	spec = strings.TrimPrefix(spec, "npm:")
 	switch {
-	case fileSpec.MatchString(spec) || windowsDrive.MatchString(spec):
+	case fileSpec.MatchString(spec) || windowsDrive.MatchString(spec) || isTarballName(spec):
 		return []subject{local(word{text: spec, at: w.at}, "")}
 	case hostedPrefix.MatchString(spec) || isGit(spec):
 		return []subject{gitSubject(w, spec)}
@@ -510,12 +510,23 @@ func (s *scan) npmSpec(w word) []subject {
 		if strings.HasPrefix(rest, "https://") || strings.HasPrefix(rest, "http://") {
 			return []subject{tarball(w, rest)}
 		}
-		if fileSpec.MatchString(rest) {
+		if fileSpec.MatchString(rest) || isTarballName(rest) {
 			return []subject{local(word{text: rest, at: w.at}, "")}
+		}
+		if ownerRepo.MatchString(rest) {
+			return []subject{gitSubject(w, "github:"+rest)}
 		}
 	}
 	return []subject{npmRegistry(w, spec)}
 }
+
+// isTarballName reports whether npm takes a word for a file because of how it ends.
+// A name before an "@" is none, but of a scope.
+func isTarballName(spec string) bool {
+	return tarballName.MatchString(spec) && !strings.HasPrefix(spec, "@") && !strings.Contains(spec, ":")
+}
+
+var tarballName = lazyregexp.New(`(?i)^[^@/]*\.(tgz|tar\.gz|tar)$`)
 
 // npmRegistry is name, name@version, name@range or name@tag.
 func npmRegistry(w word, spec string) subject {
