@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -94,7 +95,9 @@ func (u *Updater) Update(ctx context.Context, in Instance, now time.Time) (*Upda
 	}
 	fresh := &record{Refreshed: now.UTC().Truncate(time.Second), Answers: map[string][]byte{}}
 	online := &recorder{ctx: ctx, client: u.client(), agent: "countermark/" + u.Version, base: base(in.Mirror), record: fresh}
-	if _, err := run(in, online, now, seeds); err != nil {
+	known := in
+	known.Root = kept.lastRoot(in.Root)
+	if _, err := run(known, online, now, seeds); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -323,6 +326,19 @@ func (r *record) replay(in Instance, now time.Time) (*Updated, error) {
 		out.Keys.AsOf = out.Root.AsOf
 	}
 	return out, nil
+}
+
+// lastRoot returns the newest root of answers that were verified, else the first.
+// A mirror that held back the newer ones would bring their revoked keys to life.
+func (r *record) lastRoot(first []byte) []byte {
+	newest, out := 0, first
+	for name, data := range r.Answers {
+		number, isRoot := strings.CutSuffix(name, ".root.json")
+		if version, err := strconv.Atoi(number); isRoot && err == nil && version > newest {
+			newest, out = version, data
+		}
+	}
+	return out
 }
 
 // seed lays the metadata out as the TUF client keeps it, so that it refuses

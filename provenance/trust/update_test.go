@@ -309,6 +309,43 @@ func TestRollback(t *testing.T) {
 	}
 }
 
+// A root that revoked keys is not forgotten: whoever stole those keys, and holds the
+// newer root back, brings nothing.
+func TestRollbackOfTheRoot(t *testing.T) {
+	repo, in, u := mirror(t)
+	past := repo.Files()
+	if err := repo.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, repo)
+	if _, err := u.Update(t.Context(), in, now); err != nil {
+		t.Fatal(err)
+	}
+	present := repo.Files()
+	repo.Restore(past)
+	_, err := u.Update(t.Context(), in, now)
+	if e, ok := errors.AsType[*UpdateError](err); !ok || !strings.Contains(err.Error(), "signatures do not hold") || e.Hint == "" {
+		t.Errorf("rolled back: %v", err)
+	}
+	if _, err := u.Cached(in, now); err != nil {
+		t.Errorf("what was known before does not hold: %v", err)
+	}
+	// It goes on from the last root, through those that follow.
+	repo.Restore(present)
+	for range 2 {
+		if err := repo.Rotate(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(t, repo)
+	if _, err := u.Update(t.Context(), in, now); err != nil {
+		t.Error(err)
+	}
+	if _, err := u.Cached(in, now); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestUpdateEndsWithItsContext(t *testing.T) {
 	repo, in, u := mirror(t)
 	ctx, cancel := context.WithCancel(t.Context())
