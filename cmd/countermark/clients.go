@@ -77,7 +77,7 @@ func (p *program) userTrees(f sourceFlags) (trees []sbom.Tree, closeAll func(), 
 	switch {
 	case f.home != "":
 		// The home of somebody else: no link leads out of it.
-		root, err := os.OpenRoot(f.home)
+		root, err := openFolder(f.home)
 		if err != nil {
 			return nil, closeAll, &sbom.PathError{Path: f.home, Err: bare(err)}
 		}

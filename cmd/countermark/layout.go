@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"os"
 
 	"countermark/provenance"
 	"countermark/provenance/layout"
@@ -77,17 +75,4 @@ func (p *program) readLayout(ctx context.Context, flags *verifyFlags) (layout.Re
 	defer func() { _ = root.Close() }() // it was only read from
 	l.Links = root.FS()
 	return layout.Verify(ctx, l)
-}
-
-// openFolder opens a folder that the user names. os.OpenRoot alone would wait at a
-// pipe for somebody to write, whatever --timeout says.
-func openFolder(name string) (*os.Root, error) {
-	info, err := os.Stat(name)
-	switch {
-	case err != nil:
-		return nil, err
-	case !info.IsDir():
-		return nil, errors.New("it is not a folder")
-	}
-	return os.OpenRoot(name)
 }

@@ -121,9 +121,13 @@ func openSnapshot(dir string) (closure.Source, time.Time, error) {
 	wrong := func(format string, args ...any) (closure.Source, time.Time, error) {
 		return nil, time.Time{}, usageError("name a folder that --record wrote", format, args...)
 	}
-	root, err := os.OpenRoot(dir)
+	root, err := openFolder(dir)
 	if err != nil {
 		return wrong("%s: cannot be opened: %v", dir, bare(err))
+	}
+	// Asked first: to open a pipe waits for somebody to write.
+	if info, err := root.Stat(recorded); err == nil && !info.Mode().IsRegular() {
+		return wrong("%s: is no snapshot: %s: it is not a regular file", dir, recorded)
 	}
 	f, err := root.Open(recorded)
 	if err != nil {

@@ -310,6 +310,19 @@ func openNamed(name string) (*os.File, error) {
 	return f, bare(err)
 }
 
+// openFolder opens a folder that the user names. os.OpenRoot alone would wait at a
+// pipe for somebody to write, whatever --timeout says.
+func openFolder(name string) (*os.Root, error) {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.IsDir():
+		return nil, errors.New("it is not a folder")
+	}
+	return os.OpenRoot(name)
+}
+
 // writeJSON writes a result for programs, harmless where it ends on a terminal.
 func writeJSON(w io.Writer, value any) error {
 	text, err := json.MarshalIndent(value, "", "  ")
