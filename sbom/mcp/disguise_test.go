@@ -466,3 +466,37 @@ func TestNoSecretInSpecs(t *testing.T) {
 		t.Errorf("a folder is lost: %s", s.Spec)
 	}
 }
+
+// TestToldCommands holds that what a command line plainly names is judged, where it
+// stands as one word behind an option, behind an operator or in quotes.
+func TestToldCommands(t *testing.T) {
+	const foo = "pkg:npm/foo@1.0.0"
+	for _, tc := range []struct {
+		entry string
+		kind  sbom.Kind
+		want  []string
+	}{
+		{`"command": "nix-shell", "args": ["-p", "nodejs", "--run", "npx foo@1.0.0"]`, sbom.KindUnknown, []string{foo}},
+		{`"command": "su", "args": ["-c", "npx foo@1.0.0"]`, sbom.KindUnknown, []string{foo}},
+		{`"command": "npx", "args": ["proxy@2.0.0", "--stdio", "npx -y foo@1.0.0"]`, sbom.KindNPM, []string{"pkg:npm/proxy@2.0.0", foo}},
+		{`"command": "npx", "args": ["proxy@2.0.0", "&&", "npx", "foo@1.0.0"]`, sbom.KindNPM, []string{"pkg:npm/proxy@2.0.0", foo}},
+		{`"command": "powershell", "args": ["-Command", "npx foo@1.0.0; uvx bar"]`, sbom.KindShellScript, []string{foo, "pkg:pypi/bar"}},
+		{`"command": "npx foo@1.0.0; uvx", "args": ["bar"]`, sbom.KindShellScript, []string{foo, "pkg:pypi/bar"}},
+		{`"command": "npx ", "args": ["foo@1.0.0"]`, sbom.KindNPM, []string{foo}},
+		{`"command": "\"npx\"", "args": ["foo@1.0.0"]`, sbom.KindNPM, []string{foo}},
+		{`"command": "server", "args": ["--description", "npx foo is what it runs", "npx is good"]`, sbom.KindBinary, nil},
+		{`"command": "npx", "args": ["proxy@2.0.0", "--help-text", "npx foo starts it"]`, sbom.KindNPM, []string{"pkg:npm/proxy@2.0.0"}},
+	} {
+		inv := read(t, map[string]string{".mcp.json": `{"mcpServers": {"a": {` + tc.entry + `}}}`})
+		server := serversOf(inv)[0]
+		var got []string
+		for _, l := range server.Launches {
+			if l.Ref != "" {
+				got = append(got, inv.Component(l.Ref).PURL)
+			}
+		}
+		if server.Kind != tc.kind || !slices.Equal(got, tc.want) {
+			t.Errorf("%s: %s %q, want %s %q", tc.entry, server.Kind, got, tc.kind, tc.want)
+		}
+	}
+}

@@ -208,7 +208,7 @@ func (s *scan) command(words []word, depth int) []subject {
 	if out := s.split(words, depth); out != nil {
 		return out
 	}
-	head, args := words[0], words[1:]
+	head, args := unquotedHead(words[0]), words[1:]
 	if file, ok := s.impostor(head); ok {
 		return []subject{file}
 	}
@@ -236,6 +236,15 @@ func (s *scan) command(words []word, depth int) []subject {
 		return limited(out)
 	}
 	return limited(s.direct(head, args))
+}
+
+// unquotedHead takes blanks and quotes off a program that is known without them:
+// clients that use a shell start it.
+func unquotedHead(w word) word {
+	if bare := strings.Trim(w.text, " \t\r\n\"'"); bare != w.text && (launchersOf(program(bare)) != nil || isWrapper(program(bare))) {
+		w.text = bare
+	}
+	return w
 }
 
 // limited says in the last place that there is more than one server may have.
@@ -328,7 +337,7 @@ func (s *scan) split(words []word, depth int) []subject {
 		parts := fieldsOf(word{text: text, at: head.at})
 		s.words(parts)
 		if strings.ContainsAny(text, "|&;<>()$`\n") {
-			return s.script(head.at, "command", slices.Concat(parts, words[1:]), "it is more than one simple command", depth)
+			return s.script(head.at, "command", ended(slices.Concat(parts, words[1:])), "it is more than one simple command", depth)
 		}
 		return s.command(slices.Concat(parts, words[1:]), depth+1)
 	}

@@ -191,6 +191,14 @@ func (s *scan) carried(name string, args []word, depth int) []subject {
 	if i := slices.IndexFunc(args, func(a word) bool { return a.text == "--" }); i >= 0 && i+1 < len(args) && !slices.Contains(registryLaunchers, program(args[0].text)) {
 		args = args[i+1:]
 	}
+	for i, a := range args {
+		switch {
+		case isTold(args, i):
+			return worthNaming(s.shell(a, "", depth+1))
+		case i > 0 && oneOf("&& || | ; &", args[i-1].text) && slices.Contains(registryLaunchers, program(a.text)):
+			return worthNaming(s.command(args[i:], depth+1)) // for clients that join the words for a shell
+		}
+	}
 	if len(args) < 2 || !slices.Contains(registryLaunchers, program(args[0].text)) || ownFile(args[0].text) {
 		return nil
 	}

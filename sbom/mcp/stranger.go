@@ -1,6 +1,11 @@
 package mcp
 
-import "slices"
+import (
+	"slices"
+	"strings"
+
+	"countermark/sbom/lazyregexp"
+)
 
 // stranger looks for a launcher among the arguments of a program that nobody here
 // knows: volta run npx …, ./run.sh npx …, conda run -n x uvx …. What such a
@@ -8,21 +13,43 @@ import "slices"
 // rest plainly names is judged all the same. It returns nil where there is none.
 func (s *scan) stranger(head word, args []word, depth int) []subject {
 	for i, w := range args {
+		if isTold(args, i) {
+			return append([]subject{s.strange(head)}, nested(worthNaming(s.shell(w, program(head.text), depth+1)))...)
+		}
 		if i+1 == len(args) || !slices.Contains(registryLaunchers, program(w.text)) || ownFile(w.text) {
 			continue
 		}
-		outer := unknown(head.at, "it is started by a program that is not known, and how that changes it cannot be told")
-		outer.launcher = safeName(redactPath(program(head.text)))
-		outer.launch.Spec = redact(head.text)
-		return append([]subject{outer}, nested(s.command(args[i:], depth+1))...) //nolint:gosec // i is an index of args
+		return append([]subject{s.strange(head)}, nested(s.command(args[i:], depth+1))...) //nolint:gosec // i is an index of args
 	}
 	return nil
+}
+
+// strange is a launch by a program that nobody here knows.
+func (s *scan) strange(head word) subject {
+	outer := unknown(head.at, "it is started by a program that is not known, and how that changes it cannot be told")
+	outer.launcher = safeName(redactPath(program(head.text)))
+	outer.launch.Spec = redact(head.text)
+	return outer
+}
+
+// takesCommand matches the options behind which programs expect a command line as
+// one word: nix-shell --run "npx …", su -c "npx …".
+var takesCommand = lazyregexp.New(`^(-[A-Za-z]*c|--?(run|exec|command|cmd|call|stdio|start|shell))$`)
+
+// isTold reports whether the word at i is a command line, told by the option before
+// it and by what it begins with. Of prose that names a launcher neither is true.
+func isTold(args []word, i int) bool {
+	first, _, several := strings.Cut(strings.TrimSpace(args[i].text), " ")
+	return i > 0 && several && slices.Contains(registryLaunchers, program(first)) && !ownFile(first) && takesCommand.MatchString(args[i-1].text)
 }
 
 // mentioned is what the words of a program that is known, and not analysed,
 // plainly name: ssh host npx …, kubectl exec pod -- uvx ….
 func (s *scan) mentioned(args []word, depth int) []subject {
 	for i, w := range args {
+		if isTold(args, i) {
+			return nested(worthNaming(s.shell(w, "", depth+1)))
+		}
 		if i+1 == len(args) || !slices.Contains(registryLaunchers, program(w.text)) || ownFile(w.text) {
 			continue
 		}

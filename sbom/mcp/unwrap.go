@@ -381,12 +381,29 @@ var filledIn = lazyregexp.New(`^(--?[A-Za-z0-9-]+=)?<[A-Za-z0-9_ -]+>$`)
 
 var cmdOperator = lazyregexp.New(`[|&<>]+`)
 
-// apart splits words at the operators inside of them.
-func apart(words []word) []word {
+// shellOperator is what ends a command for PowerShell or a POSIX shell.
+var shellOperator = lazyregexp.New(`[|&<>;(){}]+`)
+
+// ended splits words where a command ends inside of them, for shells of which the
+// rest is not known.
+func ended(words []word) []word {
+	out := cutAt(shellOperator, words)
+	for i := range out {
+		if shellOperator.FindString(out[i].text) == out[i].text {
+			out[i].text = ";"
+		}
+	}
+	return out
+}
+
+// apart splits words at the operators of cmd.exe inside of them.
+func apart(words []word) []word { return cutAt(cmdOperator, words) }
+
+func cutAt(operators lazyregexp.Regexp, words []word) []word {
 	var out []word
 	for _, w := range words {
 		start := 0
-		for _, at := range cmdOperator.FindAllStringIndex(w.text, -1) {
+		for _, at := range operators.FindAllStringIndex(w.text, -1) {
 			out = append(out, word{text: w.text[start:at[0]], at: w.at}, word{text: w.text[at[0]:at[1]], at: w.at})
 			start = at[1]
 		}
@@ -471,7 +488,7 @@ func (s *scan) powershellCommand(launcher string, head word, args []word, depth 
 	words := fieldsOf(word{text: all, at: at})
 	s.words(words)
 	if powershellActive.MatchString(all) {
-		return s.script(at, launcher, words, "it is more than one simple command for PowerShell", depth)
+		return s.script(at, launcher, ended(words), "it is more than one simple command for PowerShell", depth)
 	}
 	if len(words) == 0 {
 		return named(launcher, []subject{unknown(head.at, "no command follows -Command")})
