@@ -35,7 +35,20 @@ func PyPIName(name string) string {
 func OfRelease(file, project, version string) bool {
 	d, ok := parseDistribution(file, project)
 	want, err := semver.PyPI.Parse(version)
-	return ok && err == nil && d.version.Compare(want) == 0
+	return ok && err == nil && SatisfiesPin(d.version, want)
+}
+
+// SatisfiesPin reports whether an installer that is asked for == of a version takes
+// another: where no local label is asked for, one with any is taken, and even
+// preferred. Upper and lower case are the same (PEP 440).
+func SatisfiesPin(v, pin *semver.Version) bool {
+	have, asked := strings.ToLower(v.String()), strings.ToLower(pin.String())
+	if !strings.Contains(asked, "+") {
+		have, _, _ = strings.Cut(have, "+")
+	}
+	x, errX := semver.PyPI.Parse(have)
+	y, errY := semver.PyPI.Parse(asked)
+	return errX == nil && errY == nil && x.Compare(y) == 0
 }
 
 // VersionOf returns the version of a file that an installer would take for the

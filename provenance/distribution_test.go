@@ -15,9 +15,14 @@ func TestOfRelease(t *testing.T) {
 		{"acme-tool-1.0-1.tar.gz", "acme-tool", "1.0.post1", true}, // PEP 440's implicit post release
 		{"acme_tool-1.0rc1.tar.gz", "acme-tool", "1.0.RC.1", true},
 		{"acme_tool-2!1.0.tar.bz2", "acme-tool", "2!1.0", true},
+		{"acme_tool-1.0+local.tar.gz", "acme-tool", "1.0", true}, // ==1.0 takes it, and prefers it
+		{"acme_tool-1.0+cu_12-py3-none-any.whl", "acme-tool", "1.0.0+CU.12", true},
 
 		{"acme_tool-1.0-py3-none-any.whl", "acme-tool", "1.1", false},
 		{"acme_tool-1.0-py3-none-any.whl", "acme", "1.0", false},
+		{"acme_tool-1.1+local.tar.gz", "acme-tool", "1.0", false},
+		{"acme_tool-1.0.tar.gz", "acme-tool", "1.0+local", false},
+		{"acme_tool-1.0+other.tar.gz", "acme-tool", "1.0+local", false},
 		{"acme-tool-1.0.tar.gz", "acme", "1.0", false},
 		{"acme_tool-1.0.post1.tar.gz", "acme-tool", "1.0", false},
 		{"acme_tool-1.0.dev1-py3-none-any.whl", "acme-tool", "1.0", false},

@@ -78,11 +78,13 @@ func TestUvxServers(t *testing.T) {
 	w.publish("impostor", "impostor-1.0-py3-none-any.whl", mallory)
 	w.publish("partly", "partly-1.0-py3-none-any.whl", acme)
 	w.index.Add("partly", pypitest.File{Name: "partly-1.0.tar.gz", SHA256: pypitest.Sum("added later")})
+	w.publish("local", "local-1.0-py3-none-any.whl", acme)
+	w.index.Add("local", pypitest.File{Name: "local-1.0+better.tar.gz", SHA256: pypitest.Sum("preferred to 1.0")})
 	w.index.Add("plain", pypitest.File{Name: "plain-1.0-py3-none-any.whl", SHA256: pypitest.Sum("plain")})
 	w.index.Add("promised", pypitest.File{Name: "promised-1.0-py3-none-any.whl", SHA256: pypitest.Sum("promised"), Missing: true})
 	w.publish("elsewhere", "elsewhere-1.0-py3-none-any.whl", acme)
 	servers := map[string]any{}
-	for _, name := range []string{"good", "moved", "impostor", "partly", "plain", "promised", "unknown"} {
+	for _, name := range []string{"good", "moved", "impostor", "partly", "local", "plain", "promised", "unknown"} {
 		servers[name] = map[string]any{"command": "uvx", "args": []any{name + "==1.0"}}
 	}
 	servers["floating"] = map[string]any{"command": "uvx", "args": []any{"floating"}}
@@ -98,6 +100,7 @@ sources:
   "pypi:good": {repo: https://github.com/acme/tools, workflow: .github/workflows/release.yml}
   "pypi:moved": {repo: https://github.com/acme/tools}
   "pypi:partly": {repo: https://github.com/acme/tools}
+  "pypi:local": {repo: https://github.com/acme/tools}
   "pypi:elsewhere": {repo: https://github.com/acme/tools}
 `))
 	got := func(code int, args ...string) map[string]string {
@@ -119,7 +122,7 @@ sources:
 		return out
 	}
 	want := map[string]string{
-		"good": "verified", "moved": "mismatch", "impostor": "unvouched", "partly": "invalid", "plain": "absent", "promised": "stripped",
+		"good": "verified", "moved": "mismatch", "impostor": "unvouched", "partly": "invalid", "local": "invalid", "plain": "absent", "promised": "stripped",
 		"unknown": "unavailable", "floating": "unsupported", "elsewhere": "unsupported",
 	}
 	equal := func(what string, got map[string]string) {

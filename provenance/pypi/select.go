@@ -124,7 +124,7 @@ func newRelease(v *semver.Version) *release {
 func (w requirement) fits(r *release, onlyEarly bool) (fits, passed bool) {
 	switch {
 	case w.exact != nil:
-		return w.exact.Compare(r.version) == 0, false
+		return provenance.SatisfiesPin(r.version, w.exact), false
 	case w.allowed == nil:
 		return !r.early || onlyEarly, r.early
 	case !r.early:
@@ -179,7 +179,7 @@ func (d *details) releases(project string, exact *semver.Version) ([]*release, e
 	var out []*release
 	for _, f := range d.Files {
 		v, ok := provenance.VersionOf(f.Name, project)
-		if !ok || isYanked(f.Yanked) && (exact == nil || exact.Compare(v) != 0) {
+		if !ok || isYanked(f.Yanked) && (exact == nil || !provenance.SatisfiesPin(v, exact)) {
 			continue
 		}
 		sum := strings.ToLower(f.Hashes["sha256"])

@@ -51,6 +51,8 @@ func TestSelect(t *testing.T) {
 		"post-releases":            {"1.0 1.0.post1", "", "1.0.post1"},
 		"epochs":                   {"2024.1 1!1.0", "", "1!1.0"},
 		"local ones":               {"1.0 1.0+cu12", ">=1", "1.0+cu12"},
+		"a local one, exactly":     {"1.0 1.0+cu12 1.1+cu12", "==1.0", "1.0+cu12"},
+		"that local one":           {"1.0 1.0+cu12 1.0+cu13", "==1.0+CU12", "1.0+cu12"},
 		"no yanked ones":           {"1.0 2.0-", "", "1.0"},
 		"a yanked one by name":     {"1.0 2.0-", "2.0", "2.0"},
 		"only yanked ones":         {"1.0-", "", "no version satisfies it"},
