@@ -81,6 +81,7 @@ func TestShellScripts(t *testing.T) {
 		{"deno run -A npm:a@1\ndnx P@1.0.0\ngo run example.com/m/cmd/x@v1.2.3\ngo run ./cmd/x\npnpm dlx p\nyarn dlx q\nnpm exec -- r\nnpm x s",
 			[]string{"1 deno run: deno run npm a@1 range", "2 dnx: dnx nuget P@1.0.0 exact", "3 go run: go run go example.com/m/cmd/x@v1.2.3 exact",
 				"5 pnpm dlx: pnpm dlx npm p unversioned", "6 yarn dlx: yarn dlx npm q unversioned", "7 npm exec: npm exec npm r unversioned", "8 npm x: npm x npm s unversioned"}},
+		{"trap 'docker run --rm a:1' EXIT\ntrap - INT\ntrap \"npx b\" EXIT INT", []string{"1 docker run: docker run oci a:1 tag", "3 npx: npx npm b unversioned"}},
 		{"bash <<EOF\nnpx a\nEOF\nsudo sh -e <<-'E'\n\tuvx b\n\tE\nsh <<< 'npx c'\nssh host <<E\nnpx d\nE\ndocker exec -i x bash -s <<E\nnpx e\nE\nbash run.sh <<E\nnpx not-run\nE\npython <<E\nnpx nor this\nE",
 			[]string{"2 npx: npx npm a unversioned", "5 uvx: uvx pypi b unversioned", "7 npx: npx npm c unversioned", "9 npx: npx npm d unversioned", "12 npx: npx npm e unversioned"}},
 		{"npx mcp-remote@0.1.16 https://a.example/mcp", []string{"1 npx: npx npm mcp-remote@0.1.16 exact + remote https://a.example/mcp n/a"}},

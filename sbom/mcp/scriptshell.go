@@ -196,6 +196,11 @@ func (w *shellWalk) call(n *syntax.CallExpr) {
 	case "popd":
 		w.where.away = true
 		return
+	case "trap": // runs its first operand, later
+		if len(words) > 2 {
+			w.finder.shell(scriptText{name: w.text.name, body: words[1].text, line: words[1].at.line, given: w.given, where: w.where})
+		}
+		return
 	}
 	w.finder.command(step{name: w.text.name, words: words, where: w.where, given: append(slices.Clip(w.given), w.assigned(n.Assigns, at, true)...)})
 }
