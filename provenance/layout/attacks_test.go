@@ -193,6 +193,23 @@ func TestPipesAreNotOpened(t *testing.T) {
 	}
 }
 
+// Whoever may put files beside the links does not keep a supply chain from being
+// verified by their number.
+func TestManyStrangers(t *testing.T) {
+	c := newChain(t)
+	in := c.input(t)
+	links := c.files(t)
+	for i := range maxLinks + 1 {
+		links[fmt.Sprintf("write.%08x.link", i)] = &fstest.MapFile{Data: []byte("{}")}
+	}
+	in.Links = links
+	report, err := Verify(t.Context(), in)
+	check(t, err)
+	if r := report.Result; r.State != provenance.Verified || len(report.Warnings) == 0 {
+		t.Errorf("got %s: %s, %d warnings", r.State, r.Reason, len(report.Warnings))
+	}
+}
+
 // stuck is a folder in which nothing is ever read to its end.
 type stuck struct {
 	fs.FS
