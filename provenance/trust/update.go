@@ -80,7 +80,7 @@ type record struct {
 func (u *Updater) Update(ctx context.Context, in Instance, now time.Time) (*Updated, error) {
 	seeds, err := os.MkdirTemp("", "countermark-tuf-")
 	if err != nil {
-		return nil, err
+		return nil, &UpdateError{Mirror: in.Mirror, Err: fmt.Errorf("it cannot be compared with what was known: %w", err), Hint: "name a temporary folder that you may write to with TMPDIR"}
 	}
 	defer func() { _ = os.RemoveAll(seeds) }() // the system clears it up as well
 	kept, err := u.read(in)

@@ -397,6 +397,17 @@ func TestUpdateCannotBeKept(t *testing.T) {
 	}
 }
 
+func TestUpdateWithoutTemporaryFolder(t *testing.T) {
+	_, in, u := mirror(t)
+	for _, name := range []string{"TMPDIR", "TMP", "TEMP"} {
+		t.Setenv(name, filepath.Join(u.Dir, "none"))
+	}
+	_, err := u.Update(t.Context(), in, now)
+	if e, ok := errors.AsType[*UpdateError](err); !ok || !strings.Contains(e.Hint, "TMPDIR") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestInstances(t *testing.T) {
 	public, github := Public("https://registry.example/"), GitHub()
 	if public.KeysTarget != keysName || github.KeysTarget != "" || public.Name == github.Name {
