@@ -146,7 +146,7 @@ func wordSecret(text string) bool {
 	if header, value, ok := strings.Cut(text, ":"); ok && headerName.MatchString(header) && headerSecret(header, value) {
 		return true
 	}
-	return !strings.ContainsFunc(text, unicode.IsSpace) && valueSecret(text)
+	return jsonSecret(text) || !strings.ContainsFunc(text, unicode.IsSpace) && valueSecret(text)
 }
 
 var (
@@ -219,7 +219,7 @@ func variableSecret(name, value string) bool { return namedSecret(name, value) }
 func namedSecret(name, value string) bool {
 	value = strings.TrimSpace(value[:min(len(value), maxText)])
 	name = name[:min(len(name), maxName)]
-	if valueSecret(value) {
+	if valueSecret(value) || isBearer(value) {
 		return true
 	}
 	if placeholder(value) {
@@ -237,6 +237,26 @@ func namedSecret(name, value string) bool {
 	default:
 		return false
 	}
+}
+
+// isBearer reports whether a value is a scheme of HTTP with a credential behind it,
+// which it is under any name: AUTH_HEADER=Bearer ….
+func isBearer(value string) bool {
+	m := bearer.FindStringSubmatch(value)
+	return m != nil && !placeholder(m[1]) && (strings.ContainsAny(m[1], "0123456789") || len(m[1]) >= 20)
+}
+
+var (
+	bearer     = lazyregexp.New(`^(?i:bearer|basic)\s+([A-Za-z0-9_~+/=.:-]{8,})$`)
+	jsonMember = lazyregexp.New(`\\*"([A-Za-z0-9_.-]{1,60})\\*"\s*:\s*\\*"([^"\\]+)\\*"`)
+)
+
+// jsonSecret judges an argument that is JSON: --config '{"apiKey": "…"}'.
+func jsonSecret(text string) bool {
+	if !strings.Contains(text, `"`) || !strings.Contains(text, ":") {
+		return false
+	}
+	return slices.ContainsFunc(jsonMember.FindAllStringSubmatch(text[:min(len(text), maxText)], -1), func(m []string) bool { return namedSecret(m[1], m[2]) })
 }
 
 type strength int

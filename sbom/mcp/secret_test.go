@@ -142,6 +142,8 @@ func TestRisks(t *testing.T) {
 		{`"command": "npx", "args": ["foo", "postgresql://u:hunter2@db.example/x"]`, []string{"secret argument 2"}},
 		{`"command": "npx", "args": ["foo", "--dsn=postgresql://u:hunter2@db.example/x"]`, []string{"secret argument 2"}},
 		{`"command": "npx", "args": ["foo", "ghp_0123456789abcdefghij0123456789abcdef"]`, []string{"secret argument 2"}},
+		{`"command": "npx", "args": ["foo"], "env": {"AUTH_HEADER": "Bearer abcdefg12345", "B": "Bearer ${T}", "C": "bearer authentication"}`, []string{`secret env "AUTH_HEADER"`}},
+		{`"command": "npx", "args": ["foo", "--config", "{\"apiKey\": \"hunter2\"}", "{\"port\":\"8080\", \"apiKey\":\"${KEY}\"}", "\"{\\\"apiKey\\\":\\\"hunter2\\\"}\""]`, []string{"secret argument 3", "secret argument 5"}},
 		{`"command": "npx foo --token hunter2"`, []string{"secret command"}},
 		{`"command": "docker", "args": ["run", "-e", "TOKEN=hunter2", "-e", "OTHER_TOKEN", "--env=K_SECRET=x1", "mcp/x"]`, []string{"secret argument 3", "secret argument 6"}},
 		{`"command": "bash", "args": ["-c", "TOKEN=hunter2 npx foo"]`, []string{"secret argument 2"}},
