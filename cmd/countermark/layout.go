@@ -2,10 +2,15 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"countermark/provenance"
 	"countermark/provenance/layout"
 )
+
+// hintPresent is for an answer about another time than the present. Build systems
+// set SOURCE_DATE_EPOCH to a time at which nothing that expired since had expired.
+const hintPresent = "unset SOURCE_DATE_EPOCH to judge it as of now"
 
 // layoutFlags are those that mean something for a layout.
 var layoutFlags = []string{"layout", "layout-keys", "link-dir", "timeout", "format", "quiet", "verbose"}
@@ -49,9 +54,12 @@ func (p *program) readLayout(ctx context.Context, flags *verifyFlags) (layout.Re
 	if len(flags.layoutKeys) == 0 {
 		return none, usageError("name the public key of the layout's owner with --layout-keys", "nobody is named who has to have signed %s", flags.layout)
 	}
-	now, _, err := p.instant()
+	now, fixed, err := p.instant()
 	if err != nil {
 		return none, err
+	}
+	if fixed {
+		p.warn(hintPresent, "whether %s has expired is judged as of %s, which SOURCE_DATE_EPOCH says", flags.layout, now.Format(time.RFC3339))
 	}
 	l := layout.Layout{Name: flags.layout, Now: now}
 	if l.Data, err = readNamed(flags.layout, layout.MaxFileSize); err != nil {

@@ -27,6 +27,7 @@ type supplyChain struct {
 	maker  in_toto.Key
 	layout in_toto.Layout
 	link   in_toto.Link
+	env    []string
 }
 
 func newSupplyChain(t *testing.T) *supplyChain {
@@ -99,7 +100,7 @@ func (s *supplyChain) verify(code int, args ...string) (stdout, stderr string) {
 	s.sign("links/build."+s.maker.KeyID[:8]+".link", s.link, s.maker)
 	var out, messages bytes.Buffer
 	p := &program{
-		stdin: strings.NewReader(""), stdout: &out, stderr: &messages,
+		stdin: strings.NewReader(""), stdout: &out, stderr: &messages, environ: s.env,
 		home: func() (string, error) { return s.dir, nil }, here: os.Getwd,
 		now: func() time.Time { return time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC) },
 	}
@@ -202,5 +203,20 @@ func TestInspectionsAreNotRun(t *testing.T) {
 	}
 	if _, err := os.Stat(ran); err == nil {
 		t.Error("an inspection was run")
+	}
+}
+
+// A layout that has expired is no less so for a variable of the build system, or it
+// is said.
+func TestLayoutAtAnotherTime(t *testing.T) {
+	s := newSupplyChain(t)
+	s.layout.Expires = "2026-01-01T00:00:00Z"
+	args := []string{"--layout", "@root.layout", "--layout-keys", "@owner.pub", "--link-dir", "@links"}
+	if _, stderr := s.verify(exitFail, args...); stderr != "" {
+		t.Errorf("stderr: %s", stderr)
+	}
+	s.env = []string{"SOURCE_DATE_EPOCH=1700000000"}
+	if _, stderr := s.verify(exitPass, args...); !strings.Contains(stderr, "is judged as of 2023-11-14T22:13:20Z, which SOURCE_DATE_EPOCH says") || !strings.Contains(stderr, "hint: unset SOURCE_DATE_EPOCH") {
+		t.Errorf("stderr: %s", stderr)
 	}
 }

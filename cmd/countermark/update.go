@@ -121,9 +121,12 @@ func (p *program) trustUpdate(ctx context.Context, flags updateFlags, in trust.I
 	if updater == nil {
 		return usageError("name one with --cache-dir", "there is no folder to keep it in")
 	}
-	now, _, err := p.instant()
+	now, fixed, err := p.instant()
 	if err != nil {
 		return err
+	}
+	if fixed {
+		p.warn(hintPresent, "whether the repository's metadata have expired is judged as of %s, which SOURCE_DATE_EPOCH says", now.Format(time.RFC3339))
 	}
 	updated, err := updater.Update(ctx, in, now)
 	if err != nil {

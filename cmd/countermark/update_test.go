@@ -25,6 +25,7 @@ type person struct {
 	public trust.Instance
 	stdout bytes.Buffer
 	stderr bytes.Buffer
+	env    []string
 }
 
 func newPerson(t *testing.T, now time.Time) *person {
@@ -40,7 +41,7 @@ func (p *person) run(code int, args ...string) {
 	p.stderr.Reset()
 	folder := func() (string, error) { return p.dir, nil }
 	program := &program{
-		stdin: strings.NewReader(""), stdout: &p.stdout, stderr: &p.stderr, version: "test",
+		stdin: strings.NewReader(""), stdout: &p.stdout, stderr: &p.stderr, version: "test", environ: p.env,
 		home: folder, here: folder, now: func() time.Time { return p.now },
 		public: p.public,
 		cache:  func() (string, error) { return filepath.Join(p.dir, "cache"), nil },
@@ -114,6 +115,11 @@ func TestTrustUpdateOwnInstance(t *testing.T) {
 	if !bytes.Equal(p.stdout.Bytes(), root) {
 		t.Errorf("stdout: %s", &p.stdout)
 	}
+
+	p.env = []string{"SOURCE_DATE_EPOCH=1768478400"} // not long before it expires
+	p.run(0, update...)
+	p.said("is judged as of 2026-01-15T12:00:00Z, which SOURCE_DATE_EPOCH says", "hint: unset SOURCE_DATE_EPOCH")
+	p.env = nil
 
 	repo.Fault(func(w http.ResponseWriter, _ *http.Request) bool {
 		w.WriteHeader(http.StatusServiceUnavailable)
