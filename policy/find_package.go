@@ -344,7 +344,7 @@ func findNoIntegrity(e *evaluation, _ *Rule, report func(hit)) {
 		default:
 			if describedOnly(c, documents) {
 				h.message = fmt.Sprintf("no lockfile records which bytes %s has, and the hashes of a bill of materials are claims", title(c))
-				h.fix = "check the lockfile from which the document was made, alone or beside it; to judge the document alone, set this rule to warn in " + FileName
+				h.fix = "check the lockfile from which the document was made, instead of the document; to judge what only a document says, set this rule to warn in " + FileName
 			}
 		}
 		if c.Origin == sbom.OriginMCP && h.fix == "" {
