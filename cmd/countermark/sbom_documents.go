@@ -25,7 +25,7 @@ func (p *program) readDocument(name string) (*bom.Document, error) {
 		return nil, unreadableDocument(name, err)
 	}
 	for _, l := range d.Unread {
-		p.warn("it is no field that CycloneDX has there, or one that is not read", "%s%s", place(name, l.Line, 0), l)
+		p.warn("CycloneDX has no such field or value there, or it is not read", "%s%s", place(name, l.Line, 0), l)
 	}
 	return d, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -298,4 +299,35 @@ func fuzz(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What no version allows goes, is named, and leaves a document that is valid.
+func TestWriteLeavesOutWhatNobodyCanCompare(t *testing.T) {
+	const odd = `{"bomFormat":"CycloneDX","specVersion":"1.6","serialNumber":"urn:uuid:x","version":1,"components":[
+ {"type":"library","name":"a","hashes":[{"alg":"WHIRLPOOL","content":"d41d8cd98f00b204e9800998ecf8427e"},{"alg":"SHA-1","content":"zz"},{"alg":"MD5","content":"d41d8cd98f00b204e9800998ecf8427e"}]},
+ {"type":"library","name":"b","hashes":[{"alg":"SHA-1","content":""}],"externalReferences":[{"type":"distribution","url":"https://a.example/b.tgz","hashes":[{"alg":"","content":"d41d8cd98f00b204e9800998ecf8427e"}]}]}]}`
+	d, err := bom.Read([]byte(odd))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, losses, err := d.Write("", "json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	valid(t, d.Version, text)
+	if !bytes.Contains(text, []byte("MD5")) || bytes.Contains(text, []byte("WHIRLPOOL")) {
+		t.Errorf("%s", text)
+	}
+	var fields []string
+	for _, l := range bom.Losses(d.Unread, losses) {
+		fields = append(fields, l.Field)
+	}
+	for _, field := range []string{"components[].hashes[].alg", "components[].hashes[].content", "components[].externalReferences[].hashes[].content", "serialNumber"} {
+		if !slices.Contains(fields, field) {
+			t.Errorf("%s is not named among %q", field, fields)
+		}
+	}
+	if _, _, err := d.Write("1.2", "xml"); err != nil {
+		t.Error(err)
+	}
 }

@@ -3,6 +3,7 @@ package bom_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -127,4 +128,32 @@ func TestMergeNamesWhatCannotBeJoined(t *testing.T) {
 	if d := cmp.Diff([]string{"metadata.supplier.name is A and B: the first stays"}, conflicts); d != "" {
 		t.Error(d)
 	}
+}
+
+// FuzzMerge feeds two documents of strangers. Nothing panics, and two runs say the
+// same.
+func FuzzMerge(f *testing.F) {
+	f.Add(web, api)
+	f.Add(full, web)
+	f.Fuzz(func(t *testing.T, one, two string) {
+		run := func() string {
+			var documents []*bom.Document
+			for _, text := range []string{one, two} {
+				d, err := bom.Read([]byte(text))
+				if err != nil {
+					return ""
+				}
+				documents = append(documents, d)
+			}
+			merged, conflicts, err := bom.Merge(documents, bom.Merging{})
+			if err != nil {
+				return err.Error()
+			}
+			text, _, err := merged.Write("", "")
+			return fmt.Sprint(string(text), conflicts, err)
+		}
+		if first := run(); run() != first {
+			t.Error("two runs differ")
+		}
+	})
 }

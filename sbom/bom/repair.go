@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"slices"
 
+	"countermark/sbom/lazyregexp"
+
 	cdx "github.com/CycloneDX/cyclonedx-go"
 )
 
@@ -11,7 +13,13 @@ import (
 // schema of the version does not allow. It is found by validating the
 // specification's own examples in every version and format; what goes is named like
 // every other loss.
+//
+// So does what no version allows and nobody can compare: a hash by an algorithm that
+// is unknown, or that is none in hex, and a serial number that is no UUID.
 func repair(bom *cdx.BOM, version cdx.SpecVersion, format string) {
+	if !serialNumber.MatchString(bom.SerialNumber) {
+		bom.SerialNumber = ""
+	}
 	r := repairer{version: version, xml: format == "xml"}
 	r.walk(reflect.ValueOf(bom).Elem())
 	if r.xml {
@@ -21,6 +29,19 @@ func repair(bom *cdx.BOM, version cdx.SpecVersion, format string) {
 			bom.Definitions.Patents = nil
 		}
 	}
+}
+
+// The patterns of the schemas, which are the same in every version.
+var (
+	serialNumber = lazyregexp.New(`^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+	hashValue    = lazyregexp.New(`^([a-fA-F0-9]{32}|[a-fA-F0-9]{40}|[a-fA-F0-9]{64}|[a-fA-F0-9]{96}|[a-fA-F0-9]{128})$`)
+)
+
+// hashAlgorithms are all that a version has; of those that came later the library
+// takes care.
+var hashAlgorithms = map[cdx.HashAlgorithm]bool{
+	"MD5": true, "SHA-1": true, "SHA-256": true, "SHA-384": true, "SHA-512": true, "SHA3-256": true, "SHA3-384": true,
+	"SHA3-512": true, "BLAKE2b-256": true, "BLAKE2b-384": true, "BLAKE2b-512": true, "BLAKE3": true, "Streebog-256": true, "Streebog-512": true,
 }
 
 type repairer struct {
@@ -73,6 +94,8 @@ func (r repairer) walk(v reflect.Value) {
 		if *p != nil && len(**p) == 0 {
 			*p = nil // an element without content, of which nothing is read back
 		}
+	case **[]cdx.Hash:
+		r.hashes(p)
 	case *cdx.ExternalReference:
 		if since, ok := referenceTypes[p.Type]; ok && r.version < since {
 			p.Type = cdx.ERTypeOther
@@ -81,6 +104,16 @@ func (r repairer) walk(v reflect.Value) {
 		if r.version < cdx.SpecVersion1_7 {
 			r.transforms(p)
 		}
+	}
+}
+
+func (r repairer) hashes(p **[]cdx.Hash) {
+	if *p == nil {
+		return
+	}
+	**p = slices.DeleteFunc(**p, func(h cdx.Hash) bool { return !hashAlgorithms[h.Algorithm] || !hashValue.MatchString(h.Value) })
+	if len(**p) == 0 {
+		*p = nil
 	}
 }
 

@@ -3,6 +3,7 @@ package diff_test
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -114,4 +115,28 @@ func TestMarkdownIsText(t *testing.T) {
 			t.Errorf("%q is in\n%s", bad, out.String())
 		}
 	}
+}
+
+// FuzzCompare feeds two documents of strangers. Nothing panics, two runs say the same,
+// and a document does not differ from itself.
+func FuzzCompare(f *testing.F) {
+	const begin = `{"bomFormat":"CycloneDX","specVersion":"1.6","components":[{"type":"library","bom-ref":"a","name":"a","version":"1","purl":"pkg:npm/a@1"`
+	f.Add(begin+`}]}`, begin+`,"scope":"excluded"}],"dependencies":[{"ref":"a","dependsOn":["a"]}]}`)
+	f.Fuzz(func(t *testing.T, one, two string) {
+		older, err := bom.Read([]byte(one))
+		if err != nil {
+			return
+		}
+		if r := diff.Compare(older, older); !r.Empty() {
+			t.Errorf("a document differs from itself: %+v", r)
+		}
+		newer, err := bom.Read([]byte(two))
+		if err != nil {
+			return
+		}
+		first, again := diff.Compare(older, newer), diff.Compare(older, newer)
+		if !reflect.DeepEqual(first, again) {
+			t.Errorf("two runs differ:\n%+v\n%+v", first, again)
+		}
+	})
 }
