@@ -375,13 +375,13 @@ func (f *finder) makefile() {
 	lines := strings.SplitAfter(string(f.data), "\n")
 	target := ""
 	for i := 0; i < len(lines); i++ {
-		start, line := i, lines[i]
-		recipe, isRecipe := strings.CutPrefix(line, "\t")
+		start := i
 		for strings.HasSuffix(strings.TrimRight(lines[i], "\r\n"), `\`) && i+1 < len(lines) {
 			i++
-			line += lines[i]
-			recipe += strings.TrimPrefix(lines[i], "\t")
 		}
+		line := strings.Join(lines[start:i+1], "")
+		recipe, isRecipe := strings.CutPrefix(line, "\t")
+		recipe = strings.ReplaceAll(recipe, "\n\t", "\n")
 		if strings.HasPrefix(line, "#") {
 			continue
 		}

@@ -243,7 +243,7 @@ func namedSecret(name, value string) bool {
 // which it is under any name: AUTH_HEADER=Bearer ….
 func isBearer(value string) bool {
 	m := bearer.FindStringSubmatch(value)
-	return m != nil && !placeholder(m[1]) && (strings.ContainsAny(m[1], "0123456789") || len(m[1]) >= 20)
+	return len(m) > 1 && !placeholder(m[1]) && (strings.ContainsAny(m[1], "0123456789") || len(m[1]) >= 20)
 }
 
 var (
