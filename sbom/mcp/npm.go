@@ -55,10 +55,7 @@ func (s *scan) ambiguous(launcher string, p parsed) []subject {
 	}
 	out := []subject{ambiguous(*p.unclear)}
 	words := append(p.values("--package", "-p"), p.rest...)
-	if _, value, ok := strings.Cut(p.unclear.text, "="); ok {
-		words = append(words, word{text: value, at: p.unclear.at})
-	}
-	words = append(words, p.behind...)
+	words = append(words, p.guesses()...)
 	for _, w := range words[:min(len(words), maxGuesses)] {
 		if strings.HasPrefix(w.text, "-") || w.open {
 			continue
@@ -66,6 +63,26 @@ func (s *scan) ambiguous(launcher string, p parsed) []subject {
 		out = append(out, nested(slices.DeleteFunc(s.npmSpec(w), func(o subject) bool { return o.component == nil }))...)
 	}
 	return named(launcher, out)
+}
+
+// guesses are the words that may be a package because of an option that cannot be
+// told: its value, and what stands behind it. That of an option which is called like
+// a credential is one rather than a package.
+func (p parsed) guesses() []word {
+	behind := p.behind
+	option, value, hasValue := strings.Cut(p.unclear.text, "=")
+	if !strings.HasPrefix(option, "-") {
+		return behind
+	}
+	credential := nameStrength(option) >= weak
+	switch {
+	case hasValue && !credential:
+		return append([]word{{text: value, at: p.unclear.at}}, behind...)
+	case !hasValue && credential && len(behind) > 0:
+		return behind[1:]
+	default:
+		return behind
+	}
 }
 
 // composed notes an option that only a variable or a shell makes complete: it may

@@ -27,6 +27,7 @@ var everyLaunch = []string{
 	"npx | -p | a | -c | a --token VALUE && B=VALUE npx b VALUE",
 	"npx | git+https://x:VALUE@git.example/o/r.git#main",
 	"npx | https://x:VALUE@files.example/a.tgz?t=VALUE#VALUE",
+	"npx | --auth-token=VALUE | a", "npx | --auth-token | VALUE | a", "npx | -y | //VALUE@h/x",
 	"npm | exec | --userconfig | VALUE | -- | a | VALUE",
 	"bunx | a | VALUE", "bun | run | start | VALUE", "bun | -e | VALUE",
 	"pnpm | dlx | a | VALUE", "pnpm | exec | a | VALUE", "yarn | dlx | a | VALUE", "yarn | run | start | VALUE",

@@ -310,7 +310,7 @@ func TestScriptSecrets(t *testing.T) {
 		"a.sh":                    "export KEY=" + secret + "\nTOKEN=" + secret + " npx a --token " + secret + " https://u:" + secret + "@h.example/" + "\ndocker run -e K=" + secret + " x:1 npx b " + secret + "\n",
 		".github/workflows/a.yml": "env: {A: " + secret + "}\njobs: {a: {env: {B: " + secret + "}, steps: [{name: s, env: {C: " + secret + "}, run: 'npx a " + secret + "'}]}}",
 		"Dockerfile":              "FROM a:1\nENV A=" + secret + "\nRUN A=" + secret + " npx b\n",
-		"package.json":            `{"scripts": {"a": "npx a --key ` + secret + `"}}`,
+		"package.json":            `{"scripts": {"a": "npx a --key ` + secret + `", "b": "npx -y https://h.example/a.tgz?token=` + secret + `"}}`,
 	})
 	for _, c := range inv.Components {
 		if text := fmt.Sprintf("%+v %+v", *c, c.Server); strings.Contains(text, secret) {

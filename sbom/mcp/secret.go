@@ -477,6 +477,10 @@ func redact(text string) string {
 		return redactURL(text)
 	}
 	text = dropFallbacks(text)
+	if rest, ok := strings.CutPrefix(text, "//"); ok { // a URL without its scheme
+		authority, _, _ := strings.Cut(rest, "/")
+		text = "//" + rest[strings.LastIndexByte(authority, '@')+1:]
+	}
 	if looksSecretPart(text) {
 		var b strings.Builder
 		start := 0
