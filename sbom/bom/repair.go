@@ -49,7 +49,7 @@ type repairer struct {
 	xml     bool
 }
 
-// walk visits every value below v, which can be set.
+// walk visits every value below v, which can be set, and then v itself.
 func (r repairer) walk(v reflect.Value) {
 	switch v.Kind() { //nolint:exhaustive // nothing else holds any
 	case reflect.Pointer:
@@ -70,30 +70,28 @@ func (r repairer) walk(v reflect.Value) {
 	if !v.CanAddr() {
 		return
 	}
-	switch p := v.Addr().Interface().(type) {
+	r.value(v.Addr().Interface())
+	if r.xml && emptyList(v) {
+		v.SetZero() // an element without content, of which nothing is read back
+	}
+}
+
+func emptyList(v reflect.Value) bool {
+	return v.Kind() == reflect.Pointer && !v.IsNil() && v.Elem().Kind() == reflect.Slice && v.Elem().Len() == 0
+}
+
+func (r repairer) value(at any) {
+	switch p := at.(type) {
 	case **cdx.JSFSignature:
 		*p = nil // it does not cover what is written
 	case *cdx.Component:
 		r.component(p)
 	case *cdx.Service:
-		if r.xml {
-			p.TrustZone = "" // the library puts it where the schema does not have it
-		}
-		if r.xml {
-			p.PatentAssertions = nil
-		}
-		if r.xml && r.version < cdx.SpecVersion1_5 {
-			p.Data = nil // classifications until 1.4, data flows since
-		}
-		if r.version < cdx.SpecVersion1_6 {
-			p.Tags = nil
-		}
+		r.service(p)
 	case *cdx.Licenses:
 		r.licenses(p)
-	case **cdx.Licenses:
-		if *p != nil && len(**p) == 0 {
-			*p = nil // an element without content, of which nothing is read back
-		}
+	case *[]cdx.BOMReference:
+		*p = slices.DeleteFunc(*p, func(ref cdx.BOMReference) bool { return ref == "" })
 	case **[]cdx.Hash:
 		r.hashes(p)
 	case *cdx.ExternalReference:
@@ -104,6 +102,19 @@ func (r repairer) walk(v reflect.Value) {
 		if r.version < cdx.SpecVersion1_7 {
 			r.transforms(p)
 		}
+	}
+}
+
+func (r repairer) service(s *cdx.Service) {
+	if r.xml {
+		s.TrustZone = "" // the library puts it where the schema does not have it
+		s.PatentAssertions = nil
+	}
+	if r.xml && r.version < cdx.SpecVersion1_5 {
+		s.Data = nil // classifications until 1.4, data flows since
+	}
+	if r.version < cdx.SpecVersion1_6 {
+		s.Tags = nil
 	}
 }
 
