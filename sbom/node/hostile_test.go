@@ -313,7 +313,7 @@ func TestLimits(t *testing.T) {
 // so that the limits of size and number bound it. What is allocated is counted, which
 // no other program on the machine can disturb.
 func TestGrowth(t *testing.T) {
-	const few, times, perByte = 1000, 8, 128
+	const few, times, perByte = 1000, 8, 128 * moreMemory
 	for _, f := range hostileFormats() {
 		cost := func(n int) (allocated uint64, size int) {
 			text := f.large(n)
