@@ -138,11 +138,10 @@ func TestNoFolder(t *testing.T) {
 	}
 }
 
-// TestTogether: who reads while others write sees a whole entry.
 // TestOthersFolders: who may write to the folder could change what is in it.
 func TestOthersFolders(t *testing.T) {
 	if os.Getuid() < 0 {
-		t.Skip("modes say nothing here")
+		t.Skip("a folder of Windows has no mode that says who may write")
 	}
 	for _, mode := range []os.FileMode{0o777, 0o770, 0o722, 0o1777, 0o755, 0o700} {
 		dir := filepath.Join(t.TempDir(), "cache")
@@ -162,6 +161,7 @@ func TestOthersFolders(t *testing.T) {
 	}
 }
 
+// TestTogether: who reads while others write sees a whole entry.
 func TestTogether(t *testing.T) {
 	_, dir := open(t)
 	var group sync.WaitGroup
