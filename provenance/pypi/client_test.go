@@ -499,8 +499,11 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func TestRetryAfterPausesTheIndex(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now() //nolint:forbidigo // the clock is that of the bubble
+		var mu sync.Mutex   // both are asked again at the same moment
 		var asked []string
 		c := &Client{Index: "https://index.example/simple/", Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			mu.Lock()
+			defer mu.Unlock()
 			asked = append(asked, r.URL.Path)
 			res := &http.Response{StatusCode: http.StatusNotFound, Header: http.Header{}, Body: http.NoBody}
 			if len(asked) == 1 {
