@@ -199,10 +199,7 @@ func (r *documentReader) identify(c *Component, in *cdx.Component) {
 		r.problem(Warning, 0, fmt.Sprintf("the component %s is version %q, and %q by its purl", name, in.Version, p.Version), "the purl is taken; have the tool that wrote the document mend it")
 	}
 	c.Name, c.Version = name, version
-	namespace, bare := "", name
-	if scope, rest, ok := strings.Cut(name, "/"); ok {
-		namespace, bare = scope, rest
-	}
+	namespace, bare := splitScope(name)
 	c.PURL = packageurl.NewPackageURL(packageurl.TypeNPM, namespace, bare, p.Version, p.Qualifiers, p.Subpath).ToString()
 }
 

@@ -95,7 +95,8 @@ func (e *unanswered) Hint() string { return e.fail.Hint }
 func (c *Client) Contents(ctx context.Context, m *closure.Manifest) ([]closure.Content, error) {
 	c.once.Do(c.start)
 	subject := provenance.Subject{Ecosystem: sbom.NPM, Name: m.Name, Version: m.Version}
-	for _, h := range closure.Digests(m.Integrity) {
+	named, _ := sbom.ParseIntegrity(m.Integrity) // what is no digest says nothing
+	for _, h := range named {
 		subject.Digests = append(subject.Digests, provenance.Digest{Algorithm: h.Algorithm, Value: h.Value})
 	}
 	q, fail := c.question(subject)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
-	"slices"
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
 
@@ -86,11 +85,4 @@ func as(bom *cdx.BOM, version cdx.SpecVersion) (*cdx.BOM, error) {
 	}
 	setVersion(out, version)
 	return out, nil
-}
-
-// Losses merges what was lost in two steps.
-func Losses(steps ...[]Loss) []Loss {
-	all := slices.Concat(steps...)
-	slices.SortStableFunc(all, func(x, y Loss) int { return cmp.Compare(x.Field, y.Field) })
-	return all
 }

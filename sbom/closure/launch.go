@@ -3,15 +3,11 @@ package closure
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/package-url/packageurl-go"
 
 	"countermark/sbom"
 	lockfile "countermark/sbom/node"
@@ -311,14 +307,11 @@ func (x *extension) details(p *Package, missing []string, name, value string) []
 }
 
 func (x *extension) component(p *Package, missing []string) sbom.Component {
-	namespace, name := "", p.Name
-	if scope, rest, ok := strings.Cut(name, "/"); ok {
-		namespace, name = scope, rest
-	}
+	hashes, _ := sbom.ParseIntegrity(p.Integrity) // what is no digest says nothing
 	c := sbom.Component{
 		Type: sbom.Library, Ecosystem: sbom.NPM, Name: p.Name, Version: p.Version,
-		PURL:   packageurl.NewPackageURL(packageurl.TypeNPM, namespace, name, p.Version, nil, "").ToString(),
-		Source: sbom.FromRegistry, Hashes: Digests(p.Integrity), Coverage: coverage(missing), Answered: true,
+		PURL:   sbom.NPMPackageURL(p.Name, p.Version),
+		Source: sbom.FromRegistry, Hashes: hashes, Coverage: coverage(missing), Answered: true,
 		Properties: append(x.facts(PropertyAt, "")[:1], x.details(p, missing, "", "")...),
 	}
 	if p.Bundled {
@@ -335,19 +328,4 @@ func shown(spec string) string {
 		return sbom.Redacted
 	}
 	return spec
-}
-
-// Digests reads an integrity (https://www.w3.org/TR/SRI/). What is none says
-// nothing.
-func Digests(integrity string) []sbom.Hash {
-	var out []sbom.Hash
-	for field := range strings.FieldsSeq(integrity) {
-		field, _, _ = strings.Cut(field, "?") // options
-		algorithm, digest, _ := strings.Cut(field, "-")
-		raw, err := base64.StdEncoding.DecodeString(digest)
-		if size := map[string]int{"sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64}[algorithm]; err == nil && size > 0 && len(raw) == size {
-			out = append(out, sbom.Hash{Algorithm: algorithm, Value: hex.EncodeToString(raw)})
-		}
-	}
-	return out
 }

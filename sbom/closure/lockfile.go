@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"countermark/sbom"
 	lockfile "countermark/sbom/node"
 )
 
@@ -117,11 +118,12 @@ type member struct {
 func (p *Package) locked() (member, error) {
 	m := p.Manifest
 	shown, at := lockfile.Distribution(p.Tarball)
+	hashes, _ := sbom.ParseIntegrity(p.Integrity)
 	switch {
 	case p.Link != "":
 		return member{}, fmt.Errorf("%w: %s is a link to another package", ErrUnlocked, p.Path)
 	case p.Bundled:
-	case len(Digests(p.Integrity)) == 0:
+	case len(hashes) == 0:
 		return member{}, fmt.Errorf("%w: the registry names no digest of %s@%s", ErrUnlocked, p.Name, p.Version)
 	case shown != p.Tarball || at.Host == "" || at.Doubt != "":
 		return member{}, fmt.Errorf("%w: the URL of %s@%s may hold a credential, or is none", ErrUnlocked, p.Name, p.Version)

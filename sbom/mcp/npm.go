@@ -598,13 +598,9 @@ func npmRegistry(w word, spec string) subject {
 	if version != "" {
 		out.launch.Request = version
 	}
-	namespace, base, scoped := strings.Cut(name, "/")
-	if !scoped {
-		namespace, base = "", name
-	}
 	out.component = &sbom.Component{
 		Type: sbom.Library, Ecosystem: sbom.NPM, Name: name, Version: version, Source: sbom.FromRegistry,
-		PURL: packageurl.NewPackageURL("npm", namespace, base, version, nil, "").ToString(),
+		PURL: sbom.NPMPackageURL(name, version),
 	}
 	return out
 }

@@ -414,7 +414,7 @@ func (r *bunReader) readIntegrity(m *member, rest []value, e *entry) {
 	case len(rest) == 0 && e.version != "" && e.source == "":
 		r.invalid(m.off, hintBun, "%s ends without its integrity", quote(m.name))
 	case len(rest) == 1 && rest[0].text != "":
-		hashes, err := parseIntegrity(rest[0].text)
+		hashes, err := sbom.ParseIntegrity(rest[0].text)
 		if err != nil {
 			r.invalid(rest[0].off, hintBun, "the integrity of %s: %v", quote(m.name), err)
 		}

@@ -125,7 +125,7 @@ func (l *lockfile) readLegacyEntry(m *member, key, dir string) string {
 	}
 	e.hasResolved = e.resolved != ""
 	if integrity := l.member(v, "integrity", stringKind); integrity != nil {
-		hashes, err := parseIntegrity(integrity.value.text)
+		hashes, err := sbom.ParseIntegrity(integrity.value.text)
 		if err != nil {
 			l.invalid(integrity.off, l.hint(), "the integrity of %s: %v", quote(m.name), err)
 		}

@@ -253,7 +253,7 @@ func (l *lockfile) readEntry(m *member) entry {
 	e.bins = l.bins(v, e.name)
 	e.properties = l.facts(v)
 	if integrity := l.member(v, "integrity", stringKind); integrity != nil {
-		hashes, err := parseIntegrity(integrity.value.text)
+		hashes, err := sbom.ParseIntegrity(integrity.value.text)
 		if err != nil {
 			l.invalid(integrity.off, l.hint(), "the integrity of %s: %v", quote(m.name), err)
 		}

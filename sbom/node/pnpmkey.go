@@ -207,7 +207,7 @@ func (d *pnpmDocument) readResolution(pkg *pnpmPackage, v *value, registry bool,
 	}
 	r := &m.value
 	if integrity := d.member(r, "integrity", stringKind); integrity != nil {
-		hashes, err := parseIntegrity(integrity.value.text)
+		hashes, err := sbom.ParseIntegrity(integrity.value.text)
 		if err != nil {
 			d.invalid(integrity.off, hintPNPM, "the integrity of %s: %v", quote(pkg.key), err)
 		}

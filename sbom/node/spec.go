@@ -2,10 +2,6 @@ package node
 
 import (
 	"cmp"
-	"encoding/base64"
-	"encoding/hex"
-	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/package-url/packageurl-go"
@@ -14,51 +10,13 @@ import (
 	"countermark/sbom/lazyregexp"
 )
 
-// purl returns the canonical package URL (ECMA-427). At most one of the
-// qualifiers vcs_url and download_url says where else than from a registry the
-// package comes.
+// purl is the package URL of an npm package. At most one of the qualifiers vcs_url
+// and download_url says where else than from a registry the package comes.
 func purl(name, version, qualifier, value string) string {
-	namespace := ""
-	if scope, rest, ok := strings.Cut(name, "/"); ok {
-		namespace, name = scope, rest
+	if value == "" {
+		return sbom.NPMPackageURL(name, version)
 	}
-	var q packageurl.Qualifiers
-	if value != "" {
-		q = packageurl.Qualifiers{{Key: qualifier, Value: value}}
-	}
-	return packageurl.NewPackageURL(packageurl.TypeNPM, namespace, name, version, q, "").ToString()
-}
-
-// digestSizes are the algorithms of Subresource Integrity that npm has ever
-// written, with the size of their digests in bytes.
-var digestSizes = map[string]int{"sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64}
-
-// parseIntegrity parses https://www.w3.org/TR/SRI/ metadata: digests with blanks
-// between them, each with options that mean nothing. It returns what it could
-// parse even with an error: a browser or npm would skip the rest, and so leave a
-// package unprotected that looks protected.
-func parseIntegrity(sri string) ([]sbom.Hash, error) {
-	var hashes []sbom.Hash
-	var bad error
-	for field := range strings.FieldsSeq(sri) {
-		field, _, _ = strings.Cut(field, "?")
-		algorithm, digest, _ := strings.Cut(field, "-")
-		size, known := digestSizes[algorithm]
-		if !known {
-			bad = errors.New("unknown algorithm")
-			continue
-		}
-		raw, err := base64.StdEncoding.DecodeString(digest)
-		if err != nil || len(raw) != size {
-			bad = fmt.Errorf("not a %s digest in base64", algorithm)
-			continue
-		}
-		hashes = append(hashes, sbom.Hash{Algorithm: algorithm, Value: hex.EncodeToString(raw)})
-	}
-	if len(hashes) == 0 && bad == nil {
-		bad = errors.New("empty")
-	}
-	return hashes, bad
+	return sbom.NPMPackageURL(name, version, packageurl.Qualifier{Key: qualifier, Value: value})
 }
 
 // request is what a dependency asks for, in a package.json that no lockfile

@@ -7,21 +7,6 @@ import (
 	"countermark/sbom/lazyregexp"
 )
 
-// TarballName returns the package and the version that the URL of a registry's
-// tarball names: …/name/-/name-1.2.3.tgz, …/@scope/name/-/name-1.2.3.tgz, with
-// the scope's slash escaped or not, below any prefix; with the scope or the
-// version repeated before the file's name, as some registries have it; and the
-// forms in which a few well-known registries differ. It answers only what is
-// surely of such a form: folder and file must name the same package.
-func TarballName(resolved string) (name string, version string, ok bool) {
-	a, ok := parseAddress(resolved)
-	if !ok || a.host == "" {
-		return "", "", false
-	}
-	name, version = a.names()
-	return name, version, name != ""
-}
-
 // The forms of registries in which the file's name does not repeat the package's.
 var (
 	// GitHub Packages: …/download/@scope/name/1.2.3/<hash>.
@@ -30,7 +15,12 @@ var (
 	jsrTarball = lazyregexp.New(`^/~/[0-9]+/(@jsr/[^/]+)/([^/]+)\.tgz$`)
 )
 
-// names returns the package that the path names, or "".
+// names returns the package and the version that the URL of a registry's tarball
+// names, or "": …/name/-/name-1.2.3.tgz, …/@scope/name/-/name-1.2.3.tgz, with
+// the scope's slash escaped or not, below any prefix; with the scope or the
+// version repeated before the file's name, as some registries have it; and the
+// forms in which a few well-known registries differ. It answers only what is
+// surely of such a form: folder and file must name the same package.
 func (a address) names() (name, version string) {
 	path, err := url.PathUnescape(a.path) // makes %2f and %40 plain
 	if err != nil {

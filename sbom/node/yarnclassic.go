@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"crypto/sha1"
 	"encoding/hex"
 	"maps"
 	"slices"
@@ -24,7 +25,7 @@ func (l *yarnLock) readClassic(n *yarnNode) (yarnEntry, bool) {
 		case "resolved":
 			e.resolved = l.text(c)
 		case "integrity":
-			hashes, err := parseIntegrity(l.text(c))
+			hashes, err := sbom.ParseIntegrity(l.text(c))
 			if err != nil {
 				l.invalid(c.off(), hintYarn, "the integrity of %s: %v", quote(n.name()), err)
 			}
@@ -118,17 +119,17 @@ func (l *yarnLock) classicSource(e *yarnEntry) {
 		e.resolved = ""
 	}
 	raw, err := hex.DecodeString(fragment)
-	if err != nil || len(raw) != digestSizes["sha1"] {
+	if err != nil || len(raw) != sha1.Size {
 		return
 	}
-	sha1 := sbom.Hash{Algorithm: "sha1", Value: strings.ToLower(fragment)}
+	fragmentHash := sbom.Hash{Algorithm: "sha1", Value: strings.ToLower(fragment)}
 	for _, h := range e.hashes {
-		if h.Algorithm == sha1.Algorithm && h.Value != sha1.Value {
+		if h.Algorithm == fragmentHash.Algorithm && h.Value != fragmentHash.Value {
 			l.invalid(e.off, hintYarn, "the URL of %s has another SHA-1 than its integrity", quote(e.keys[0].text))
 		}
 	}
-	if !slices.Contains(e.hashes, sha1) {
-		e.hashes = append(e.hashes, sha1)
+	if !slices.Contains(e.hashes, fragmentHash) {
+		e.hashes = append(e.hashes, fragmentHash)
 	}
 }
 

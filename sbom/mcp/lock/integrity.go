@@ -1,7 +1,6 @@
 package lock
 
 import (
-	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
 	"slices"
@@ -30,13 +29,6 @@ func Integrity(hashes []sbom.Hash) string {
 // Integrity), as [Integrity] writes it, or "" where it has none: weaker digests
 // say nothing about bytes.
 func SHA512(integrity string) string {
-	var hashes []sbom.Hash
-	for text := range strings.FieldsSeq(integrity) {
-		text, _, _ = strings.Cut(text, "?")
-		encoded, ok := strings.CutPrefix(text, "sha512-")
-		if raw, err := base64.StdEncoding.DecodeString(encoded); ok && err == nil && len(raw) == sha512.Size {
-			hashes = append(hashes, sbom.Hash{Algorithm: "sha512", Value: hex.EncodeToString(raw)})
-		}
-	}
+	hashes, _ := sbom.ParseIntegrity(integrity)
 	return Integrity(hashes)
 }

@@ -11,8 +11,6 @@ import (
 	"countermark/sbom"
 	"countermark/sbom/lazyregexp"
 	"countermark/sbom/mcp"
-
-	"github.com/package-url/packageurl-go"
 )
 
 // VendorRoot is the folder of a project that holds vendored servers, each in a
@@ -147,13 +145,9 @@ func (r vendoring) Read(ctx context.Context, files []*sbom.File, b *sbom.Builder
 
 func (r vendoring) place(b *sbom.Builder) {
 	for _, v := range r.folders {
-		namespace, name := "", v.Package
-		if scope, rest, ok := strings.Cut(name, "/"); ok {
-			namespace, name = scope, rest
-		}
 		id := b.Add(sbom.Component{
 			Type: sbom.Library, Ecosystem: sbom.NPM, Name: v.Package, Version: v.Version, Source: sbom.FromRegistry,
-			PURL: packageurl.NewPackageURL(packageurl.TypeNPM, namespace, name, v.Version, nil, "").ToString(),
+			PURL: sbom.NPMPackageURL(v.Package, v.Version),
 		}, sbom.Use{})
 		b.Place(path.Join(v.Folder, "node_modules", v.Package), id)
 	}

@@ -1,0 +1,58 @@
+package sbom
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/package-url/packageurl-go"
+)
+
+// NPMPackageURL returns the canonical package URL (ECMA-427) of an npm package. Its
+// scope is the namespace.
+func NPMPackageURL(name, version string, qualifiers ...packageurl.Qualifier) string {
+	namespace, base := splitScope(name)
+	return packageurl.NewPackageURL(packageurl.TypeNPM, namespace, base, version, qualifiers, "").ToString()
+}
+
+// splitScope returns the scope of an npm package's name, if any, and the rest.
+func splitScope(name string) (scope, base string) {
+	if scope, base, ok := strings.Cut(name, "/"); ok {
+		return scope, base
+	}
+	return "", name
+}
+
+// digestSizes are the algorithms of Subresource Integrity that npm has ever
+// written, with the size of their digests in bytes.
+var digestSizes = map[string]int{"sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64}
+
+// ParseIntegrity parses https://www.w3.org/TR/SRI/ metadata: digests with blanks
+// between them, each with options that mean nothing. It returns what it could
+// parse even with an error: a browser or npm would skip the rest, and so leave a
+// package unprotected that looks protected.
+func ParseIntegrity(sri string) ([]Hash, error) {
+	var hashes []Hash
+	var bad error
+	for field := range strings.FieldsSeq(sri) {
+		field, _, _ = strings.Cut(field, "?")
+		algorithm, digest, _ := strings.Cut(field, "-")
+		size, known := digestSizes[algorithm]
+		if !known {
+			bad = errors.New("unknown algorithm")
+			continue
+		}
+		raw, err := base64.StdEncoding.DecodeString(digest)
+		if err != nil || len(raw) != size {
+			bad = fmt.Errorf("not a %s digest in base64", algorithm)
+			continue
+		}
+		hashes = append(hashes, Hash{Algorithm: algorithm, Value: hex.EncodeToString(raw)})
+	}
+	if len(hashes) == 0 && bad == nil {
+		bad = errors.New("empty")
+	}
+	return hashes, bad
+}
