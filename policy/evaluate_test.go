@@ -449,7 +449,7 @@ func TestRules(t *testing.T) {
 		})
 	}
 	for _, rule := range Rules() {
-		if rule.Evaluated() && !covered[rule.Name] {
+		if rule.pending == "" && !covered[rule.Name] {
 			t.Errorf("no case finds %s", rule.Name)
 		}
 	}
@@ -637,7 +637,7 @@ func TestNotEvaluated(t *testing.T) {
 		t.Errorf("baseline: %q", base)
 	}
 	for _, rule := range Rules() {
-		if !rule.Evaluated() && !slices.Contains(base, rule.Name) {
+		if rule.pending != "" && !slices.Contains(base, rule.Name) {
 			t.Errorf("%s is not listed", rule.Name)
 		}
 	}

@@ -105,9 +105,6 @@ func Rules() []Rule {
 	return out
 }
 
-// Evaluated reports whether this version finds what the rule is about.
-func (r *Rule) Evaluated() bool { return r.pending == "" }
-
 func ruleNamed(name string) *Rule {
 	for i := range rules {
 		if rules[i].Name == name {
