@@ -147,7 +147,7 @@ func BenchmarkRun(b *testing.B) {
 		}
 	}
 	against(b, everywhere(f.cached), everywhere(f.uncached), func() {
-		results, err := Run(b.Context(), subjects, 0, func(Subject) Expectation { return realExpectation() }, source, v)
+		results, err := Run{Subjects: subjects, Expect: func(Subject) Expectation { return realExpectation() }, Source: source, Verifier: v}.Results(b.Context())
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -88,7 +88,7 @@ func manyKinds(t *testing.T) map[string]func(v *Verifier) Result {
 	npm("stranger", honestSubject(), honestExpectation(), provenanceOf(t, impostor(t, provenancetest.Fulcio), stamped, nil))
 
 	// Local evidence is parsed before it is asked for, and shared by all who ask.
-	local, _, err := OpenLocal([]string{filepath.Join("testdata", "sigstore-1.3.0")})
+	local, _, err := openLocal([]string{filepath.Join("testdata", "sigstore-1.3.0")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func manyKinds(t *testing.T) map[string]func(v *Verifier) Result {
 	}
 	many := []Subject{realSubject(), {Ecosystem: sbom.NPM, Name: "nobody", Version: "1.0.0"}, realSubject()}
 	jobs["run"] = func(v *Verifier) Result {
-		return must(Run(t.Context(), many, 3, func(Subject) Expectation { return realExpectation() }, local, v))[2]
+		return must(Run{Subjects: many, Jobs: 3, Expect: func(Subject) Expectation { return realExpectation() }, Source: local, Verifier: v}.Results(t.Context()))[2]
 	}
 	return jobs
 }

@@ -314,11 +314,11 @@ func TestLocalImage(t *testing.T) {
 		{"broken beside a good one", map[string][]byte{"a.json": retyped(good), "b.json": good}, Offline{}, Verified},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			local, _, err := OpenLocal([]string{write(t, c.files)})
+			local, _, err := openLocal([]string{write(t, c.files)})
 			if err != nil {
 				t.Fatal(err)
 			}
-			results := must(Run(t.Context(), []Subject{imageSubject()}, 1, func(Subject) Expectation { return e }, Sources{sbom.OCI: Chain(local, c.next)}, verifier(t, s.material)))
+			results := must(Run{Subjects: []Subject{imageSubject()}, Expect: func(Subject) Expectation { return e }, Source: Sources{sbom.OCI: Chain(local, c.next)}, Verifier: verifier(t, s.material)}.Results(t.Context()))
 			if got := results[0]; got.State != c.want {
 				t.Errorf("got %s (%s), want %s", got.State, got.Reason, c.want)
 			}

@@ -213,15 +213,6 @@ type EvidencePath struct {
 	Within string
 }
 
-// OpenLocal is [OpenEvidence] for paths that the user names.
-func OpenLocal(paths []string) (*Local, []Warning, error) {
-	var list []EvidencePath
-	for _, p := range paths {
-		list = append(list, EvidencePath{Path: p})
-	}
-	return OpenEvidence(context.Background(), list)
-}
-
 // OpenEvidence reads local evidence once: files, and folders with everything in
 // them that ends in .json, .jsonl, .sigstore or .intoto. A path that cannot be
 // read, or that is a file without attestations, is an [*EvidenceError]; such a

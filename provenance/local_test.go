@@ -40,7 +40,16 @@ func compact(t *testing.T, data []byte) []byte {
 	return b.Bytes()
 }
 
-func TestOpenLocal(t *testing.T) {
+// openLocal is [OpenEvidence] for paths that the user names.
+func openLocal(paths []string) (*Local, []Warning, error) {
+	var list []EvidencePath
+	for _, p := range paths {
+		list = append(list, EvidencePath{Path: p})
+	}
+	return OpenEvidence(context.Background(), list)
+}
+
+func TestOpenEvidence(t *testing.T) {
 	publish, provenance := read(t, "sigstore-1.3.0", "bundle-publish.json"), read(t, "sigstore-1.3.0", "bundle-provenance.json")
 	answer := must(provenancetest.Answer(publish, provenance))
 	lines := bytes.Join([][]byte{compact(t, publish), {}, compact(t, provenance), nil}, []byte("\n"))
@@ -71,7 +80,7 @@ func TestOpenLocal(t *testing.T) {
 			for _, p := range c.paths {
 				paths = append(paths, filepath.Join(c.dir, p))
 			}
-			l, warnings, err := OpenLocal(paths)
+			l, warnings, err := openLocal(paths)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,7 +99,7 @@ func TestOpenLocal(t *testing.T) {
 	}
 }
 
-func TestOpenLocalNamedFiles(t *testing.T) {
+func TestOpenEvidenceNamedFiles(t *testing.T) {
 	dir := write(t, map[string][]byte{
 		"garbage.json": []byte("{\n\n\"a\": tru"),
 		"second.jsonl": append(compact(t, read(t, "sigstore-1.3.0", "bundle-publish.json")), "\n{\"mediaType\":\"x\"}\n"...),
@@ -99,7 +108,7 @@ func TestOpenLocalNamedFiles(t *testing.T) {
 		"twice.json":   []byte(`{"attestations":[],"attestations":[]}`),
 	})
 	for name, line := range map[string]int{"garbage.json": 1, "second.jsonl": 2, "empty.json": 0, "list.json": 1, "twice.json": 1, "missing.json": 0} {
-		_, _, err := OpenLocal([]string{filepath.Join(dir, name)})
+		_, _, err := openLocal([]string{filepath.Join(dir, name)})
 		e, ok := errors.AsType[*EvidenceError](err)
 		if !ok {
 			t.Errorf("%s: got %v", name, err)
@@ -133,7 +142,7 @@ func TestSameBundle(t *testing.T) {
 		{"publish attestation twice in one answer", map[string][]byte{"a.json": must(provenancetest.Answer(publish, publish, provenance))}, Invalid, checkPublishCount},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l, _, err := OpenLocal([]string{write(t, c.files)})
+			l, _, err := openLocal([]string{write(t, c.files)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -234,7 +243,7 @@ func TestFieldsOfAnotherCase(t *testing.T) {
 }
 
 // TestOpenLocalLinks: a link in a folder of evidence must not lead out of it.
-func TestOpenLocalLinks(t *testing.T) {
+func TestOpenEvidenceLinks(t *testing.T) {
 	outside := write(t, map[string][]byte{"p.json": read(t, "sigstore-1.3.0", "bundle-publish.json")})
 	dir := t.TempDir()
 	if err := os.Symlink(filepath.Join(outside, "p.json"), filepath.Join(dir, "p.json")); err != nil {
@@ -243,7 +252,7 @@ func TestOpenLocalLinks(t *testing.T) {
 	if err := os.Symlink(outside, filepath.Join(dir, "folder.json")); err != nil {
 		t.Fatal(err)
 	}
-	l, warnings, err := OpenLocal([]string{dir})
+	l, warnings, err := openLocal([]string{dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +264,7 @@ func TestOpenLocalLinks(t *testing.T) {
 func TestChain(t *testing.T) {
 	publish, provenance := read(t, "sigstore-1.3.0", "bundle-publish.json"), read(t, "sigstore-1.3.0", "bundle-provenance.json")
 	open := func(files map[string][]byte) *Local {
-		l, _, err := OpenLocal([]string{write(t, files)})
+		l, _, err := openLocal([]string{write(t, files)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -330,7 +339,7 @@ func TestBrokenEvidence(t *testing.T) {
 					named = append(named, filepath.Join(dir, file))
 				}
 				for how, paths := range map[string][]string{"named": named, "in a folder": {dir}} {
-					l, warnings, err := OpenLocal(paths)
+					l, warnings, err := openLocal(paths)
 					if err != nil {
 						t.Fatalf("%s, %s: %v", what, how, err)
 					}
@@ -367,7 +376,7 @@ func TestSameBundleTwice(t *testing.T) {
 		"called something else": {map[string][]byte{"a.json": answer, "b.json": bytes.ReplaceAll(answer, []byte(`"predicateType":"`+typeSLSA1), []byte(`"predicateType":"`+typeSLSA02))}, 3, Invalid},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, _, err := OpenLocal([]string{write(t, c.files)})
+			l, _, err := openLocal([]string{write(t, c.files)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -407,7 +416,7 @@ func TestEvidenceWithin(t *testing.T) {
 		}
 	}
 	// The user may follow links of his own.
-	if l, _, err := OpenLocal([]string{filepath.Join(project, "out")}); err != nil || l.Len() != 1 {
+	if l, _, err := openLocal([]string{filepath.Join(project, "out")}); err != nil || l.Len() != 1 {
 		t.Errorf("named by the user: %v", err)
 	}
 }
@@ -421,7 +430,7 @@ func TestWarningsAreBrief(t *testing.T) {
 		files[fmt.Sprintf("c%d.json", i)] = []byte(`{"attestations":["topsecret"]}`)
 		files[fmt.Sprintf("d%d.json", i)] = []byte(`{"a":{"topsecret":1,"topsecret":2}}`)
 	}
-	_, warnings, err := OpenLocal([]string{write(t, files)})
+	_, warnings, err := openLocal([]string{write(t, files)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -429,7 +438,7 @@ func TestWarningsAreBrief(t *testing.T) {
 		t.Errorf("%d warnings, the last %v", len(warnings), warnings[len(warnings)-1])
 	}
 	for name, content := range files {
-		_, warnings, err := OpenLocal([]string{write(t, map[string][]byte{name: content})})
+		_, warnings, err := openLocal([]string{write(t, map[string][]byte{name: content})})
 		if err != nil || len(warnings) != 1 || warnings[0].Message == "" || strings.Contains(warnings[0].Message, "secret") {
 			t.Errorf("%s: %v, %v", name, warnings, err)
 		}
@@ -483,7 +492,7 @@ func FuzzReadBundles(f *testing.F) {
 // TestReadyServesOnce says that a bundle parsed while it was indexed is parsed
 // by nobody else, and shared by nobody.
 func TestReadyServesOnce(t *testing.T) {
-	local, _, err := OpenLocal([]string{filepath.Join("testdata", "sigstore-1.3.0")})
+	local, _, err := openLocal([]string{filepath.Join("testdata", "sigstore-1.3.0")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -224,7 +224,7 @@ func TestConcurrent(t *testing.T) {
 	set := realSet(t)
 	src := sourceFunc(func(context.Context, Subject) (Set, error) { return set, nil })
 	subjects := slices.Repeat([]Subject{realSubject()}, 64)
-	results := must(Run(t.Context(), subjects, 16, func(Subject) Expectation { return realExpectation() }, src, v))
+	results := must(Run{Subjects: subjects, Jobs: 16, Expect: func(Subject) Expectation { return realExpectation() }, Source: src, Verifier: v}.Results(t.Context()))
 	for i, r := range results {
 		if r.State != Verified {
 			t.Errorf("%d: %s (%s)", i, r.State, r.Reason)

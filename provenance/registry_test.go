@@ -410,7 +410,7 @@ func TestFloatingIsKnownOrNot(t *testing.T) {
 	s.Version, s.Digests, s.Unsupported = "", nil, "a floating spec: no version is pinned"
 	for name, set := range map[string]Set{"unknown": {UnknownPackage: true}, "known": {Metadata: &Metadata{}}, "not asked": {}} {
 		src := sourceFunc(func(context.Context, Subject) (Set, error) { return set, nil })
-		results, err := Run(t.Context(), []Subject{s}, 1, nobody, src, verifier(t, ours(t).material))
+		results, err := Run{Subjects: []Subject{s}, Jobs: 1, Expect: nobody, Source: src, Verifier: verifier(t, ours(t).material)}.Results(t.Context())
 		if err != nil || results[0].State != Unsupported {
 			t.Fatal(err, results)
 		}

@@ -7,44 +7,51 @@ import (
 	"sync"
 )
 
-// Run judges the subjects in parallel, at most jobs at a time (as many as there
-// are processors where jobs is not positive), and returns their results in the
-// order of the subjects. A subject of which nothing can be attested is not asked
-// about, except for whether its registry has a package of that name at all: who
-// starts a server without a version needs to know that most. Once the context's deadline is over, what is not yet judged is
-// Unavailable: what was found until then stays found. The error is that of a
-// cancelled context.
-func Run(ctx context.Context, subjects []Subject, jobs int, expect func(Subject) Expectation, src Source, v *Verifier) ([]Result, error) {
-	return RunWatched(ctx, subjects, jobs, expect, src, v, func() {})
+// Run is a number of subjects that are judged in parallel.
+type Run struct {
+	Subjects []Subject
+	Expect   func(Subject) Expectation
+	Source   Source
+	Verifier *Verifier
+
+	Jobs   int    // how many at a time; as many as there are processors where it is not positive
+	Judged func() // called for each subject once it has its result, by many goroutines; may be nil
 }
 
-// RunWatched is [Run] for somebody who waits: judged is called for each subject
-// once it has its result, by many goroutines.
-func RunWatched(ctx context.Context, subjects []Subject, jobs int, expect func(Subject) Expectation, src Source, v *Verifier, judged func()) ([]Result, error) {
+// Results judges the subjects, and returns their results in the same order. A
+// subject of which nothing can be attested is not asked about, except for whether
+// its registry has a package of that name at all: who starts a server without a
+// version needs to know that most. Once the context's deadline is over, what is not
+// yet judged is Unavailable: what was found until then stays found. The error is
+// that of a cancelled context.
+func (r Run) Results(ctx context.Context) ([]Result, error) {
+	jobs := r.Jobs
 	if jobs <= 0 {
 		jobs = runtime.GOMAXPROCS(0)
 	}
-	results := make([]Result, len(subjects))
+	results := make([]Result, len(r.Subjects))
 	fill := func(i int) {
-		results[i] = judge(ctx, subjects[i], expect(subjects[i]), src, v)
-		judged()
+		results[i] = judge(ctx, r.Subjects[i], r.Expect(r.Subjects[i]), r.Source, r.Verifier)
+		if r.Judged != nil {
+			r.Judged()
+		}
 	}
 	next := make(chan int)
 	var workers sync.WaitGroup
-	for range min(jobs, len(subjects)) {
+	for range min(jobs, len(r.Subjects)) {
 		workers.Go(func() {
 			for i := range next {
 				fill(i)
 			}
 		})
 	}
-	fed := feed(ctx, len(subjects), next)
+	fed := feed(ctx, len(r.Subjects), next)
 	close(next)
 	workers.Wait()
 	if err := ctx.Err(); errors.Is(err, context.Canceled) {
 		return nil, err
 	}
-	for i := fed; i < len(subjects); i++ {
+	for i := fed; i < len(r.Subjects); i++ {
 		fill(i)
 	}
 	return results, nil

@@ -41,7 +41,7 @@ func TestRunKeepsOrderAndBound(t *testing.T) {
 		}
 		return Set{Availability: None}, nil
 	})
-	results, err := Run(t.Context(), subjects, 3, nobody, src, v)
+	results, err := Run{Subjects: subjects, Jobs: 3, Expect: nobody, Source: src, Verifier: v}.Results(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,14 +75,14 @@ func TestRunStops(t *testing.T) {
 	for i := range subjects {
 		subjects[i] = Subject{Ecosystem: sbom.NPM, Name: "p", Version: "1.0.0"}
 	}
-	if _, err := Run(ctx, subjects, 2, nobody, src, verifier(t, embedded(t))); !errors.Is(err, context.Canceled) {
+	if _, err := (Run{Subjects: subjects, Jobs: 2, Expect: nobody, Source: src, Verifier: verifier(t, embedded(t))}).Results(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	subjects = subjects[:1]
-	if _, err := Run(ctx, subjects, 1, nobody, src, verifier(t, embedded(t))); !errors.Is(err, context.Canceled) {
+	if _, err := (Run{Subjects: subjects, Jobs: 1, Expect: nobody, Source: src, Verifier: verifier(t, embedded(t))}).Results(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled before it began: %v", err)
 	}
-	if results, err := Run(t.Context(), nil, 0, nobody, src, nil); err != nil || len(results) != 0 {
+	if results, err := (Run{Expect: nobody, Source: src}).Results(t.Context()); err != nil || len(results) != 0 {
 		t.Errorf("nothing to do: %v, %v", results, err)
 	}
 }
@@ -105,7 +105,7 @@ func TestRunAfterDeadline(t *testing.T) {
 			subjects = append(subjects, Subject{Ecosystem: sbom.NPM, Name: name, Version: "1.0.0"})
 		}
 		subjects[3].Unsupported = "a local path"
-		results, err := Run(ctx, subjects, 1, nobody, src, verifier(t, embedded(t)))
+		results, err := Run{Subjects: subjects, Jobs: 1, Expect: nobody, Source: src, Verifier: verifier(t, embedded(t))}.Results(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}

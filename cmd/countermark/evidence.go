@@ -204,7 +204,7 @@ func (p *program) openCache(flags evidenceFlags) *cache.Store {
 // run judges the subjects. What a registry answered and did not hold is not kept:
 // the next run asks anew.
 func (ev *evidence) run(ctx context.Context, subjects []provenance.Subject, jobs int, expect func(provenance.Subject) provenance.Expectation, watch *progress) ([]provenance.Result, error) {
-	results, err := provenance.RunWatched(ctx, subjects, jobs, expect, ev.source, ev.verifier, watch.step)
+	results, err := provenance.Run{Subjects: subjects, Jobs: jobs, Expect: expect, Source: ev.source, Verifier: ev.verifier, Judged: watch.step}.Results(ctx)
 	watch.clear()
 	for i, r := range results {
 		if r.State == provenance.Invalid && ev.npm != nil {

@@ -103,7 +103,7 @@ func (w *world) judge(e provenance.Expectation, digests ...provenance.Digest) pr
 	if len(digests) > 0 {
 		s.DigestFrom = "lockfile"
 	}
-	results, err := provenance.Run(w.t.Context(), []provenance.Subject{s}, 1, func(provenance.Subject) provenance.Expectation { return e }, w.client, w.verifier)
+	results, err := provenance.Run{Subjects: []provenance.Subject{s}, Jobs: 1, Expect: func(provenance.Subject) provenance.Expectation { return e }, Source: w.client, Verifier: w.verifier}.Results(w.t.Context())
 	w.ok(err)
 	return results[0]
 }
