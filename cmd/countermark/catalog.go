@@ -9,7 +9,7 @@ import (
 )
 
 func (p *program) catalogCommand() *cobra.Command {
-	var format string
+	var format formatFlag
 	cmd := &cobra.Command{
 		Use:   "catalog [NAME]",
 		Short: "show the official sources that are known",
@@ -24,10 +24,10 @@ The catalogue only tightens: it gives a source to what your policy names none fo
 and tells impostors of servers by likeness; it never excuses a finding.
 
 Exit codes: 0 shown; 1 nothing of that name is known; 2 wrong usage.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: arguments(0, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			if format != "text" && format != "json" {
-				return badFormat(format, "text or json")
+			if err := format.validate(); err != nil {
+				return err
 			}
 			known, err := catalog.Embedded()
 			if err != nil {
@@ -41,13 +41,13 @@ Exit codes: 0 shown; 1 nothing of that name is known; 2 wrong usage.`,
 				return &exitError{code: exitFail, message: "the catalogue knows nothing of the name " + args[0],
 					hints: []string{"run `countermark catalog` for everything that it knows"}}
 			}
-			if format == "json" {
+			if format.value == "json" {
 				return writeJSON(p.stdout, entries)
 			}
 			return p.catalogText(known, entries)
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	format.add(cmd.Flags(), "text", "json")
 	return cmd
 }
 

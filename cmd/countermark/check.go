@@ -28,7 +28,7 @@ type checkFlags struct {
 	installed bool
 
 	policy  string
-	format  string
+	format  formatFlag
 	verdict string
 	sarif   string
 	sbom    string
@@ -67,7 +67,7 @@ over 1 over 3 over 4 over 0.`,
 	flags.sourceFlags.add(f)
 	flags.resolveFlags.add(f)
 	f.BoolVar(&flags.installed, "installed", false, installedUsage)
-	f.StringVar(&flags.format, "format", "text", "text, json (the verdict) or sarif")
+	flags.format.add(f, "text", "json", "sarif")
 	f.StringVar(&flags.verdict, "verdict", "", "write the verdict as JSON to `FILE`; - is standard output")
 	f.StringVar(&flags.sarif, "sarif", "", "write the findings as SARIF 2.1.0 to `FILE`; - is standard output")
 	f.StringVar(&flags.sbom, "sbom", "", "write the inventory as CycloneDX to `FILE`; - is standard output")
@@ -82,13 +82,14 @@ func (f checkFlags) outputs() []string { return []string{f.verdict, f.sarif, f.s
 func (p *program) check(ctx context.Context, flags checkFlags, args []string) error {
 	paths := paths(args)
 	toStdout := slices.DeleteFunc(flags.outputs(), func(name string) bool { return name != "-" })
+	if err := flags.format.validate(); err != nil {
+		return err
+	}
 	switch {
-	case !slices.Contains([]string{"text", "json", "sarif"}, flags.format):
-		return badFormat(flags.format, "text, json or sarif")
 	case len(toStdout) > 1:
 		return usageError("write all but one to files", "%d outputs cannot share standard output", len(toStdout))
-	case len(toStdout) == 1 && flags.format != "text":
-		return usageError("leave --format out", "--format %s and - cannot share standard output", flags.format)
+	case len(toStdout) == 1 && flags.format.value != "text":
+		return usageError("leave --format out", "--format %s and - cannot share standard output", flags.format.value)
 	}
 	if err := cmp.Or(flags.evidenceFlags.validate(), flags.resolveFlags.validate(flags.offline), flags.distinctOutputs(), noEmptyPaths(paths), onlyFolders(flags.installed, paths)); err != nil {
 		return err
@@ -239,9 +240,9 @@ func (p *program) writeOutputs(flags checkFlags, base string, verdict *policy.Ve
 func (p *program) show(flags checkFlags, verdict *policy.Verdict, asJSON, sarif func(io.Writer) error) error {
 	options := report.TextOptions{Quiet: flags.quiet, Verbose: flags.verbose, Rules: ruleDocs()}
 	switch {
-	case flags.format == "json":
+	case flags.format.value == "json":
 		return asJSON(p.stdout)
-	case flags.format == "sarif":
+	case flags.format.value == "sarif":
 		return sarif(p.stdout)
 	case slices.Contains(flags.outputs(), "-"):
 		return report.Text(report.NewPlain(p.stderr, report.Options{}), verdict, options)
@@ -256,10 +257,6 @@ func ruleDocs() []report.RuleDoc {
 		out = append(out, report.RuleDoc{Name: r.Name, Summary: r.Summary, Help: r.Help})
 	}
 	return out
-}
-
-func badFormat(format, expected string) error {
-	return usageError("use one of them", "--format is %q: expected %s", format, expected)
 }
 
 func trustFacts(m *trust.Material, known *catalog.Catalog, advisories *advisory.DB) policy.TrustFacts {

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"countermark/policy/report"
@@ -17,12 +18,45 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// formatFlag is how a command writes its result.
+type formatFlag struct {
+	value string
+	known []string
+}
+
+// add adds --format with the formats that the command knows; the first of them is
+// taken where nobody gives one.
+func (f *formatFlag) add(flags *pflag.FlagSet, known ...string) {
+	f.known = known
+	flags.StringVar(&f.value, "format", known[0], "write as `FORMAT`: "+alternatives(known))
+}
+
+func (f *formatFlag) validate() error {
+	if slices.Contains(f.known, f.value) {
+		return nil
+	}
+	return usageError("use one of them", "--format is %q: expected %s", f.value, alternatives(f.known))
+}
+
+// alternatives are some words as people list them: text, json or markdown.
+func alternatives(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+func addOutput(flags *pflag.FlagSet, into *string) {
+	flags.StringVarP(into, "output", "o", "-", "write to `FILE`; - is standard output")
+}
+
+func addTimeout(flags *pflag.FlagSet, into *time.Duration, otherwise time.Duration) {
+	flags.DurationVar(into, "timeout", otherwise, "give up after `DURATION`")
+}
+
 const policyUsage = "policy `FILE` (default: countermark.yaml in PATH's folder, or in the nearest parent up to the git root)"
 
 const (
 	registryUsage  = "npm registry `URL`, instead of the default one of .npmrc; as in npm, a scope's own registry stays"
 	noCacheUsage   = "neither keep registry answers nor use kept ones"
-	cacheDirUsage  = "folder `DIR` of what was fetched before (default: countermark in the user's cache folder)"
 	defaultTimeout = 5 * time.Minute
 )
 
@@ -49,15 +83,15 @@ func (f *evidenceFlags) add(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.noCache, "no-cache", false, noCacheUsage)
 	flags.BoolVar(&f.tarballs, "fetch-tarballs", false, "fetch the tarballs of npm packages too, compare their bytes with every digest that is named, and list what lies inside of those that bundle others")
 	flags.Var(&f.jobs, "jobs", fmt.Sprintf("verify `N` packages at once, 1 to %d (default: as many as the processors allow)", maxJobs))
-	flags.DurationVar(&f.timeout, "timeout", defaultTimeout, "give up after this time")
+	addTimeout(flags, &f.timeout, defaultTimeout)
 }
 
 // addRegistry adds those flags alone that say how npm's registry is asked.
 func (f *evidenceFlags) addRegistry(flags *pflag.FlagSet) {
 	flags.StringVar(&f.registry, "registry", "", registryUsage)
-	flags.StringVar(&f.trust.cacheDir, "cache-dir", "", cacheDirUsage)
+	f.trust.addCache(flags)
 	flags.BoolVar(&f.noCache, "no-cache", false, noCacheUsage)
-	flags.DurationVar(&f.timeout, "timeout", defaultTimeout, "give up after this time")
+	addTimeout(flags, &f.timeout, defaultTimeout)
 }
 
 // evidence is where the user says that attestations are.

@@ -18,7 +18,7 @@ func (p *program) policyCheckCommand() *cobra.Command {
 column. Without FILE it is the one that would govern the current folder.
 
 Exit codes: 0 valid; 2 invalid, or not there.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: arguments(0, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			named := ""
 			if len(args) == 1 {

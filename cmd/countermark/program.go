@@ -72,7 +72,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 	}
 	exit := classify(err)
 	if !parsed && exit.code != exitUsage {
-		// Cobra's own errors (unknown commands, missing arguments) have no type.
+		// What cobra itself refuses has no type.
 		exit = &exitError{code: exitUsage, message: lower(err.Error()), hints: []string{"run `countermark --help`"}}
 	}
 	if exit.code == exitUsage {
@@ -288,7 +288,7 @@ repository that you expect, and answers pass or fail.`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		DisableAutoGenTag: true,
-		Args:              cobra.NoArgs,
+		Args:              knownCommand,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("countermark {{.Version}}\n")
@@ -301,7 +301,7 @@ repository that you expect, and answers pass or fail.`,
 		RunE: func(help *cobra.Command, args []string) error {
 			cmd, rest, err := help.Root().Find(args)
 			if err != nil || len(rest) > 0 {
-				return usageError("run `countermark --help` for all commands", "there is no command %s", strings.Join(args, " "))
+				return noCommand(help.Root(), args...)
 			}
 			return cmd.Help()
 		},
@@ -309,25 +309,8 @@ repository that you expect, and answers pass or fail.`,
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
 		if cmd.Name() == "completion" {
-			needSubcommand(cmd)
+			describeCompletion(cmd)
 		}
 	}
 	return root
-}
-
-// parent makes a command that only holds others.
-func parent(use, short string, children ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{Use: use, Short: short}
-	cmd.AddCommand(children...)
-	needSubcommand(cmd)
-	return cmd
-}
-
-// needSubcommand makes a wrong word after a command an error, where cobra would
-// show a help page and exit with 0.
-func needSubcommand(cmd *cobra.Command) {
-	cmd.Args = cobra.NoArgs
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return usageError(fmt.Sprintf("run `%s --help`", cmd.CommandPath()), "%s needs a subcommand", cmd.CommandPath())
-	}
 }

@@ -93,8 +93,8 @@ func (p *program) sbomCommand() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.policy, "policy", "", policyUsage)
-	flags.StringVarP(&f.output, "output", "o", "-", "write to `FILE`; - is standard output")
-	flags.StringVar(&f.format, "format", "json", "json or xml")
+	addOutput(flags, &f.output)
+	flags.StringVar(&f.format, "format", "json", "write as `FORMAT`: json or xml")
 	f.ownFlags.add(flags)
 	f.leaveOut.add(flags)
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "do not show warnings")
@@ -200,9 +200,9 @@ type omitFlags struct {
 }
 
 func (o *omitFlags) add(flags *pflag.FlagSet) {
-	flags.StringSliceVar(&o.omit, "omit", nil, "leave out packages of a `KIND`: dev, optional or peer (repeatable)")
+	flags.StringSliceVar(&o.omit, "omit", nil, "leave out packages of a `KIND`: dev, optional or peer; may be given several times")
 	flags.BoolVar(&o.excludeDev, "exclude-dev", false, "the same as --omit dev")
-	flags.StringVar(&o.only, "only", "", "prod or production: the same as --omit dev")
+	flags.StringVar(&o.only, "only", "", "`KIND` prod or production: the same as --omit dev")
 }
 
 func (o *omitFlags) kinds() ([]string, error) {
@@ -236,7 +236,7 @@ type ownFlags struct {
 func (o *ownFlags) add(flags *pflag.FlagSet) {
 	flags.StringVar(&o.version, "spec-version", sbom.DefaultSpecVersion, "CycloneDX `VERSION`: 1.4, 1.5, 1.6 or 1.7")
 	flags.BoolVar(&o.timestamp, "timestamp", false, "write the time into the document (SOURCE_DATE_EPOCH does so too)")
-	flags.StringArrayVar(&o.authors, "author", nil, "who has the document made, as `NAME` or 'NAME <EMAIL>' (repeatable)")
+	flags.StringArrayVar(&o.authors, "author", nil, "who has the document made, as `NAME` or 'NAME <EMAIL>'; may be given several times")
 	flags.StringVar(&o.manufacturer, "manufacturer", "", "the organisation that makes the document, as `NAME` or 'NAME <EMAIL or URL>' (CycloneDX 1.6)")
 	flags.StringVar(&o.supplier, "supplier", "", "who supplies the project, as `NAME` or 'NAME <EMAIL or URL>'")
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
 
@@ -11,7 +12,8 @@ import (
 )
 
 func (p *program) sbomDiffCommand() *cobra.Command {
-	var format, output string
+	var format formatFlag
+	var output string
 	var exitCode bool
 	cmd := &cobra.Command{
 		Use:   "diff OLD NEW",
@@ -26,19 +28,16 @@ Exit codes: 0 compared, whatever differs; 1 they differ, with --exit-code; 2 wro
 usage; 3 a file is no document that can be read.`,
 		Example: `  countermark sbom diff old.cdx.json new.cdx.json
   countermark sbom diff --format markdown --exit-code old.cdx.xml new.cdx.json`,
-		Args: cobra.ExactArgs(2),
+		Args: arguments(2, 2),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if err := cmp.Or(format.validate(), onceFromStdin(args)); err != nil {
+				return err
+			}
 			write := map[string]func(io.Writer, *diff.Result) error{
 				"text":     p.diffText,
 				"json":     indented[*diff.Result],
 				"markdown": func(w io.Writer, r *diff.Result) error { return r.Markdown(w) },
-			}[format]
-			if write == nil {
-				return badFormat(format, "text, json or markdown")
-			}
-			if err := onceFromStdin(args); err != nil {
-				return err
-			}
+			}[format.value]
 			older, err := p.readDocument(args[0])
 			if err != nil {
 				return err
@@ -58,8 +57,8 @@ usage; 3 a file is no document that can be read.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&format, "format", "text", "text, json or markdown")
-	flags.StringVarP(&output, "output", "o", "-", "write to `FILE`; - is standard output")
+	format.add(flags, "text", "json", "markdown")
+	addOutput(flags, &output)
 	flags.BoolVar(&exitCode, "exit-code", false, "exit with 1 where the documents differ")
 	return cmd
 }

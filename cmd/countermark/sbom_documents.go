@@ -81,9 +81,9 @@ type targetFlags struct {
 
 func (t *targetFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVarP(&t.output, "output", "o", "-", "write to `FILE`; - is standard output")
+	addOutput(flags, &t.output)
 	flags.StringVar(&t.version, "spec-version", "", "CycloneDX `VERSION`, 1.2 to 1.7 (default: as it was read)")
-	flags.StringVar(&t.format, "format", "", "json or xml (default: as it was read)")
+	flags.StringVar(&t.format, "format", "", "write as `FORMAT`: json or xml (default: as it was read)")
 }
 
 func (t *targetFlags) validate() error {
@@ -91,7 +91,7 @@ func (t *targetFlags) validate() error {
 		return usageError("use one of them", "--spec-version is %q: expected 1.2 to 1.7", t.version)
 	}
 	if t.format != "" && t.format != "json" && t.format != "xml" {
-		return badFormat(t.format, "json or xml")
+		return usageError("use one of them", "--format is %q: expected json or xml", t.format)
 	}
 	return nil
 }
@@ -122,7 +122,7 @@ Exit codes: 0 written, be it with fields left out; 2 wrong usage; 3 FILE is no
 document that can be read.`,
 		Example: `  countermark sbom convert --spec-version 1.4 --format xml sbom.cdx.json
   countermark sbom convert --spec-version 1.6 -o new.cdx.json old.cdx.xml`,
-		Args: cobra.ExactArgs(1),
+		Args: arguments(1, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := target.validate(); err != nil {
 				return err

@@ -31,7 +31,7 @@ Exit codes: 0 written, be it with contradictions; 2 wrong usage; 3 a FILE is no
 document that can be read.`,
 		Example: `  countermark sbom merge -o all.cdx.json web.cdx.json api.cdx.json
   countermark sbom merge --hierarchical --name shop --version 2.0.0 web.cdx.json api.cdx.json`,
-		Args: cobra.MinimumNArgs(2),
+		Args: arguments(2, unlimited),
 		RunE: func(_ *cobra.Command, args []string) error {
 			how := bom.Merging{Hierarchical: hierarchical}
 			if err := cmp.Or(target.validate(), onceFromStdin(args)); err != nil {

@@ -28,7 +28,8 @@ type scores struct {
 }
 
 func (p *program) sbomScoreCommand() *cobra.Command {
-	var format, output string
+	var format formatFlag
+	var output string
 	var own ownFlags
 	cmd := &cobra.Command{
 		Use:   "score [FILE|PATH…]",
@@ -44,11 +45,8 @@ read; 4 a PATH holds nothing that is read.`,
 		Example: `  countermark sbom score sbom.cdx.json
   countermark sbom score --format markdown --timestamp --author 'Release team' .`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			write := map[string]func(io.Writer, *scores) error{"text": p.scoreText, "json": indented[*scores], "markdown": scoreMarkdown}[format]
-			if write == nil {
-				return badFormat(format, "text, json or markdown")
-			}
-			if err := cmp.Or(noEmptyPaths(paths(args)), ownOnly(paths(args), cmd.Flags())); err != nil {
+			write := map[string]func(io.Writer, *scores) error{"text": p.scoreText, "json": indented[*scores], "markdown": scoreMarkdown}[format.value]
+			if err := cmp.Or(format.validate(), noEmptyPaths(paths(args)), ownOnly(paths(args), cmd.Flags())); err != nil {
 				return err
 			}
 			all := &scores{SchemaVersion: 1}
@@ -77,8 +75,8 @@ read; 4 a PATH holds nothing that is read.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&format, "format", "text", "text, json or markdown")
-	flags.StringVarP(&output, "output", "o", "-", "write to `FILE`; - is standard output")
+	format.add(flags, "text", "json", "markdown")
+	addOutput(flags, &output)
 	own.add(flags)
 	return cmd
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ func (p *program) trustCommand() *cobra.Command {
 
 func (p *program) trustShowCommand() *cobra.Command {
 	var flags trustFlags
-	var format string
+	var format formatFlag
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "show the trusted root and npm keys in use",
@@ -35,9 +36,9 @@ func (p *program) trustShowCommand() *cobra.Command {
 and timestamp authorities of the sigstore trusted root, and npm's keys, each with
 its validity. Without flags these are what the last "trust update" brought, while
 that is valid, else the embedded ones.`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			if err := flags.validate(); err != nil {
+			if err := cmp.Or(flags.validate(), format.validate()); err != nil {
 				return err
 			}
 			now, _, err := p.instant()
@@ -49,20 +50,16 @@ that is valid, else the embedded ones.`,
 				return err
 			}
 			p.warnStale(material, now)
-			switch format {
-			case "json":
+			if format.value == "json" {
 				return writeJSON(p.stdout, material.Summary())
-			case "text":
-				return trustText(p.plainOut(), material.Summary())
-			default:
-				return badFormat(format, "text or json")
 			}
+			return trustText(p.plainOut(), material.Summary())
 		},
 	}
 	cmd.Flags().StringVar(&flags.root, "trusted-root", "", "show this trusted root `FILE`, or several as JSON lines")
 	cmd.Flags().StringArrayVar(&flags.keys, "npm-keys", nil, "show these npm keys `FILE`, or URL=FILE; may be given several times")
 	flags.addCache(cmd.Flags())
-	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	format.add(cmd.Flags(), "text", "json")
 	return cmd
 }
 
@@ -80,7 +77,7 @@ func (f *trustFlags) add(flags *pflag.FlagSet) {
 }
 
 func (f *trustFlags) addCache(flags *pflag.FlagSet) {
-	flags.StringVar(&f.cacheDir, "cache-dir", "", cacheDirUsage)
+	flags.StringVar(&f.cacheDir, "cache-dir", "", "folder `DIR` of what was fetched before (default: countermark in the user's cache folder)")
 }
 
 // validate refuses a named cache folder that can be none. One that is not there

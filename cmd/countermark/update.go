@@ -52,7 +52,7 @@ could not be had, or what it says does not hold. Then everything stays as it was
   countermark trust update --mirror https://tuf.acme.example --root root.json --output acme.json
   countermark verify app.tgz --bundle app.sigstore.json --trusted-root acme.json …
   cat acme.json github.json > both.jsonl`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := cmp.Or(checkTimeout(flags.timeout), flags.validate()); err != nil {
 				return err
@@ -67,11 +67,11 @@ could not be had, or what it says does not hold. Then everything stays as it was
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&flags.instance, "instance", "public", "public or github")
+	f.StringVar(&flags.instance, "instance", "public", "`NAME` of the instance: public or github")
 	f.StringVar(&flags.mirror, "mirror", "", "`URL` of the TUF repository, or of a copy of it")
 	f.StringVar(&flags.tufRoot, "root", "", "TUF root `FILE` of your own instance, its root.json")
 	f.StringVar(&flags.output, "output", "", "write the trusted root to `FILE` as well; - is standard output")
-	f.DurationVar(&flags.timeout, "timeout", time.Minute, "give up after this time")
+	addTimeout(f, &flags.timeout, time.Minute)
 	flags.addCache(f)
 	return cmd
 }

@@ -36,7 +36,7 @@ type verifyFlags struct {
 	layout         string
 	layoutKeys     []string
 	linkDir        string
-	format         string
+	format         formatFlag
 	quiet          bool
 	verbose        bool
 
@@ -91,7 +91,7 @@ that cannot be used; 3 the attestations of one could not be had.`,
 			if flags.layout != "" {
 				return nil // it is a subject of its own
 			}
-			return cobra.MinimumNArgs(1)(cmd, args)
+			return arguments(1, unlimited)(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.validate(); err != nil {
@@ -113,7 +113,7 @@ that cannot be used; 3 the attestations of one could not be had.`,
 	f.StringVar(&flags.layout, "layout", "", "in-toto layout `FILE`, whose last step has to have made every SUBJECT")
 	f.StringArrayVar(&flags.layoutKeys, "layout-keys", nil, "public key `FILE` in PEM that has to have signed the layout; may be given several times, and then all have to")
 	f.StringVar(&flags.linkDir, "link-dir", ".", "`FOLDER` with the links of the layout's steps")
-	f.StringVar(&flags.format, "format", "text", "text or json")
+	flags.format.add(f, "text", "json")
 	f.BoolVarP(&flags.quiet, "quiet", "q", false, "show only what is not verified")
 	f.BoolVarP(&flags.verbose, "verbose", "v", false, "show every check")
 	return cmd
@@ -136,8 +136,8 @@ func (f *verifyFlags) addIdentity(flags *pflag.FlagSet) {
 }
 
 func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string) error {
-	if flags.format != "text" && flags.format != "json" {
-		return badFormat(flags.format, "text or json")
+	if err := flags.format.validate(); err != nil {
+		return err
 	}
 	if flags.identity.Source != (provenance.Expectation{}) {
 		flags.identity.Source.From = "flag"
@@ -566,7 +566,7 @@ type verifyReport struct {
 }
 
 func (p *program) writeResults(flags *verifyFlags, args []string, results []provenance.Result) error {
-	if flags.format == "text" {
+	if flags.format.value == "text" {
 		out := p.plainOut()
 		for i := range results {
 			if flags.quiet && results[i].State == provenance.Verified {
