@@ -74,7 +74,7 @@ type FolderReader interface {
 type File struct {
 	Path string // in the inventory: relative to the scanned PATH, with a prefix where there are several
 	Kind string // what its reader recognised it as
-	Data []byte
+	Data []byte // not to be changed: texts in the inventory are parts of it
 
 	// FS and Name lead to the files around it: FS is the tree, Name the path of
 	// this file in it. FS refuses to leave the tree.

@@ -30,8 +30,8 @@ func (s *source) bins(obj *value, name string) []string {
 			raw = append(raw, m.value.members[i].name)
 		}
 	case arrayKind:
-		for i := range m.value.elems {
-			raw = append(raw, m.value.elems[i].text)
+		for i := range m.value.elems() {
+			raw = append(raw, m.value.elems()[i].text)
 		}
 	}
 	return s.commands(m, raw)

@@ -301,7 +301,7 @@ func (r *bunReader) readPackages(packages *value) {
 
 // addPackage adds one package: [name@resolution, …].
 func (r *bunReader) addPackage(m *member, key, name string) {
-	elems := m.value.elems
+	elems := m.value.elems()
 	if len(elems) == 0 || elems[0].kind != stringKind {
 		r.invalid(m.off, hintBun, "%s does not begin with what it is resolved to", quote(m.name))
 		return
@@ -353,7 +353,7 @@ var bunArchive = lazyregexp.New(`(?i)\.(tgz|tar\.gz|tar)$`)
 // package its URL, then for all what the package asks for, then for git a name of
 // Bun's own for the commit, and at last the integrity.
 func (r *bunReader) readPackage(m *member, e *entry, spec, scheme string) bool {
-	rest := m.value.elems[1:]
+	rest := m.value.elems()[1:]
 	tag := false
 	switch {
 	case plainVersion(spec) != "":
@@ -395,8 +395,8 @@ func (r *bunReader) readPackage(m *member, e *entry, spec, scheme string) bool {
 		rest = rest[1:]
 	}
 	r.readIntegrity(m, rest, e)
-	if file, ok := r.patches[m.value.elems[0].text]; ok {
-		r.patched[m.value.elems[0].text] = true
+	if file, ok := r.patches[m.value.elems()[0].text]; ok {
+		r.patched[m.value.elems()[0].text] = true
 		e.patches = append(e.patches, sbom.Patch{Path: file})
 	}
 	if r.trusted[e.folder] {

@@ -96,8 +96,8 @@ func (t *installation) memberPatterns(u *unit) []string {
 	if m == nil {
 		return patterns
 	}
-	for i := range m.value.elems {
-		if e := &m.value.elems[i]; e.kind == stringKind {
+	for i := range m.value.elems() {
+		if e := &m.value.elems()[i]; e.kind == stringKind {
 			patterns = append(patterns, e.text)
 		}
 	}

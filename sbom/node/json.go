@@ -2,12 +2,14 @@ package node
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"sort"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Limits of a JSON document: its nesting, of which a lockfile needs six levels,
@@ -36,13 +38,26 @@ func (k kind) String() string {
 
 // value is a JSON value that knows where it stands, which encoding/json cannot
 // tell: every problem and every occurrence needs its line.
+//
+// A lockfile has 70,000 of them, and to fill memory that was never used takes longer
+// than to parse them: hence the length in a gap, and one word for the list that few
+// have.
 type value struct {
-	kind     kind
-	cut      bool   // the document ends or breaks inside of it
-	off, end int    // in bytes
-	text     string // of strings, decoded; of numbers and booleans, as written
-	members  []member
-	elems    []value
+	kind    kind
+	cut     bool   // the document ends or breaks inside of it
+	length  int32  // in bytes; files have MaxFileSize at most
+	off     int    // in bytes
+	text    string // of strings, decoded; of numbers and booleans, as written
+	members []member
+	array   *[]value
+}
+
+// elems are the elements of an array.
+func (v *value) elems() []value {
+	if v.array == nil {
+		return nil
+	}
+	return *v.array
 }
 
 type member struct {
@@ -119,7 +134,11 @@ func parseJSONC(data []byte) *document {
 	return p.document(data)
 }
 
-func newParser(data []byte) *parser { return &parser{s: string(data), most: maxValues} }
+// newParser reads the bytes themselves, which nobody changes: every text of the
+// document is a part of them.
+func newParser(data []byte) *parser {
+	return &parser{s: unsafe.String(unsafe.SliceData(data), len(data)), most: maxValues} //nolint:gosec // a copy would cost 2 % of the time, and [sbom.File] forbids to change them
+}
 
 func (p *parser) document(data []byte) *document {
 	doc := &document{lines: newLines(data)}
@@ -137,7 +156,7 @@ func (p *parser) document(data []byte) *document {
 			err = p.fail("expected the end of the file")
 		}
 	}
-	doc.root, doc.err, doc.duplicates = root, err, p.duplicates
+	doc.root, doc.err, doc.duplicates = root, err, inOrder(p.duplicates)
 	return doc
 }
 
@@ -161,6 +180,7 @@ type parser struct {
 	most        int // values that are read
 	duplicates  []duplicate
 	members     []member // of all objects that are open
+	block       []member // of those that are closed: see keep
 	elems       []value  // of all arrays that are open
 }
 
@@ -257,7 +277,7 @@ func (p *parser) value(depth int) (v value, err *syntaxError) {
 	default:
 		err = p.literal(&v)
 	}
-	v.end = p.i
+	v.length = int32(p.i - v.off) //nolint:gosec // see value
 	return v, err
 }
 
@@ -280,20 +300,35 @@ func (p *parser) literal(v *value) *syntaxError {
 func (p *parser) object(v *value, depth int) *syntaxError {
 	v.kind = objectKind
 	start := len(p.members)
-	err := p.readMembers(start, depth)
-	v.members = slices.Clone(p.members[start:])
+	err := p.readMembers(depth)
+	v.members = p.keep(p.members[start:])
 	p.members = p.members[:start]
+	p.duplicates = appendDuplicates(p.duplicates, v.members, depth)
 	return err
 }
 
-func (p *parser) readMembers(start, depth int) *syntaxError {
+// keep copies members into a block that many objects share: most have a few, and an
+// allocation of its own for each costs more than reading it.
+func (p *parser) keep(members []member) []member {
+	if len(members) == 0 {
+		return nil
+	}
+	start := len(p.block)
+	if start+len(members) > cap(p.block) {
+		const most, perMember = 400, 32 // 32 KiB; bytes of a document for one member, at least
+		start, p.block = 0, make([]member, 0, max(len(members), min(most, len(p.s)/perMember)))
+	}
+	p.block = append(p.block, members...)
+	return slices.Clip(p.block[start:])
+}
+
+func (p *parser) readMembers(depth int) *syntaxError {
 	p.i++
 	p.space()
 	if p.peek() == '}' {
 		p.i++
 		return nil
 	}
-	var seen map[string]struct{}
 	for {
 		off := p.i
 		if p.peek() != '"' {
@@ -314,9 +349,6 @@ func (p *parser) readMembers(start, depth int) *syntaxError {
 		// string or number that does is not: its rest may have said the opposite.
 		if err != nil && val.kind < arrayKind {
 			return err
-		}
-		if hasName(p.members[start:], name, &seen) {
-			p.duplicates = append(p.duplicates, duplicate{name, off, depth})
 		}
 		p.members = append(p.members, member{name, off, val})
 		if err != nil {
@@ -339,29 +371,44 @@ func (p *parser) readMembers(start, depth int) *syntaxError {
 	}
 }
 
-// hasName reports whether the members hold the name. Small objects are searched,
+// appendDuplicates appends the names that occur again. Small objects are searched,
 // which is cheaper than a map; large ones get one, so that time stays linear.
-func hasName(members []member, name string, seen *map[string]struct{}) bool {
+func appendDuplicates(duplicates []duplicate, members []member, depth int) []duplicate {
 	const small = 12
-	if len(members) < small {
-		return slices.ContainsFunc(members, func(m member) bool { return m.name == name })
+	var seen map[string]struct{}
+	if len(members) > small {
+		seen = make(map[string]struct{}, len(members))
 	}
-	if *seen == nil {
-		*seen = make(map[string]struct{}, 4*small)
-		for _, m := range members {
-			(*seen)[m.name] = struct{}{}
+	for i := range members {
+		if m := &members[i]; again(members[:i], m.name, seen) {
+			duplicates = append(duplicates, duplicate{m.name, m.off, depth})
 		}
 	}
-	_, dup := (*seen)[name]
-	(*seen)[name] = struct{}{}
-	return dup
+	return duplicates
+}
+
+// inOrder sorts names as they stand in the document: an object is judged when it ends,
+// after those in it.
+func inOrder(duplicates []duplicate) []duplicate {
+	slices.SortFunc(duplicates, func(x, y duplicate) int { return cmp.Compare(x.off, y.off) })
+	return duplicates
+}
+
+func again(before []member, name string, seen map[string]struct{}) bool {
+	if seen == nil {
+		return slices.ContainsFunc(before, func(m member) bool { return m.name == name })
+	}
+	n := len(seen)
+	seen[name] = struct{}{}
+	return len(seen) == n
 }
 
 func (p *parser) array(v *value, depth int) *syntaxError {
 	v.kind = arrayKind
 	start := len(p.elems)
 	err := p.readElems(depth)
-	v.elems = slices.Clone(p.elems[start:])
+	list := slices.Clone(p.elems[start:])
+	v.array = &list
 	p.elems = p.elems[:start]
 	return err
 }

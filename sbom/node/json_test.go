@@ -22,7 +22,7 @@ func TestParseJSONPositions(t *testing.T) {
 	if c := b.value.get("c"); c == nil || c.value.text != "-1.5e+3" {
 		t.Errorf("c = %+v", c)
 	}
-	if a := doc.root.get("a"); len(a.value.elems) != 3 || a.value.elems[1].kind != boolKind {
+	if a := doc.root.get("a"); len(a.value.elems()) != 3 || a.value.elems()[1].kind != boolKind {
 		t.Errorf("a = %+v", a)
 	}
 }
@@ -138,11 +138,11 @@ func same(v *value, want any) bool {
 	case string:
 		return v.kind == stringKind && v.text == want
 	case []any:
-		if v.kind != arrayKind || len(v.elems) != len(want) {
+		if v.kind != arrayKind || len(v.elems()) != len(want) {
 			return false
 		}
 		for i := range want {
-			if !same(&v.elems[i], want[i]) {
+			if !same(&v.elems()[i], want[i]) {
 				return false
 			}
 		}

@@ -161,7 +161,7 @@ func (l *lockfile) readVersion(root *value) bool {
 // nobody reads beside "packages", it does not matter.
 func (l *lockfile) judgeDuplicates(packages *value) {
 	for _, d := range l.doc.duplicates {
-		if d.depth == 1 || d.off >= packages.off && d.off < packages.end {
+		if d.depth == 1 || d.off >= packages.off && d.off < packages.off+int(packages.length) {
 			l.invalid(d.off, l.hint(), "%s stands twice in the same object", quote(d.name))
 		} else {
 			l.warn(d.off, l.hint(), "%s stands twice in the same object; the last one counts", quote(d.name))

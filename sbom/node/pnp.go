@@ -70,8 +70,8 @@ func (t *installation) readPnP(u *unit, locks []*lockSays) {
 		u.incomplete = true
 		return
 	}
-	for i := range registry.value.elems {
-		r.readName(&registry.value.elems[i])
+	for i := range registry.value.elems() {
+		r.readName(&registry.value.elems()[i])
 	}
 	for _, p := range r.order {
 		r.connect(p)
@@ -80,11 +80,11 @@ func (t *installation) readPnP(u *unit, locks []*lockSays) {
 
 // pair returns the elements of an array of two.
 func (r *pnp) pair(v *value) (first, second *value, ok bool) {
-	if v.kind != arrayKind || len(v.elems) != 2 {
+	if v.kind != arrayKind || len(v.elems()) != 2 {
 		r.invalid(v.off, r.regenerate, "expected an array of two")
 		return nil, nil, false
 	}
-	return &v.elems[0], &v.elems[1], true
+	return &v.elems()[0], &v.elems()[1], true
 }
 
 func (r *pnp) readName(v *value) {
@@ -92,8 +92,8 @@ func (r *pnp) readName(v *value) {
 	if !ok {
 		return
 	}
-	for i := range references.elems {
-		reference, data, ok := r.pair(&references.elems[i])
+	for i := range references.elems() {
+		reference, data, ok := r.pair(&references.elems()[i])
 		if !ok || data.kind != objectKind {
 			continue
 		}
@@ -194,8 +194,8 @@ func (r *pnp) connect(p pnpPackage) {
 	for _, d := range p.u.deps {
 		wanted[d.name] = d
 	}
-	for i := range deps.value.elems {
-		name, reference, ok := r.pair(&deps.value.elems[i])
+	for i := range deps.value.elems() {
+		name, reference, ok := r.pair(&deps.value.elems()[i])
 		if !ok || reference.kind == nullKind { // a peer that nobody gives it
 			continue
 		}

@@ -154,7 +154,7 @@ func (d *pnpmDocument) readFacts(pkg *pnpmPackage, v *value) {
 	}
 	for _, key := range []string{"bundledDependencies", "bundleDependencies"} {
 		m := v.get(key)
-		if m == nil || m.value.kind == arrayKind && len(m.value.elems) == 0 || m.value.kind == boolKind && m.value.text == "false" {
+		if m == nil || m.value.kind == arrayKind && len(m.value.elems()) == 0 || m.value.kind == boolKind && m.value.text == "false" {
 			continue
 		}
 		pkg.incomplete = true

@@ -133,7 +133,7 @@ func (s *source) flag(obj *value, name string) bool {
 // list returns the strings of an array.
 func (s *source) list(m *member) []string {
 	var out []string
-	for _, e := range m.value.elems {
+	for _, e := range m.value.elems() {
 		if e.kind != stringKind {
 			s.invalid(e.off, s.hint(), "%s must hold strings, not %s", quote(m.name), e.kind)
 			continue
@@ -163,8 +163,8 @@ func (s *source) license(obj *value) string {
 		return name
 	}
 	var names []string
-	for i := range m.value.elems {
-		if n := licenseName(&m.value.elems[i]); n != "" {
+	for i := range m.value.elems() {
+		if n := licenseName(&m.value.elems()[i]); n != "" {
 			names = append(names, n)
 		}
 	}
@@ -296,7 +296,7 @@ func (s *source) dependencies(obj *value, own bool) []dependency {
 }
 
 // isEmptyArray: very old packages declare "no dependencies" as [].
-func isEmptyArray(m *member) bool { return m.value.kind == arrayKind && len(m.value.elems) == 0 }
+func isEmptyArray(m *member) bool { return m.value.kind == arrayKind && len(m.value.elems()) == 0 }
 
 func (s *source) optionalPeers(obj *value) map[string]bool {
 	m := s.member(obj, "peerDependenciesMeta", objectKind)

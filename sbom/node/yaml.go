@@ -144,7 +144,7 @@ func (p *yamlParser) stream(data []byte) ([]*document, *syntaxError) {
 		if bad != nil {
 			return nil, bad
 		}
-		docs = append(docs, &document{root: root, duplicates: p.duplicates, lines: p.lines})
+		docs = append(docs, &document{root: root, duplicates: inOrder(p.duplicates), lines: p.lines})
 	}
 	if len(docs) == 0 {
 		return nil, syntaxAt(0, "the file is empty")
@@ -186,7 +186,6 @@ func (p *yamlParser) offset(n *yaml.Node) int {
 
 func (p *yamlParser) value(n *yaml.Node, depth int) (v value, err *syntaxError) {
 	v.off = p.offset(n)
-	v.end = v.off
 	switch {
 	case n.Kind == yaml.AliasNode, n.Anchor != "":
 		return v, syntaxAt(v.off, "an anchor or alias, which no package manager writes")
@@ -200,14 +199,15 @@ func (p *yamlParser) value(n *yaml.Node, depth int) (v value, err *syntaxError) 
 		err = p.mapping(&v, n, depth+1)
 	case yaml.SequenceNode:
 		v.kind = arrayKind
-		v.elems = make([]value, 0, len(n.Content))
+		list := make([]value, 0, len(n.Content))
 		for _, item := range n.Content {
 			e, bad := p.value(item, depth+1)
 			if bad != nil {
 				return v, bad
 			}
-			v.elems = append(v.elems, e)
+			list = append(list, e)
 		}
+		v.array = &list
 	default:
 		v.kind, v.text = scalar(n)
 	}
@@ -217,7 +217,6 @@ func (p *yamlParser) value(n *yaml.Node, depth int) (v value, err *syntaxError) 
 func (p *yamlParser) mapping(v *value, n *yaml.Node, depth int) *syntaxError {
 	v.kind = objectKind
 	v.members = make([]member, 0, len(n.Content)/2)
-	var seen map[string]struct{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
 		off := p.offset(key)
@@ -233,11 +232,9 @@ func (p *yamlParser) mapping(v *value, n *yaml.Node, depth int) *syntaxError {
 		if err != nil {
 			return err
 		}
-		if hasName(v.members, key.Value, &seen) {
-			p.duplicates = append(p.duplicates, duplicate{key.Value, off, depth})
-		}
 		v.members = append(v.members, member{key.Value, off, val})
 	}
+	p.duplicates = appendDuplicates(p.duplicates, v.members, depth)
 	return nil
 }
 
