@@ -35,8 +35,16 @@ type Builder struct {
 
 	installed bool // something was read where it is installed
 
+	places   []place                    // that are in none of these yet: most often nobody asks
 	placed   map[string]ID              // by the folder that the package manager fills
 	commands map[string]map[string][]ID // by the folder of packages, then by the command
+}
+
+// place is a folder that a package manager fills.
+type place struct {
+	folder   string
+	id       ID
+	commands []string
 }
 
 type instance struct {
@@ -75,8 +83,10 @@ func (b *Builder) Add(c Component, use Use, at ...Occurrence) ID {
 	return ID(len(b.instances) - 1)
 }
 
-// Reserve makes room for n more instances.
-func (b *Builder) Reserve(n int) { b.instances = slices.Grow(b.instances, n) }
+// Reserve makes room for so many more instances, and edges between them.
+func (b *Builder) Reserve(instances, edges int) {
+	b.instances, b.edges = slices.Grow(b.instances, instances), slices.Grow(b.edges, edges)
+}
 
 // AddService adds a remote service, merging those of the same Ref.
 func (b *Builder) AddService(s Service, at ...Occurrence) ID {
@@ -117,25 +127,34 @@ func (b *Builder) Project(id ID, folder string) {
 // there. Readers of lockfiles call it; who looks for a package by its folder or its
 // command (a launch) finds the very instance that is locked.
 func (b *Builder) Place(folder string, id ID, commands ...string) {
+	b.places = append(b.places, place{folder, id, commands})
+}
+
+// index makes places findable.
+func (b *Builder) index() {
 	if b.placed == nil {
-		b.placed, b.commands = map[string]ID{}, map[string]map[string][]ID{}
+		b.placed, b.commands = make(map[string]ID, len(b.places)), map[string]map[string][]ID{}
 	}
-	b.placed[folder] = id
-	i := strings.LastIndex("/"+folder, "/node_modules/")
-	if i < 0 {
-		return
-	}
-	modules := folder[:i+len("node_modules")]
-	for _, command := range commands {
-		if b.commands[modules] == nil {
-			b.commands[modules] = map[string][]ID{}
+	for _, p := range b.places {
+		b.placed[p.folder] = p.id
+		i := strings.LastIndex("/"+p.folder, "/node_modules/")
+		if i < 0 {
+			continue
 		}
-		b.commands[modules][command] = append(b.commands[modules][command], id)
+		modules := p.folder[:i+len("node_modules")]
+		for _, command := range p.commands {
+			if b.commands[modules] == nil {
+				b.commands[modules] = map[string][]ID{}
+			}
+			b.commands[modules][command] = append(b.commands[modules][command], p.id)
+		}
 	}
+	b.places = nil
 }
 
 // Placed returns the instance that a lockfile puts into that folder.
 func (b *Builder) Placed(folder string) (Component, ID, bool) {
+	b.index()
 	id, ok := b.placed[folder]
 	if !ok {
 		return Component{}, NoID, false
@@ -145,7 +164,10 @@ func (b *Builder) Placed(folder string) (Component, ID, bool) {
 
 // Providers returns the instances in a folder of packages (…/node_modules) that
 // provide a command.
-func (b *Builder) Providers(modules, command string) []ID { return b.commands[modules][command] }
+func (b *Builder) Providers(modules, command string) []ID {
+	b.index()
+	return b.commands[modules][command]
+}
 
 // Instance returns what was added, or placed, under that id.
 func (b *Builder) Instance(id ID) Component { return b.instances[id].c }
@@ -243,40 +265,83 @@ func (b *Builder) input(path, kind string) *Input {
 // Inventory merges what was added. The builder must not be used afterwards.
 func (b *Builder) Inventory() *Inventory {
 	groups := b.group()
-	inv := &Inventory{Edges: map[string][]string{}, Installed: b.installed, Omissions: map[string]Omission{}}
-	ref := make([]string, len(b.instances))
-	for _, g := range groups {
-		c := b.merge(g)
-		for _, id := range g.ids {
-			ref[id] = c.Ref
-		}
-		inv.Omissions[c.Ref] = b.leftOut(g)
-		if g.ids[0] == Root {
-			inv.Root = c
-		} else {
-			inv.Components = append(inv.Components, c)
+	g := &graph{nodes: make([]node, 0, len(groups)+len(b.services)), of: make([]int, len(b.instances))}
+	inv := &Inventory{Installed: b.installed, Omissions: map[string]Omission{}}
+	for _, group := range groups {
+		c := b.merge(group)
+		g.add(node{ref: c.Ref, c: c}, group.ids...)
+		if out := b.leftOut(group); out != 0 {
+			inv.Omissions[c.Ref] = out
 		}
 	}
-	for id, in := range b.instances {
-		if in.service != "" {
-			ref[id] = in.service
-		}
-	}
-	for _, s := range b.services {
+	inv.Root = g.nodes[0].c
+	services := map[string]int{}
+	for ref, s := range b.services {
 		sortOccurrences(&s.Occurrences)
-		inv.Services = append(inv.Services, s)
+		services[ref] = g.add(node{ref: ref, s: s})
+	}
+	for id := range b.instances {
+		if in := &b.instances[id]; in.service != "" {
+			g.of[id] = services[in.service]
+		}
+	}
+	g.sort()
+	inv.Components = make([]*Component, 0, len(groups)-1)
+	for i := range g.nodes {
+		switch n := &g.nodes[i]; {
+		case n.s != nil:
+			inv.Services = append(inv.Services, n.s)
+		case n.c != inv.Root:
+			inv.Components = append(inv.Components, n.c)
+		}
 	}
 	for _, in := range b.inputs {
 		inv.Inputs = append(inv.Inputs, in)
 	}
-	slices.SortFunc(inv.Components, func(x, y *Component) int { return cmp.Compare(x.Ref, y.Ref) })
-	slices.SortFunc(inv.Services, func(x, y *Service) int { return cmp.Compare(x.Ref, y.Ref) })
 	slices.SortFunc(inv.Inputs, func(x, y *Input) int { return cmp.Compare(x.Path, y.Path) })
 
-	b.connect(inv, ref)
-	b.nameLaunches(ref)
+	b.connect(inv, g)
+	b.nameLaunches(g)
 	countComponents(inv)
 	return inv
+}
+
+// graph is the components and services of an inventory, by ref. Edges are counted and
+// sorted by their numbers: refs are long, and alike for most of their length.
+type graph struct {
+	nodes []node
+	of    []int // for each instance its node
+}
+
+type node struct {
+	ref string
+	c   *Component // nil for a service
+	s   *Service   // nil for a component
+}
+
+func (g *graph) add(n node, ids ...ID) int {
+	for _, id := range ids {
+		g.of[id] = len(g.nodes)
+	}
+	g.nodes = append(g.nodes, n)
+	return len(g.nodes) - 1
+}
+
+// sort orders the nodes by ref.
+func (g *graph) sort() {
+	order := make([]int, len(g.nodes))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(x, y int) int { return cmp.Compare(g.nodes[x].ref, g.nodes[y].ref) })
+	sorted, rank := make([]node, len(order)), make([]int, len(order))
+	for i, old := range order {
+		sorted[i], rank[old] = g.nodes[old], i
+	}
+	g.nodes = sorted
+	for id, old := range g.of {
+		g.of[id] = rank[old]
+	}
 }
 
 // group is the instances that make one component.
@@ -284,7 +349,10 @@ type group struct {
 	ids      []ID
 	ref      string
 	conflict string // ref of the first group of the same purl, where the two cannot be the same bytes
-	known    bool   // among the grouping's same; of a purl's first one only
+
+	// Of the first one of a purl only.
+	known bool   // among the grouping's same
+	fetch *group // the first of that purl that comes from a registry: what a launch fetches
 }
 
 // grouping puts the instances of one purl together, except those that record
@@ -294,7 +362,6 @@ type grouping struct {
 	b      *Builder
 	all    []*group
 	first  map[string]*group // of each purl, but for the user's own code
-	fetch  map[string]*group // of each purl, the first that comes from a registry: what a launch fetches
 	same   map[string]*group // by purl, source, place and bytes
 	bytes  map[string]*group // by purl, source, place and one strong hash: see alike
 	taken  map[string]bool   // refs
@@ -308,7 +375,7 @@ type grouping struct {
 func (b *Builder) group() []*group {
 	n := len(b.instances)
 	g := &grouping{
-		b: b, all: make([]*group, 0, n), first: make(map[string]*group, n), fetch: make(map[string]*group, n),
+		b: b, all: make([]*group, 0, n), first: make(map[string]*group, n),
 		same: map[string]*group{}, bytes: map[string]*group{}, taken: make(map[string]bool, n), counts: map[string]int{},
 	}
 	for ref := range b.services {
@@ -334,19 +401,26 @@ func (g *grouping) place(id ID) {
 		g.add(id)
 		return
 	}
-	if known := g.home(in); known != nil {
+	first := g.first[purl]
+	if known := first.home(in); known != nil {
 		known.ids = append(known.ids, id)
 		return
 	}
-	first := g.first[purl]
 	if first == nil { // most purls have one instance, whose identity nobody asks for
-		g.first[purl] = g.start(id)
+		first = g.add(id)
+		g.first[purl] = first
+		first.mayFetch(first, in)
+		return
+	}
+	example := &g.b.instances[first.ids[0]]
+	if in.same(example) {
+		first.ids = append(first.ids, id)
 		return
 	}
 	if !first.known {
 		first.known = true
-		g.same[g.b.instances[first.ids[0]].identity()] = first
-		g.remember(first, &g.b.instances[first.ids[0]])
+		g.same[example.identity()] = first
+		g.remember(first, example)
 	}
 	key := in.identity()
 	if known := g.same[key]; known != nil {
@@ -359,10 +433,11 @@ func (g *grouping) place(id ID) {
 		g.remember(known, in)
 		return
 	}
-	added := g.start(id)
+	added := g.add(id)
+	first.mayFetch(added, in)
 	g.same[key] = added
 	g.remember(added, in)
-	if contradict(&g.b.instances[first.ids[0]].c, &in.c) {
+	if contradict(&example.c, &in.c) {
 		added.conflict = first.ref
 	}
 }
@@ -433,26 +508,24 @@ func agree(x, y []Hash) bool {
 	return within(x, y) && within(y, x)
 }
 
-// start makes a group that others can join.
-func (g *grouping) start(id ID) *group {
-	added := g.add(id)
-	if c := &g.b.instances[id].c; c.Source == FromRegistry && g.fetch[c.PURL] == nil {
-		g.fetch[c.PURL] = added
+// mayFetch notes a further group of a purl, which others can join.
+func (first *group) mayFetch(added *group, in *instance) {
+	if in.c.Source == FromRegistry && first.fetch == nil {
+		first.fetch = added
 	}
-	return added
 }
 
-// home is the group that an instance joins which records nothing itself. A launch
-// fetches from a registry, whatever folder or link of that name and version lies
+// home is the group of a purl that an instance joins which records nothing itself. A
+// launch fetches from a registry, whatever folder or link of that name and version lies
 // about; what is bundled has no way of its own to arrive.
-func (g *grouping) home(in *instance) *group {
+func (first *group) home(in *instance) *group {
 	switch {
-	case !in.mention():
+	case first == nil || !in.mention():
 		return nil
 	case in.c.Source == FromParent:
-		return g.first[in.c.PURL]
+		return first
 	default:
-		return g.fetch[in.c.PURL]
+		return first.fetch
 	}
 }
 
@@ -486,6 +559,13 @@ func (in *instance) mention() bool {
 	return !installed && (in.c.Source == "" || in.c.Source == FromRegistry)
 }
 
+// same reports whether two instances of one purl have the same identity, at a glance:
+// it may say no of two that list the same hashes in different orders.
+func (in *instance) same(other *instance) bool {
+	x, y := &in.c, &other.c
+	return x.Source == y.Source && x.Resolved == y.Resolved && x.Distribution == y.Distribution && slices.Equal(x.Hashes, y.Hashes)
+}
+
 // identity is what two instances share that are the same bytes from the same
 // place.
 func (in *instance) identity() string {
@@ -513,12 +593,16 @@ func contradict(x, y *Component) bool {
 	return !slices.ContainsFunc(x.Hashes, func(h Hash) bool { return slices.Contains(y.Hashes, h) })
 }
 
+// merge makes the component of a group out of its first instance.
 func (b *Builder) merge(g *group) *Component {
-	c := b.instances[g.ids[0]].c
+	first := &b.instances[g.ids[0]]
+	c := &first.c
 	c.Ref, c.Conflict = g.ref, g.conflict
-	c.Bundled, c.Development, c.Answered = true, true, true
-	optional := true
-	for _, id := range g.ids {
+	c.Bundled, c.Development = c.Source == FromParent, first.use.Development
+	c.Occurrences = slices.Clip(first.at)
+	c.Properties = slices.Clip(c.Properties)
+	optional := first.use.Optional
+	for _, id := range g.ids[1:] {
 		in := &b.instances[id]
 		c.Occurrences = append(c.Occurrences, in.at...)
 		c.Properties = append(c.Properties, in.c.Properties...)
@@ -553,16 +637,31 @@ func (b *Builder) merge(g *group) *Component {
 	default:
 		c.Scope = Required
 	}
-	sortOccurrences(&c.Occurrences)
-	slices.SortFunc(c.Properties, func(x, y Property) int {
-		return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.Value, y.Value))
-	})
-	c.Properties = slices.Compact(c.Properties)
+	c.Occurrences, c.Properties = sorted(c.Occurrences, compareOccurrences), sorted(c.Properties, compareProperties)
+	c.Hashes = union(c.Hashes, nil)
 	slices.SortFunc(c.Patches, func(x, y Patch) int { return cmp.Compare(x.Path, y.Path) })
-	return &c
+	return c
+}
+
+// sorted returns what a list holds, in order and each once. A list of one, as most
+// are, is returned itself; a longer one may be shared with the builder of a project.
+func sorted[T comparable](list []T, compare func(x, y T) int) []T {
+	if len(list) < 2 {
+		return list
+	}
+	list = slices.Clone(list)
+	slices.SortFunc(list, compare)
+	return slices.Compact(list)
+}
+
+func compareProperties(x, y Property) int {
+	return cmp.Or(cmp.Compare(x.Name, y.Name), cmp.Compare(x.Value, y.Value))
 }
 
 func union(have, more []Hash) []Hash {
+	if len(have) < 2 && len(more) == 0 {
+		return have
+	}
 	out := slices.Clone(have)
 	for _, h := range more {
 		if !slices.Contains(out, h) {
@@ -575,52 +674,74 @@ func union(have, more []Hash) []Hash {
 	return out
 }
 
-func sortOccurrences(at *[]Occurrence) {
-	slices.SortFunc(*at, func(x, y Occurrence) int {
-		return cmp.Or(cmp.Compare(x.Path, y.Path), cmp.Compare(x.Line, y.Line),
-			cmp.Compare(x.Column, y.Column), cmp.Compare(x.Install, y.Install))
-	})
-	*at = slices.Compact(*at)
+func sortOccurrences(at *[]Occurrence) { *at = sorted(*at, compareOccurrences) }
+
+func compareOccurrences(x, y Occurrence) int {
+	return cmp.Or(cmp.Compare(x.Path, y.Path), cmp.Compare(x.Line, y.Line),
+		cmp.Compare(x.Column, y.Column), cmp.Compare(x.Install, y.Install))
 }
 
 // connect turns edges between instances into edges between refs, and derives
 // from them who asks for each component and what nobody reaches.
-func (b *Builder) connect(inv *Inventory, ref []string) {
-	byRef := make(map[string]*Component, len(inv.Components)+1)
-	byRef[inv.Root.Ref] = inv.Root
-	for _, c := range inv.Components {
-		byRef[c.Ref] = c
-	}
+func (b *Builder) connect(inv *Inventory, g *graph) {
+	next := g.next(b.edges)
 	for _, e := range b.edges {
-		from, to := ref[e.from], ref[e.to]
+		from, to := g.of[e.from], g.of[e.to]
 		if from == to {
 			continue
 		}
-		inv.Edges[from] = append(inv.Edges[from], to)
-		if c := byRef[to]; c != nil && c.Source != FromProject && c.Type != FileType && c.Server == nil {
-			c.Origin |= b.origin(e, byRef[from])
+		next[from] = append(next[from], to)
+		if c := g.nodes[to].c; c != nil && c.Source != FromProject && c.Type != FileType && c.Server == nil {
+			c.Origin |= b.origin(e, g.nodes[from].c)
 		}
 	}
-	for from, to := range inv.Edges {
-		slices.Sort(to)
-		inv.Edges[from] = slices.Compact(to)
+	inv.Edges = make(map[string][]string, len(g.nodes))
+	refs := make([]string, 0, len(b.edges))
+	for from := range next {
+		if len(next[from]) == 0 {
+			continue
+		}
+		slices.Sort(next[from])
+		next[from] = slices.Compact(next[from])
+		start := len(refs)
+		for _, to := range next[from] {
+			refs = append(refs, g.nodes[to].ref)
+		}
+		inv.Edges[g.nodes[from].ref] = slices.Clip(refs[start:])
 	}
-	reached := make(map[string]bool, len(byRef))
-	reached[inv.Root.Ref] = true
-	queue := []string{inv.Root.Ref}
-	for len(queue) > 0 {
-		next := inv.Edges[queue[0]]
-		queue = queue[1:]
-		for _, r := range next {
-			if !reached[r] {
-				reached[r] = true
-				queue = append(queue, r)
+	reached := reachable(next, g.of[Root])
+	for i := range g.nodes {
+		if c := g.nodes[i].c; c != nil && c != inv.Root {
+			c.Extraneous = !reached[i]
+		}
+	}
+}
+
+// next makes for each node an empty list, with room for its edges.
+func (g *graph) next(edges []link) [][]int {
+	next, room := make([][]int, len(g.nodes)), make([]int, len(edges))
+	degree := make([]int, len(g.nodes))
+	for _, e := range edges {
+		degree[g.of[e.from]]++
+	}
+	for i, n := range degree {
+		next[i], room = room[:0:n], room[n:]
+	}
+	return next
+}
+
+func reachable(next [][]int, root int) []bool {
+	reached := make([]bool, len(next))
+	reached[root] = true
+	for queue := []int{root}; len(queue) > 0; queue = queue[1:] {
+		for _, to := range next[queue[0]] {
+			if !reached[to] {
+				reached[to] = true
+				queue = append(queue, to)
 			}
 		}
 	}
-	for _, c := range inv.Components {
-		c.Extraneous = !reached[c.Ref]
-	}
+	return reached
 }
 
 // origin says by which edge something is asked for. A script belongs to the
@@ -645,7 +766,7 @@ func (b *Builder) origin(e link, asker *Component) Origin {
 	}
 }
 
-func (b *Builder) nameLaunches(ref []string) {
+func (b *Builder) nameLaunches(g *graph) {
 	for id := range b.instances {
 		in := &b.instances[id]
 		if in.c.Server == nil {
@@ -653,7 +774,7 @@ func (b *Builder) nameLaunches(ref []string) {
 		}
 		for i, launched := range in.launched {
 			if launched != NoID {
-				in.c.Server.Launches[i].Ref = ref[launched]
+				in.c.Server.Launches[i].Ref = g.nodes[g.of[launched]].ref
 			}
 		}
 	}
@@ -674,9 +795,13 @@ func countComponents(inv *Inventory) {
 		n[in.Path] = 0
 	}
 	count := func(at []Occurrence) {
-		last := ""
-		for _, o := range at { // sorted by path
-			p := o.Path
+		last, path := "", ""
+		for i := range at { // sorted by path
+			p := at[i].Path
+			if p == path {
+				continue
+			}
+			path = p
 			if _, ok := n[p]; !ok {
 				p = packagesFolder(p)
 			}

@@ -423,7 +423,11 @@ func (p *projects) ownPURL(name, version string, source sbom.Source, dir string)
 func (p *projects) addLocked(at *folder) {
 	l := at.lockfile
 	ids := make([]sbom.ID, len(l.entries))
-	p.b.Reserve(len(l.entries))
+	edges := 0
+	for i := range l.entries {
+		edges += len(l.entries[i].edges)
+	}
+	p.b.Reserve(len(l.entries), edges)
 	root := &l.entries[0]
 	off := max(root.off, 0)
 	license := root.license
