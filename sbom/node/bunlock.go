@@ -49,8 +49,8 @@ type bunReader struct {
 func readBun(f *sbom.File, m *manifest) *lockfile {
 	l := &lockfile{
 		source: &source{file: f, doc: parseJSONC(f.Data), regenerate: hintBun},
-		nodes:  map[string]int{}, child: map[childKey]int{},
-		bun: &bunRules{catalogs: map[string]map[string]string{}, overrides: map[string]string{}, replaced: map[string][]string{}},
+		nodes:  map[string]int{},
+		bun:    &bunRules{catalogs: map[string]map[string]string{}, overrides: map[string]string{}, replaced: map[string][]string{}},
 	}
 	if err := l.doc.err; err != nil {
 		l.cut = true

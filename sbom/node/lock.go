@@ -17,24 +17,20 @@ type lockfile struct {
 	cut     bool      // it breaks off; what is missing is unknown
 	entries []entry   // in file order; the root first
 	nodes   map[string]int
-	child   map[childKey]int // what lies in the node_modules of an entry
+	child   children // what lies in the node_modules of an entry
 
 	workspaces []string // patterns of the root
 	declared   bool     // they are those of its package.json
 	name       string   // the lockfile's own name field
 }
 
-type childKey struct {
-	parent int
-	name   string // folded
-}
-
 // entry is one key of "packages".
 type entry struct {
-	key    string // "" for the root
-	off    int    // of the key
-	folder string // the name by which others find it
-	name   string // the package's real name, which differs from folder for aliases
+	key    string  // "" for the root
+	off    int     // of the key
+	at     *member // where npm's lockfile of version 2 or 3 has it
+	folder string  // the name by which others find it
+	name   string  // the package's real name, which differs from folder for aliases
 
 	version     string
 	resolved    string
@@ -92,7 +88,7 @@ const none = -1
 // package.json of the same folder, nil where there is none, has the last word on
 // which folders are workspace members.
 func readLockfile(f *sbom.File, m *manifest) *lockfile {
-	l := &lockfile{source: newSource(f), nodes: map[string]int{}, child: map[childKey]int{}}
+	l := &lockfile{source: newSource(f), nodes: map[string]int{}}
 	if err := l.doc.err; err != nil {
 		l.cut = true
 		l.invalid(err.off, err.hint("run `npm install --package-lock-only`"), "invalid JSON: %s", err.msg)
@@ -124,7 +120,7 @@ func readLockfile(f *sbom.File, m *manifest) *lockfile {
 	l.place()
 	l.followLinks()
 	l.findWorkspaces(m)
-	l.readDependencies(&packages.value)
+	l.readDependencies()
 	l.resolve()
 	l.findBundled()
 	return l
@@ -172,7 +168,7 @@ func (l *lockfile) judgeDuplicates(packages *value) {
 func (l *lockfile) readEntries(packages *value) {
 	n := min(len(packages.members), maxEntries) + 1
 	l.entries = make([]entry, 1, n)
-	l.nodes, l.child = make(map[string]int, n), make(map[childKey]int, n)
+	l.nodes = make(map[string]int, n)
 	l.entries[0] = entry{off: none, target: none, parent: none}
 	last := map[string]int{} // of duplicate keys, the last one counts
 	if len(l.doc.duplicates) > 0 {
@@ -198,13 +194,13 @@ func (l *lockfile) readEntries(packages *value) {
 			l.invalid(m.off, l.hint(), "the path %s %s", quote(m.name), why)
 			continue
 		}
-		e := l.readEntry(m)
 		if m.name == "" {
-			l.entries[0] = e
+			l.readEntry(&l.entries[0], m)
 			continue
 		}
 		l.nodes[m.name] = len(l.entries)
-		l.entries = append(l.entries, e)
+		l.entries = append(l.entries, entry{})
+		l.readEntry(&l.entries[len(l.entries)-1], m)
 	}
 	if l.entries[0].off == none && len(l.entries) > 1 && !l.cut {
 		l.invalid(packages.off, l.hint(), "no entry \"\" for the project itself, so nobody knows which packages it asks for")
@@ -231,10 +227,9 @@ func badKey(key string) string {
 	return ""
 }
 
-func (l *lockfile) readEntry(m *member) entry {
+func (l *lockfile) readEntry(e *entry, m *member) {
 	v := &m.value
-	e := entry{key: m.name, off: m.off, target: none, parent: none}
-	e.folder = folderName(m.name)
+	*e = entry{key: m.name, off: m.off, folder: folderName(m.name), at: m, target: none, parent: none}
 	e.name = e.folder
 	if name, ok := l.text(v, "name"); ok {
 		e.name = name
@@ -242,7 +237,7 @@ func (l *lockfile) readEntry(m *member) entry {
 	e.resolved, e.hasResolved = l.text(v, "resolved")
 	e.link = l.flag(v, "link")
 	if e.link {
-		return e
+		return
 	}
 	e.hasResolved = e.resolved != ""
 	e.version = l.version(v)
@@ -259,8 +254,7 @@ func (l *lockfile) readEntry(m *member) entry {
 		}
 		e.integrity = hashes
 	}
-	l.readBundles(v, "bundleDependencies", &e)
-	return e
+	l.readBundles(v, "bundleDependencies", e)
 }
 
 // use is what npm's marks say of an entry.
@@ -324,9 +318,12 @@ func (s *source) version(obj *value) string {
 // folderName is the name by which the folder is found: its last element, or its
 // last two where the first of these is a scope.
 func folderName(key string) string {
-	dir, base := path.Split(key)
-	if scope := path.Base(dir); strings.HasPrefix(scope, "@") {
-		return scope + "/" + base
+	base := strings.LastIndexByte(key, '/') + 1
+	if base == 0 {
+		return key
 	}
-	return base
+	if scope := strings.LastIndexByte(key[:base-1], '/') + 1; key[scope] == '@' {
+		return key[scope:]
+	}
+	return key[base:]
 }

@@ -21,12 +21,54 @@ func (l *lockfile) place() {
 		if !e.isChild {
 			continue
 		}
-		k := childKey{e.parent, fold(e.folder)}
-		if other, ok := l.child[k]; ok {
+		if other := l.child.put(e.parent, e.folder, i); other != none {
 			l.invalid(e.off, l.hint(), "%s and %s are the same folder where file names ignore case", quote(l.entries[other].key), quote(e.key))
 		}
-		l.child[k] = i
 	}
+}
+
+// children are the entries in the node_modules of others. Names have numbers, so that
+// a search from folder to folder hashes a name once. The zero value is empty.
+type children struct {
+	numbers map[string]int32 // by name, folded
+	entries map[childKey]int32
+}
+
+type childKey struct{ parent, name int32 } // of the one size that maps are fastest with
+
+// put adds a child, and returns which one it replaces, or none.
+func (c *children) put(parent int, name string, child int) int {
+	if c.numbers == nil {
+		c.numbers, c.entries = map[string]int32{}, map[childKey]int32{}
+	}
+	name = fold(name)
+	n, ok := c.numbers[name]
+	if !ok {
+		n = int32(len(c.numbers)) //nolint:gosec // maxEntries is smaller
+		c.numbers[name] = n
+	}
+	k := childKey{int32(parent), n} //nolint:gosec // as above
+	other, ok := c.entries[k]
+	c.entries[k] = int32(child) //nolint:gosec // as above
+	if !ok {
+		return none
+	}
+	return int(other)
+}
+
+// number returns the number of a name; ok is false where no child is called so.
+func (c *children) number(name string) (n int32, ok bool) {
+	n, ok = c.numbers[fold(name)]
+	return n, ok
+}
+
+// get returns the child with the name of that number, or none.
+func (c *children) get(parent int, name int32) int {
+	child, ok := c.entries[childKey{int32(parent), name}] //nolint:gosec // see put
+	if !ok {
+		return none
+	}
+	return int(child)
 }
 
 func (l *lockfile) findParent(i int) {
@@ -37,12 +79,16 @@ func (l *lockfile) findParent(i int) {
 			break
 		}
 		dir = dir[:slash]
+		if strings.HasSuffix(dir, "node_modules") {
+			continue // which is no package's: see badKey
+		}
 		n, ok := l.nodes[dir]
 		if !ok || l.entries[n].link {
 			continue
 		}
 		e.parent = n
-		e.isChild = e.key == dir+"/node_modules/"+e.folder
+		name, below := strings.CutPrefix(e.key[len(dir):], "/node_modules/")
+		e.isChild = below && name == e.folder
 		return
 	}
 	if e.outside() {
@@ -164,18 +210,13 @@ func (s *source) workspacePatterns(obj *value) []string {
 	return s.list(m)
 }
 
-func (l *lockfile) readDependencies(packages *value) {
-	for i := range packages.members {
-		m := &packages.members[i]
-		n, ok := l.nodes[m.name]
-		if m.name == "" {
-			n, ok = 0, true
-		}
-		if !ok || l.entries[n].off != m.off || l.entries[n].link {
+func (l *lockfile) readDependencies() {
+	for i := range l.entries {
+		e := &l.entries[i]
+		if e.at == nil || e.link {
 			continue
 		}
-		e := &l.entries[n]
-		e.deps = l.dependencies(&m.value, !e.isChild)
+		e.deps = l.dependencies(&e.at.value, !e.isChild)
 		if e.bundlesAll {
 			for _, d := range e.deps {
 				if d.kind == prodEdge {
@@ -218,9 +259,14 @@ func (l *lockfile) askForMembers() {
 
 // resolve finds for each dependency the copy that Node.js would load.
 func (l *lockfile) resolve() {
+	deps := 0
+	for i := range l.entries {
+		deps += len(l.entries[i].deps)
+	}
+	room := make([]edge, deps) // one for all: most entries ask for little
 	for i := range l.entries {
 		e := &l.entries[i]
-		e.edges = make([]edge, 0, len(e.deps))
+		e.edges, room = room[:0:len(e.deps)], room[len(e.deps):]
 		for _, d := range e.deps {
 			to := l.find(i, d.name)
 			e.edges = append(e.edges, edge{d, to})
@@ -246,9 +292,9 @@ func (l *lockfile) leadsTo(to int, d dependency) bool {
 
 // find walks up from an entry to the first node_modules that holds the name.
 func (l *lockfile) find(from int, name string) int {
-	name = fold(name)
-	for ; from != none; from = l.entries[from].parent {
-		if to, ok := l.child[childKey{from, name}]; ok {
+	n, ok := l.child.number(name)
+	for ; ok && from != none; from = l.entries[from].parent {
+		if to := l.child.get(from, n); to != none {
 			return to
 		}
 	}
@@ -334,8 +380,10 @@ func (l *lockfile) bundle(bundler int, children map[int][]int) {
 		}
 	}
 	for _, name := range l.entries[bundler].bundles {
-		if c, ok := l.child[childKey{bundler, fold(name)}]; ok {
-			take(c)
+		if n, ok := l.child.number(name); ok {
+			if c := l.child.get(bundler, n); c != none {
+				take(c)
+			}
 		}
 	}
 	for len(queue) > 0 {
