@@ -68,7 +68,7 @@ func container(s *scan, p string, command word, args []word, depth int) []subjec
 	case "exec":
 		return s.containerExec(p+" exec", command, rest, depth)
 	case "compose", "compose-run":
-		return named(p+" compose", []subject{unknown(command.at, "the compose file says what runs")})
+		return append(named(p+" compose", []subject{unknown(command.at, "the compose file says what runs")}), s.mentioned(rest, depth)...)
 	case "mcp":
 		return named(p+" mcp", []subject{unknown(command.at, "the gateway says what runs")})
 	case "start", "attach", "restart":
@@ -97,6 +97,9 @@ func (s *scan) containerRun(launcher string, command word, args []word, depth in
 	inner := p.rest[1:]
 	if entry := p.values("--entrypoint"); len(entry) > 0 && entry[len(entry)-1].text != "" {
 		inner = append([]word{entry[len(entry)-1]}, inner...)
+	}
+	if c := out[0].component; c != nil && len(p.values("--entrypoint")) == 0 {
+		out = append(out, nested(s.proxied(c.Name, inner, depth))...) // the image of a proxy has its name
 	}
 	return append(out, s.inside(inner, depth)...)
 }

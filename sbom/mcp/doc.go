@@ -19,7 +19,7 @@
 //     settings of a client say of servers that stand in other files.
 //   - launch.go takes a command line apart. unwrap.go and shell.go remove what
 //     only runs another command (cmd /c, sh -c, env, …), then one file for each
-//     family of launchers (npm.go, python.go, container.go, local.go; git.go for
+//     family of launchers (npm.go, python.go, container.go, nix.go, local.go; git.go for
 //     repositories) finds what would run, and proxy.go what a proxy such as
 //     mcp-remote would run or call in turn. npmoptions.go knows how npm reads its
 //     own command line; origin.go and folder.go what changes a launch from

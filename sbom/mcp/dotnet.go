@@ -45,9 +45,35 @@ func dotnet(s *scan, p string, command word, args []word, depth int) []subject {
 		return s.dotnetToolRun(command, args[2:])
 	case len(texts) > 0 && texts[0] == "tool":
 		return nil
+	case len(texts) > 0 && oneOf("run watch", texts[0]):
+		return []subject{dotnetRun(args[0], args[1:])}
 	default:
 		return interpret(s, p, command, args, depth)
 	}
+}
+
+// dotnetRunGrammar holds the options of `dotnet run` (learn.microsoft.com, "dotnet
+// run").
+var dotnetRunGrammar = options{
+	value: set(`--project --file -c --configuration -f --framework -r --runtime -a --arch --os -v --verbosity --launch-profile
+		-lp -p --property -e --environment --artifacts-path`),
+	boolean: set(`--no-build --no-restore --no-launch-profile --interactive --self-contained --sc --no-self-contained
+		--force --no-dependencies --no-cache -q --quiet --no-hot-reload --non-interactive`),
+}
+
+// dotnetRun builds and runs a project, or a file.
+func dotnetRun(sub word, args []word) subject {
+	if len(args) > 0 && args[0].text == "run" {
+		args = args[1:] // dotnet watch run
+	}
+	p := dotnetRunGrammar.parse(args)
+	target := word{text: ".", at: sub.at}
+	if named := p.values("--project", "--file"); len(named) > 0 {
+		target = named[len(named)-1]
+	} else if p.dashes < 0 && p.unclear == nil && len(p.rest) > 0 && strings.HasSuffix(p.rest[0].text, ".cs") {
+		target = p.rest[0]
+	}
+	return local(target, "dotnet")
 }
 
 // dotnetTool runs a tool from a NuGet package.

@@ -20,7 +20,7 @@ import (
 // Where a launch runs, and what stands there already, decides what a name means:
 // npx prefers what the project has under that name to what a registry has.
 
-const homeFolder = `(/(home|users)/[^/]+|/root|~|\$\{?(home|userhome|userprofile)\}?|[a-z]:/users/[^/]+|%userprofile%)`
+const homeFolder = `(/(home|users)/[^/]+|/root|~|\$\{?(home|userhome|userprofile)\}?|\{env:(home|userprofile)\}|[a-z]:/users/[^/]+|%userprofile%)`
 
 // hiddenFolders are those of a home that hold programs.
 const hiddenFolders = `\.(nvm|local|npm|npm-global|npm-packages|volta|asdf|mise|bun|deno|cargo|rustup|pyenv|rbenv|nodenv|fnm|nodebrew|` +
@@ -68,7 +68,7 @@ func slashed(p string) string {
 var projectFolder = lazyregexp.New(`^\$\{?(workspaceFolder|workspaceRoot|PWD|CLAUDE_PROJECT_DIR|CLAUDE_PLUGIN_ROOT)\}?(/|$)`)
 
 // homeVariable is what stands for a home, which is another machine's business.
-var homeVariable = lazyregexp.New(`(?i)^(~|\$\{?(home|userhome|userprofile)\}?|%userprofile%)(/|$)`)
+var homeVariable = lazyregexp.New(`(?i)^(~|\$\{?(home|userhome|userprofile)\}?|\{env:(home|userprofile)\}|%userprofile%)(/|$)`)
 
 // chdir notes that the launch runs in another folder. Only one inside of the
 // tree can be looked into: what an absolute path leads to is another machine's
@@ -456,6 +456,16 @@ func (s *scan) projectProgram(program word) (subject, bool) {
 	}
 	return subject{}, false
 }
+
+// hasProject reports whether a Node project is there for the launch, which says
+// what it has.
+func (s *scan) hasProject() bool {
+	return slices.ContainsFunc(upwards(s.folders()), func(folder string) bool {
+		return slices.ContainsFunc(projectFiles, func(name string) bool { return s.present(path.Join(folder, name)) })
+	})
+}
+
+var projectFiles = set("package.json package-lock.json npm-shrinkwrap.json pnpm-lock.yaml yarn.lock bun.lock bun.lockb")
 
 // hasScript reports whether the nearest package.json has a script of that name.
 func (s *scan) hasScript(name string) bool {

@@ -43,6 +43,7 @@ func holdLaunches(t *testing.T, files fstest.MapFS, tests []launchCase) {
 
 const (
 	unknownLine = "unknown||unknown"
+	pypiA       = "pypi|a|unversioned|pkg:pypi/a"
 	npmA        = "npm|a|unversioned|pkg:npm/a"
 	npmB        = "npm|b|unversioned|pkg:npm/b"
 )
@@ -229,7 +230,7 @@ func TestPipxGrammar(t *testing.T) {
 		{"pipx | run | https://x.example/a.py", []string{"pipx run", unknownLine}},
 		{"pipx | run | ./a.py", []string{"pipx run", "local|./a.py|n/a"}},
 		{"pipx | run | --pypackages | a", []string{"pipx run", "local|a|n/a"}},
-		{"pipx | run | --zz | a", []string{"pipx run", unknownLine}},
+		{"pipx | run | --zz | a", []string{"pipx run", unknownLine, "  " + pypiA}},
 		{"pipx | install | a", []string{"pipx", unknownLine}},
 		{"python3 | -m | pipx | run | a", []string{"pipx run", a}},
 		{"python | -mpipx | run | a", []string{"pipx run", a}},
@@ -269,7 +270,7 @@ func TestDotnetGrammar(t *testing.T) {
 		{"dnx", []string{"dnx", unknownLine}},
 		{"dotnet | tool | install | x", []string{"dotnet", unknownLine}},
 		{"dotnet | tool | run | x", []string{"dotnet tool run", "nuget|x|unknown"}},
-		{"dotnet | run | --project | x", []string{"dotnet", "local|run|n/a"}},
+		{"dotnet | run | --project | x", []string{"dotnet", "local|x|n/a"}},
 		{"dotnet | x.dll | --a", []string{"dotnet", "local|x.dll|n/a"}},
 	})
 	locked := fstest.MapFS{".config/dotnet-tools.json": {Data: []byte(`{"version": 1, "isRoot": true, "tools": {"my.server": {"version": "4.5.6", "commands": ["srv"]}}}`)}}
@@ -352,6 +353,8 @@ func TestContainerGrammar(t *testing.T) {
 		{"docker | exec | -it | c | sh | -c | npx a; npx b", []string{"docker exec", "container-exec|c|unknown", "  shell-script||unknown", "  " + npmA, "  " + npmB}},
 		{"docker | exec | --zz | c | npx | a", []string{"docker exec", unknownLine}},
 		{"docker | compose | run | s", []string{"docker compose", unknownLine}},
+		{"docker | compose | -f | x.yml | run | --rm | s | npx | a", []string{"docker compose", unknownLine, "  " + npmA}},
+		{"docker | run | -i | o/supergateway | --sse | https://a.example", []string{"docker run", "oci|o/supergateway|tag|pkg:oci/supergateway?repository_url=docker.io%2Fo%2Fsupergateway", "  remote|https://a.example|n/a|service:https://a.example"}},
 		{"docker-compose | run | s", []string{"docker-compose", unknownLine}},
 		{"podman-compose | -f | x.yml | up", []string{"podman-compose", unknownLine}},
 		{"docker | start | -ai | c", []string{"docker start", unknownLine}},
@@ -359,6 +362,8 @@ func TestContainerGrammar(t *testing.T) {
 		{"docker", []string{"docker", unknownLine}},
 		{"kubectl | exec | -i | pod | -- | npx | a", []string{"kubectl", unknownLine, "  " + npmA}},
 		{"ssh | host | npx | -y | a", []string{"ssh", unknownLine, "  " + npmA}},
+		{"ssh | host | cd /srv && npx -y a", []string{"ssh", unknownLine, "  " + npmA}},
+		{"ssh | host | /srv/start.sh --x", []string{"ssh", unknownLine}},
 	})
 }
 
@@ -370,6 +375,12 @@ func TestWrapperGrammar(t *testing.T) {
 		"env | -i | A=b | npx | a", "env | -u | X | npx | a", "env | -S | npx a", "/usr/bin/env | npx | a", "genv | A=b | npx | a",
 		"sudo | -E | npx | a", "nice | -n5 | npx | a", "time | -p | npx | a", "timeout | -k | 5 | 10 | npx | a", "stdbuf | -oL | npx | a", "nohup | npx | a",
 		"doppler | run | -- | npx | a", "op | run | --env-file=.env | -- | npx | a", "dotenv | -- | npx | a", "dotenvx | run | -f | x | -- | npx | a",
+		"mise | -C | /srv | exec | -- | npx | a", "mise | -q | x | -- | npx | a", "mise | x | node@22 | --command | npx a", "mise | exec | --command=npx a",
+		"doppler | --token | x | run | -- | npx | a", "doppler | run | --project | p | --command | npx a", "op | --account | x | run | --no-masking | -- | npx | a",
+		"infisical | run | --env=dev | --command | npx a", "dotenv | -f | x | run | -- | npx | a", "dotenv | -f | x | run | npx | a", "dotenv | -e | x | npx | a",
+		"fnm | exec | --using=22 | -- | npx | a", "fnm | exec | --using | 22 | npx | a", "volta | run | --node | 22 | npx | a", "nodenv | exec | npx | a", "pyenv | exec | npx | a",
+		"n | exec | 22 | npx | a", "devbox | run | -- | npx | a", "devenv | shell | -- | npx | a", "flox | activate | -- | npx | a", "bws | run | -- | npx a",
+		"sops | exec-env | s.yaml | npx a", "envchain | x | npx | a", "flatpak-spawn | --host | npx | a", "host-spawn | npx | a", "berglas | exec | -- | npx | a",
 		"direnv | exec | . | npx | a", "mise | x | node@22 | -- | npx | a", "wsl | -d | Ubuntu | -u | me | --cd | ~ | -e | npx | a",
 		"wsl.exe | --exec | npx | a", "wsl | -- | npx | a", "arch | -arm64 | npx | a", "aws-vault | exec | p | -- | npx | a", "winpty | npx | a",
 		"taskset | -c | 0 | npx | a", "bash | -c | cd /srv && export A=b && source ~/.profile && npx a",
@@ -393,10 +404,101 @@ func TestWrapperGrammar(t *testing.T) {
 		{"bash | -c | ", []string{"bash -c", "shell-script||unknown"}},
 		{"cmd | /c | npx a & npx b", []string{"cmd /c", "shell-script||unknown", "  " + npmA, "  " + npmB}},
 		{"cmd | /d /s /c npx -y a", []string{"cmd", unknownLine, "  " + npmA}},
-		{"runas | /user:Administrator | npx a", []string{"runas", unknownLine}},
+		{"runas | /user:Administrator | npx a", []string{"runas", unknownLine, "  " + npmA}},
 		{"runas | /user:Administrator | npx | a", []string{"runas", unknownLine, "  " + npmA}},
 		{"timeout | npx", []string{"timeout", unknownLine}},
+		{"doppler | run | --command", []string{"doppler", unknownLine}},
+		{"doppler | --zz | run | -- | npx | a", []string{"doppler", unknownLine}},
+		{"doppler | secrets", []string{"doppler", unknownLine}},
+		{"infisical | mcp", []string{"path-binary", "binary|infisical|unknown"}},
+		{"mise | mcp", []string{"path-binary", "binary|mise|unknown"}},
+		{"mise | x | -- | a-server", []string{"path-binary", "binary|a-server|unknown"}},
 		{"wsl | --zz | npx | a", []string{"wsl", unknownLine}},
+	})
+}
+
+// TestRunnerGrammar: programs that run a command in the environment of a project.
+func TestRunnerGrammar(t *testing.T) {
+	holdLaunches(t, nil, []launchCase{
+		{"poetry | run | a-server | --x", []string{"poetry run", "local|a-server|n/a"}},
+		{"poetry | --directory | /srv/p | run | python | -m | a.server", []string{"poetry run", "local|a.server|unknown"}},
+		{"poetry | -C | /srv/p | run | python | app/s.py", []string{"poetry run", "local|app/s.py|n/a"}},
+		{"poetry | run | python | -c | code", []string{"poetry run", unknownLine}},
+		{"poetry | run | --zz | a", []string{"poetry run", "local||n/a"}},
+		{"poetry | --zz | run | a", []string{"poetry", unknownLine}},
+		{"poetry | install", []string{"poetry", unknownLine}},
+		{"conda | run | --no-capture-output | -n | e | python | /srv/s.py", []string{"conda run", "local|/srv/s.py|n/a"}},
+		{"mamba | run | -n | e | a-server", []string{"mamba run", "local|a-server|n/a"}},
+		{`micromamba | run | -p | F:\v | python | F:\s.py | stdio`, []string{"micromamba run", `local|F:\s.py|n/a`}},
+		{"conda | run | -n | e | uvx | a", []string{"conda", "unknown|conda|unknown", "  " + pypiA}},
+		{"hatch | run | a-server", []string{"hatch run", "local|a-server|n/a"}},
+		{"hatch | -e | dev | run | python | -m | a", []string{"hatch run", "local|a|unknown"}},
+		{"hatch | mcp", []string{"path-binary", "binary|hatch|unknown"}},
+		{"pixi | run | --manifest-path | /srv/pixi.toml | python | s.py", []string{"pixi run", "local|s.py|n/a"}},
+		{"pdm | run | -p | /srv | s.py", []string{"pdm run", "local|s.py|n/a"}},
+		{"rye | run | a-server", []string{"rye run", "local|a-server|n/a"}},
+		{"pipenv | run | python | s.py", []string{"pipenv run", "local|s.py|n/a"}},
+		{"bundle | exec | rails | mcp", []string{"bundle exec", "local|rails|n/a"}},
+		{"dart | run | bin/s.dart", []string{"dart run", "local|bin/s.dart|n/a"}},
+		{"dart | mcp-server", []string{"path-binary", "binary|dart|unknown"}},
+		{"cargo | +nightly | run | -q", []string{"cargo run", "local||n/a"}},
+		{"mise | run | serve", []string{"mise run", "local||n/a"}},
+		{"mise | --cd | /srv | run | serve", []string{"mise run", "local||n/a"}},
+		{"uv | run | python | -m | a.server", []string{"uv run", "local|a.server|unknown"}},
+		{"uv | run | --with | a | --python | 3.13 | a | --x", []string{"uv run", pypiA}},
+		{"uv | run | --with | b,a_server | a-server", []string{"uv run", "pypi|a_server|unversioned|pkg:pypi/a-server", "pypi|b|unversioned|pkg:pypi/b"}},
+		{"uv | run | --with | mcp | mcp | run | s.py", []string{"uv run", "local|mcp|n/a", "pypi|mcp|unversioned|pkg:pypi/mcp"}},
+		{"julia | --project=. | s.jl", []string{"julia", "local|s.jl|n/a"}},
+		{"R | --no-save | -e | code", []string{"r", unknownLine}},
+		{"dotnet | run", []string{"dotnet", "local|.|n/a"}},
+		{"dotnet | watch | run | --project | src/S | -- | x.cs", []string{"dotnet", "local|src/S|n/a"}},
+		{"dotnet | run | s.cs", []string{"dotnet", "local|s.cs|n/a"}},
+		{"jbang | run | --quiet | a@b", []string{"jbang", "unknown|a@b|unknown"}},
+		{"jbang | org.example:a:1.0.0", []string{"jbang", "unknown|org.example:a:1.0.0|unknown"}},
+		{"jbang | s.java | --x", []string{"jbang", "local|s.java|n/a"}},
+	})
+}
+
+// TestScriptNames: pnpm and yarn run a script of the project by its name alone.
+func TestScriptNames(t *testing.T) {
+	holdLaunches(t, nil, []launchCase{
+		{"pnpm | dev | mcp", []string{"pnpm run", "local|dev|n/a"}},
+		{"pnpm | --silent | --dir | x | serve", []string{"pnpm run", "local|serve|n/a"}},
+		{"pnpm | add | a", []string{"pnpm", unknownLine}},
+		{"yarn | --silent | mcp", []string{"yarn run", "local|mcp|n/a"}},
+		{"yarn | workspace | @a/b | mcp", []string{"yarn run", "local|mcp|n/a"}},
+		{"yarn | workspace | @a/b | dlx | a", []string{"yarn dlx", npmA}},
+		{"yarn | workspace | @a/b", []string{"yarn", unknownLine}},
+		{"yarn | global | add | a", []string{"yarn", unknownLine}},
+		{"corepack | pnpm | dlx | a", []string{"pnpm dlx", npmA}},
+		{"corepack | pnpm@9.1.0 | dlx | a", []string{"pnpm dlx", npmA}},
+		{"corepack | yarn | start", []string{"yarn run", "local|start|n/a"}},
+		{"corepack | enable", []string{"corepack", unknownLine}},
+		{"bun | --watch | run | src/s.ts", []string{"bun run", "local|src/s.ts|n/a"}},
+		{"bun | --cwd | x | x | a", []string{"bun x", npmA}},
+	})
+	holdLaunches(t, fstest.MapFS{"package.json": {Data: []byte(`{"scripts": {"serve": "node s.js"}}`)}}, []launchCase{
+		{"pnpm | serve", []string{"pnpm run", "local|serve|n/a"}},
+		{"pnpm | other", []string{"pnpm", unknownLine}},
+	})
+}
+
+func TestNixGrammar(t *testing.T) {
+	repository := "|pkg:generic/r?vcs_url=git%2Bhttps:%2F%2Fgithub.com%2Fo%2Fr"
+	holdLaunches(t, nil, []launchCase{
+		{"nix | run | github:o/r#a | -- | --stdio", []string{"nix run", "git|github:o/r|git-unpinned" + repository}},
+		{"nix | run | github:o/r/v1?dir=x#a", []string{"nix run", "git|github:o/r@v1|git-ref" + repository + "%40v1"}},
+		{"nix | run | github:o/r/" + commitA, []string{"nix run", "git|github:o/r@" + commitA + "|git-commit|pkg:github/o/r@" + commitA}},
+		{"nix | run | git+https://git.example/o/r?ref=main&rev=" + commitA, []string{"nix run", "git|git+https://git.example/o/r@" + commitA + "|git-commit|pkg:generic/r?vcs_url=git%2Bhttps:%2F%2Fgit.example%2Fo%2Fr%40" + commitA}},
+		{"nix | --extra-experimental-features | nix-command flakes | run | .#a", []string{"nix run", "local|.|n/a"}},
+		{"nix | run | /srv/p#a", []string{"nix run", "local|/srv/p|n/a"}},
+		{"nix | run", []string{"nix run", "local|.|n/a"}},
+		{"nix | run | nixpkgs#uv | -- | tool | run | a", []string{"uv tool run", pypiA}},
+		{"nix | run | nixpkgs#a-server", []string{"nix run", "unknown|nixpkgs#a-server|unknown"}},
+		{"nix | run | https://a.example/x.tar.gz", []string{"nix run", "unknown|https://a.example/x.tar.gz|unknown"}},
+		{"nix | run | --zz | .#a", []string{"nix run", unknownLine}},
+		{"nix | build | .", []string{"nix", unknownLine}},
+		{"nix | --quiet | shell | nixpkgs#nodejs | -c | npx | a", []string{"npx", npmA}},
 	})
 }
 

@@ -155,6 +155,12 @@ func launchersOf(p string) launcher {
 		return dotnet
 	case "go":
 		return golang
+	case "corepack":
+		return corepack
+	case "nix":
+		return nixRun
+	case "jbang":
+		return jbang
 	}
 	if _, ok := interpreters[interpreter(p)]; ok {
 		return interpret
@@ -175,7 +181,6 @@ var unsupported = map[string]string{
 	"ssh":            "it runs on another machine",
 	"docker-compose": "the compose file says what runs",
 	"podman-compose": "the compose file says what runs",
-	"jbang":          "jbang launches are not analysed by this version",
 	"runas":          "what it starts belongs to another user",
 	"su":             "what it starts belongs to another user",
 	"crontab":        "it starts programs at other times",
@@ -226,6 +231,9 @@ func (s *scan) command(words []word, depth int) []subject {
 		if out := launch(s, p, head, args, depth); out != nil {
 			out[0].start.complete(head, args)
 			return limited(out)
+		}
+		if len(args) > 0 && servesItself(args[0]) {
+			return limited(s.direct(head, args))
 		}
 		return named(p, []subject{unknown(head.at, "the launcher is known, but not used in this way")})
 	}

@@ -142,7 +142,7 @@ func TestCommand(t *testing.T) {
 		{[]string{"uvx", "--from", "git+https://github.com/o/r", "r"}, []string{"uvx", "git|git+https://github.com/o/r|git-unpinned|pkg:generic/r?vcs_url=git%2Bhttps:%2F%2Fgithub.com%2Fo%2Fr"}},
 		{[]string{"uvx", "--from", "git+https://tok:x@github.com/o/r@" + commitA, "r"}, []string{"uvx", "git|git+https://github.com/o/r@" + commitA + "|git-commit|pkg:github/o/r@" + commitA}},
 		{[]string{"uvx", "--from", "git+https://github.com/o/r@main#subdirectory=x", "r"}, []string{"uvx", "git|git+https://github.com/o/r@main|git-ref|pkg:generic/r?vcs_url=git%2Bhttps:%2F%2Fgithub.com%2Fo%2Fr%40main"}},
-		{[]string{"uvx", "--what", "a"}, []string{"uvx", "unknown||unknown"}},
+		{[]string{"uvx", "--what", "a"}, []string{"uvx", "unknown||unknown", "  pypi|a|unversioned|pkg:pypi/a"}},
 		{[]string{"uv", "tool", "run", "a"}, []string{"uv tool run", "pypi|a|unversioned|pkg:pypi/a"}},
 		{[]string{"uv", "--directory", "/srv", "run", "server.py"}, []string{"uv run", "local|server.py|n/a"}},
 		{[]string{"uv", "run", "--with", "mcp[cli]", "mcp", "run", "s.py"}, []string{"uv run", "local|mcp|n/a", "pypi|mcp[cli]|unversioned|pkg:pypi/mcp"}},
@@ -211,7 +211,6 @@ func TestCommand(t *testing.T) {
 		{[]string{"wsl.exe", "-d", "Ubuntu", "--", "npx", "foo"}, []string{"npx", npmFoo}},
 		{[]string{"wsl", "-e", "npx", "foo"}, []string{"npx", npmFoo}},
 		{[]string{"nix", "develop", ".", "-c", "npx", "foo"}, []string{"npx", "unknown||unknown", "  " + npmFoo}},
-		{[]string{"nix", "run", "nixpkgs#x"}, []string{"nix", "unknown||unknown"}},
 		{[]string{"env", "env", "env", "env", "env", "env", "npx", "foo"}, []string{"", "unknown||unknown"}},
 		// A whole command line as the command.
 		{[]string{"npx -y foo --x"}, []string{"npx", npmFoo}},

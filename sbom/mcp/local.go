@@ -40,6 +40,9 @@ var interpreters = map[string]grammar{
 	"java":    {options: options{value: set("-cp -classpath --class-path -p --module-path --add-modules --add-opens --add-exports"), loose: true}, module: set("-m --module")},
 	"dotnet":  {options: options{boolean: set("-d --diagnostics"), value: set("--runtimeconfig --depsfile --additionalprobingpath --fx-version --roll-forward")}, skip: set("exec")},
 	"mono":    {options: options{boolean: set("--debug")}},
+	"r":       {options: options{value: set("-f --file"), boolean: set("--vanilla --no-save --no-restore --slave --no-echo --quiet -q --verbose"), loose: true}, code: set("-e")},
+	"julia":   {options: options{value: set("-L --load -t --threads -J --sysimage -p --procs -C --cpu-target -H --home"), boolean: set("-q --quiet -i --startup-file --project --compile --banner"), loose: true}, code: set("-e --eval -E --print")},
+	"elixir":  {options: options{value: set("-r -pr -pa -pz --name --sname --cookie --erl --app"), boolean: set("--no-halt")}, code: set("-e --eval --rpc-eval")},
 }
 
 // versionFlag is how the launcher of Windows is told which Python to start.
@@ -207,12 +210,34 @@ func (g options) parseUntil(args []word, last []string) parsed {
 	return g.parse(args)
 }
 
-// runners run a program or script of the project, with the word that comes
-// first.
-var runners = map[string]string{
-	"poetry": "run", "pdm": "run", "hatch": "run", "rye": "run", "pixi": "run", "pipenv": "run", "conda": "run",
-	"cargo": "run", "swift": "run", "bundle": "exec", "make": "", "just": "", "gradle": "", "gradlew": "",
-	"mvn": "", "mvnw": "", "sbt": "", "rake": "", "composer": "", "mix": "",
+// runner is a program that builds and runs the project's own code.
+type runner struct {
+	sub     []string // the word that has to come first; none where that is the name of what it runs
+	options options  // before that word and behind it
+	command bool     // behind these stands a command, for the environment of the project
+}
+
+// runners run a program or script of the project.
+var runners = map[string]runner{
+	"poetry": {sub: set("run"), command: true, options: options{value: set("-C --directory -P --project"), boolean: set("-q --quiet -v -vv -vvv --verbose -n --no-interaction --no-plugins --no-cache --ansi --no-ansi")}},
+	"pdm":    {sub: set("run"), command: true, options: options{value: set("-p --project -c --config --venv"), boolean: set("-q --quiet -v --verbose -s --site-packages --no-self --recreate -I --ignore-python")}},
+	"hatch":  {sub: set("run"), command: true, options: options{value: set("-e --env -p --project --data-dir --cache-dir --config"), boolean: set("-q --quiet -v --verbose --color --no-color --interactive --no-interactive")}},
+	"rye":    {sub: set("run"), command: true, options: options{value: set("--pyproject"), boolean: set("-q --quiet -v --verbose")}},
+	"pixi":   {sub: set("run"), command: true, options: options{value: set("--manifest-path -m -e --environment --color --platform"), boolean: set("-q --quiet -v -vv --verbose --frozen --locked --as-is --clean-env --skip-deps --no-progress --no-install --no-lockfile-update --executable -x")}},
+	"pipenv": {sub: set("run"), command: true, options: options{value: set("--python --pypi-mirror"), boolean: set("-q --quiet -v --verbose --site-packages")}},
+	"conda":  {sub: set("run"), command: true, options: condaRun}, "mamba": {sub: set("run"), command: true, options: condaRun},
+	"micromamba": {sub: set("run"), command: true, options: condaRun},
+	"bundle":     {sub: set("exec"), command: true, options: options{value: set("--gemfile"), boolean: set("--keep-file-descriptors --verbose")}},
+	"dart":       {sub: set("run"), command: true, options: options{boolean: set("--enable-asserts --no-pub --verbosity=error")}},
+	"cargo":      {sub: set("run r"), options: options{value: set("-C -Z --config --color"), boolean: set("-q --quiet -v --verbose --locked --offline --frozen")}},
+	"swift":      {sub: set("run")}, "mise": {sub: set("run r"), options: miseGlobal}, "rtx": {sub: set("run r"), options: miseGlobal},
+	"make": {}, "just": {}, "task": {}, "gradle": {}, "gradlew": {}, "mvn": {}, "mvnw": {}, "sbt": {}, "rake": {}, "composer": {}, "mix": {},
+	"clojure": {}, "clj": {}, "lein": {},
+}
+
+var condaRun = options{
+	value:   set("-n --name -p --prefix --cwd -r --root-prefix --rc-file -e --env"),
+	boolean: set("--no-capture-output --live-stream --dev --debug-wrapper-scripts -v --verbose -q --quiet --clean-env"),
 }
 
 // project is a command that builds and runs the project's own code.
@@ -220,15 +245,67 @@ func project(s *scan, p string, command word, args []word, depth int) []subject 
 	if out := s.stranger(command, args, depth); out != nil {
 		return out // a launcher that it runs in its environment
 	}
-	launcher := p
-	if sub := runners[p]; sub != "" {
-		if len(args) == 0 || args[0].text != sub {
+	r, launcher := runners[p], p
+	if len(args) > 0 && p == "cargo" && strings.HasPrefix(args[0].text, "+") {
+		args = args[1:] // the toolchain
+	}
+	if r.sub != nil {
+		before := r.options.parse(args)
+		if before.unclear != nil || len(before.rest) == 0 || !slices.Contains(r.sub, before.rest[0].text) {
 			return nil
 		}
-		launcher += " " + sub
+		launcher, args = p+" "+r.sub[0], before.rest[1:]
+	}
+	if r.command {
+		if inner := r.options.parse(args); inner.unclear == nil && len(inner.rest) > 0 && !inner.rest[0].open {
+			return inEnvironment(s.command(inner.rest, depth+1), launcher)
+		}
 	}
 	return []subject{{at: command.at, launcher: launcher, launch: sbom.Launch{Kind: sbom.KindLocal, Pin: sbom.PinNA}}}
 }
+
+// inEnvironment is a command that runs in the environment of the project, whose
+// own its programs and files are. Of a module nobody says where it comes from.
+func inEnvironment(inner []subject, launcher string) []subject {
+	first := inner[0].launch
+	if first.Kind == sbom.KindBinary || first.Kind == sbom.KindLocal {
+		inner[0] = local(word{text: first.Spec, at: inner[0].at}, "")
+		if first.Kind == sbom.KindLocal {
+			inner[0].launch.Pin = first.Pin
+		}
+	}
+	inner[0].launcher = launcher
+	return inner
+}
+
+// jbangGrammar holds the options of `jbang run` (jbang.dev, "jbang run").
+var jbangGrammar = options{
+	value: set(`--repos --deps --java -j --main -m --cp --class-path --module --source-type --files --sources --build-dir
+		--manifest --runtime-option -R --compile-option -C --debug -d --jfr --javaagent --catalog --config --title`),
+	boolean: set("-q --quiet -v --verbose -o --offline --fresh --native -n --enable-preview --enableassertions --ea -i --interactive --cds --no-cds --preview"),
+	loose:   true,
+}
+
+// jbang runs a file, an alias of a catalogue, or a package of Maven. What the last
+// two are is not known here.
+func jbang(_ *scan, p string, command word, args []word, _ int) []subject {
+	parsed := jbangGrammar.parse(args)
+	if len(parsed.rest) > 1 && parsed.rest[0].text == "run" {
+		parsed = jbangGrammar.parse(parsed.rest[1:])
+	}
+	if len(parsed.rest) == 0 {
+		return nil
+	}
+	target := parsed.rest[0]
+	if jbangFile.MatchString(target.text) {
+		return []subject{local(target, p)}
+	}
+	out := unknown(target.at, "what jbang runs by that name is not known to this version")
+	out.launch.Spec = redact(target.text)
+	return named(p, []subject{out})
+}
+
+var jbangFile = lazyregexp.New(`(?i)^[^:@]*\.(java|jsh|kt|groovy|jar)$`)
 
 var inNodeModules = lazyregexp.New(`^((?:[^/$]+/)*?node_modules/(?:[^/]+/(?:[^/]+/)*?node_modules/)*(?:@[^/]+/)?[^/@.][^/]*)/`)
 

@@ -100,7 +100,7 @@ func TestLocked(t *testing.T) {
 		{"yarn | start", scripts, []string{"local/n/a "}},
 		{"pnpm | exec | nobody", nil, []string{"npm/unknown "}},
 		{"pnpm | exec | node | x.js", nil, []string{"local/n/a "}},
-		{"yarn | nobody", nil, []string{"unknown/unknown "}},
+		{"yarn | nobody", fstest.MapFS{"package.json": {Data: []byte("{}")}}, []string{"unknown/unknown "}},
 		{"pnpm | exec | shadow", nil, []string{"npm/lockfile pkg:npm/other@3.0.0"}},
 		{"node | node_modules/a/dist/index.js", nil, []string{one}},
 		{"node | ${workspaceFolder}/node_modules/@s/n/x.js", nil, []string{two}},

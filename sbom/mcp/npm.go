@@ -222,6 +222,19 @@ func (s *scan) carried(name string, args []word, depth int) []subject {
 	return worthNaming(s.command(args, depth+1))
 }
 
+// corepack runs the package manager that its first word names, with or without a
+// version.
+func corepack(s *scan, _ string, command word, args []word, depth int) []subject {
+	if len(args) == 0 {
+		return nil
+	}
+	manager, _, _ := strings.Cut(args[0].text, "@")
+	if args[0].open || !oneOf("npm npx pnpm pnpx yarn yarnpkg", manager) {
+		return nil
+	}
+	return s.command(append([]word{{text: manager, at: args[0].at}}, args[1:]...), depth+1)
+}
+
 func bunx(s *scan, _ string, command word, args []word, depth int) []subject {
 	return s.bunPackage("bunx", command, args, depth)
 }
@@ -243,6 +256,16 @@ func (s *scan) dlx(launcher string, command word, p parsed, depth int) []subject
 }
 
 func bun(s *scan, p string, command word, args []word, depth int) []subject {
+	if before := interpreters["bun"].options.parse(args); before.unclear == nil && len(before.rest) > 1 && oneOf("x run", before.rest[0].text) {
+		for _, folder := range before.values("--cwd") {
+			s.chdir(folder)
+		}
+		for _, file := range before.values("--env-file") {
+			s.envFile(file)
+		}
+		s.loads(before)
+		args = before.rest
+	}
 	if len(args) > 0 {
 		switch args[0].text {
 		case "x":
@@ -325,29 +348,48 @@ func pnpm(s *scan, p string, command word, args []word, depth int) []subject {
 		return s.dlx("pnpm dlx", command, after, depth)
 	case "exec":
 		return s.projectBinary("pnpm exec", command, grammar.parse(rest).rest, depth)
-	case "run", "run-script", "start":
+	case "run", "run-script":
 		return named("pnpm run", []subject{local(append(grammar.parse(rest).rest, sub)[0], "")})
+	case "start", "test", "t":
+		return named("pnpm run", []subject{local(sub, "")})
 	default:
 		return s.byName("pnpm", sub, rest, depth)
 	}
 }
 
+// managerCommands are the commands of pnpm and yarn that run nothing of the
+// project ("pnpm help -a", "yarn --help"). Any other word is a script or program
+// of it.
+var managerCommands = set(`add approve-builds audit autoclean bin c cache cat-file cat-index check completion config
+	constraints create dedupe deploy dlx doctor env exec explain fetch find-hash generate-lock-entry get global help i
+	ignored-builds import info init install install-test it licenses link list ll ln logout login ls npm outdated owner
+	pack patch patch-commit patch-remove plugin policies prefix prune publish rb rebuild remove rm root search
+	self-update server set setup stage store tag team un uninstall unlink unplug up update upgrade upgrade-interactive
+	version versions why workspace workspaces`)
+
 // byName is a script of the project, or else a program of its packages, which
 // some package managers run by its name alone. It returns nil for what is neither.
+// Where the project is not there to be asked, it is one of both.
 func (s *scan) byName(launcher string, name word, args []word, depth int) []subject {
 	if s.hasScript(name.text) {
 		return named(launcher+" run", []subject{local(name, "")})
 	}
-	if _, ok := s.projectProgram(name); !ok {
+	if _, ok := s.projectProgram(name); ok {
+		return s.projectBinary(launcher+" exec", name, append([]word{name}, args...), depth)
+	}
+	if s.hasProject() || name.open || slices.Contains(managerCommands, name.text) {
 		return nil
 	}
-	return s.projectBinary(launcher+" exec", name, append([]word{name}, args...), depth)
+	return named(launcher+" run", []subject{local(name, "")})
 }
 
 func yarn(s *scan, _ string, command word, args []word, depth int) []subject {
 	before := options{value: set("--cwd --use-yarnrc"), boolean: set("--silent -s --offline --non-interactive")}.parse(args)
 	if before.unclear != nil || len(before.rest) == 0 {
 		return nil
+	}
+	for _, folder := range before.values("--cwd") {
+		s.chdir(folder)
 	}
 	for _, file := range before.values("--use-yarnrc") {
 		s.alter("a configuration file of its own", file.at)
@@ -370,6 +412,16 @@ func yarn(s *scan, _ string, command word, args []word, depth int) []subject {
 		return s.command(append([]word{{text: "node", at: sub.at}}, rest...), depth+1)
 	case "start":
 		return named("yarn run", []subject{local(sub, "")})
+	case "workspace":
+		if len(rest) < 2 {
+			return nil
+		}
+		// Which folder the member has, its name does not tell.
+		away := s.away
+		s.away = true
+		out := s.command(append([]word{{text: "yarn", at: sub.at}}, rest[1:]...), depth+1)
+		s.away = away
+		return out
 	default:
 		return s.byName("yarn", sub, rest, depth)
 	}

@@ -79,6 +79,7 @@ var proxies = map[string]proxy{
 		options: options{value: set("--transport -t --host --port --path --log-level -l --python --with --with-requirements --project --env --config"), boolean: set("--no-banner --skip-source --skip-env --reload"), interspersed: true},
 		sub:     set("run dev"), url: true,
 	},
+	"mcp":                      {options: options{value: set("-t --transport --with -e --with-editable -f --env-file"), interspersed: true, swallow: true}, sub: set("run dev")},
 	"mcp-hub":                  {options: options{value: set("--port --config"), interspersed: true, swallow: true}, configs: set("--config")},
 	"mcp-superassistant-proxy": {options: options{value: set("--port --config --host --logLevel"), interspersed: true, swallow: true}, configs: set("--config -c")},
 	"concurrently":             {options: options{value: set("-n --names -c --prefix-colors -p --prefix --prefix-length --restart-tries --restart-after -m --max-processes --kill-signal --default-input-target --handle-input-target -l --timestamp-format -s --success"), boolean: set("-k --kill-others --kill-others-on-fail -r --raw --no-color -i --handle-input --hide -g --group --timings")}, each: true},

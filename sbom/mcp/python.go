@@ -136,13 +136,28 @@ func (s *scan) uvRun(command word, args []word, depth int) []subject {
 	if strings.Contains(p.rest[0].text, "://") {
 		return append(named(launcher, []subject{unknown(p.rest[0].at, "it runs code from a URL")}), more...)
 	}
-	inner := s.command(p.rest, depth+1)
-	if inner[0].launch.Kind == sbom.KindBinary || inner[0].launch.Kind == sbom.KindLocal {
-		inner[0] = local(word{text: inner[0].launch.Spec, at: inner[0].at}, launcher)
+	if i := provider(more, p.rest); i >= 0 {
+		first := more[i]
+		more = slices.Delete(more, i, i+1)
+		return slices.Concat([]subject{first}, more, nested(s.carried(first.component.Name, p.rest[1:], depth)))
 	}
-	inner[0].launcher = launcher
-	return append(inner, more...)
+	return append(inEnvironment(s.command(p.rest, depth+1), launcher), more...)
 }
+
+// provider is the index of the package that has the name of the program which is
+// run, -1 where there is none, or where the program only runs a file in turn.
+func provider(packages []subject, command []word) int {
+	name := command[0].text
+	if len(command) > 1 && slices.Contains(proxies[name].sub, command[1].text) {
+		return -1
+	}
+	return slices.IndexFunc(packages, func(o subject) bool {
+		return o.component != nil && strings.EqualFold(foldPyPI(o.component.Name), foldPyPI(name))
+	})
+}
+
+// foldPyPI is the form in which PEP 503 compares names.
+func foldPyPI(name string) string { return strings.NewReplacer(".", "-", "_", "-").Replace(name) }
 
 // nameless is the launch where the command line names no package, or where one
 // cannot tell which; nil where it names one.
@@ -150,12 +165,28 @@ func (s *scan) nameless(launcher string, command word, p parsed) []subject {
 	switch {
 	case p.unclear != nil:
 		s.composed(*p.unclear)
-		return named(launcher, []subject{ambiguous(*p.unclear)})
+		return named(launcher, append([]subject{ambiguous(*p.unclear)}, guessed(p)...))
 	case len(p.rest) == 0:
 		return named(launcher, []subject{unknown(command.at, "no package is named")})
 	default:
 		return nil
 	}
+}
+
+// guessed are the packages that a command line with an unknown option may name:
+// what --from says, else one of the words behind it.
+func guessed(p parsed) []subject {
+	words := p.values("--from", "--spec")
+	if len(words) == 0 {
+		words = p.rest[:min(len(p.rest), 2)]
+	}
+	var out []subject
+	for _, w := range words {
+		if more := pypi(w); more.component != nil && !w.open && !strings.HasPrefix(w.text, "-") {
+			out = append(out, nested([]subject{more})...)
+		}
+	}
+	return out
 }
 
 func pipx(s *scan, _ string, command word, args []word, depth int) []subject {

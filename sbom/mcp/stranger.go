@@ -8,7 +8,7 @@ import (
 )
 
 // stranger looks for a launcher among the arguments of a program that nobody here
-// knows: volta run npx …, ./run.sh npx …, conda run -n x uvx …. What such a
+// knows: ./run.sh npx …, conda run -n x uvx …. What such a
 // program does with the rest cannot be told, so the launch is unknown; what the
 // rest plainly names is judged all the same. It returns nil where there is none.
 func (s *scan) stranger(head word, args []word, depth int) []subject {
@@ -43,11 +43,20 @@ func isTold(args []word, i int) bool {
 	return i > 0 && several && slices.Contains(registryLaunchers, program(first)) && !ownFile(first) && takesCommand.MatchString(args[i-1].text)
 }
 
+// holdsLauncher reports whether a word is a command line that runs a launcher: ssh
+// hands its words to a shell.
+func holdsLauncher(w word) bool {
+	words := fieldsOf(w)
+	return len(words) > 1 && slices.ContainsFunc(words[:len(words)-1], func(w word) bool {
+		return slices.Contains(registryLaunchers, program(w.text)) && !ownFile(w.text)
+	})
+}
+
 // mentioned is what the words of a program that is known, and not analysed,
 // plainly name: ssh host npx …, kubectl exec pod -- uvx ….
 func (s *scan) mentioned(args []word, depth int) []subject {
 	for i, w := range args {
-		if isTold(args, i) {
+		if isTold(args, i) || holdsLauncher(w) {
 			return nested(worthNaming(s.shell(w, "", depth+1)))
 		}
 		if i+1 == len(args) || !slices.Contains(registryLaunchers, program(w.text)) || ownFile(w.text) {

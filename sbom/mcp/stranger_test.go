@@ -17,8 +17,8 @@ func TestStranger(t *testing.T) {
 		kind    sbom.Kind
 		ref     string // of a nested launch
 	}{
-		{"volta", []string{"run", "npx", "-y", "postmark-mcp"}, sbom.KindUnknown, "pkg:npm/postmark-mcp"},
-		{"corepack", []string{"pnpm", "dlx", "postmark-mcp"}, sbom.KindUnknown, "pkg:npm/postmark-mcp"},
+		{"some-runner", []string{"run", "npx", "-y", "postmark-mcp"}, sbom.KindUnknown, "pkg:npm/postmark-mcp"},
+		{"some-runner", []string{"pnpm", "dlx", "postmark-mcp"}, sbom.KindUnknown, "pkg:npm/postmark-mcp"},
 		{"conda", []string{"run", "-n", "x", "uvx", "some-server"}, sbom.KindUnknown, "pkg:pypi/some-server"},
 		{"./run.sh", []string{"npx", "-y", "postmark-mcp"}, sbom.KindUnknown, "pkg:npm/postmark-mcp"},
 		{"some-server", []string{"--tool", "npx"}, sbom.KindBinary, ""},

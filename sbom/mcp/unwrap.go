@@ -10,14 +10,18 @@ import (
 
 // wrapper is a program that only runs another one.
 type wrapper struct {
-	options options
-	sub     []string // sub commands, one of which must come first
-	skip    int      // words before the command (a duration, a folder)
-	assigns bool     // NAME=value may stand before the command
-	after   []string // words behind which the command stands, such as "--"
-	script  []string // options whose value is a shell string
-	folder  []string // options whose value is the folder to run in
-	alters  []string // options that change which programs are found
+	options  options
+	global   options  // before the sub command
+	sub      []string // sub commands, one of which must come first
+	maybe    string   // a sub command that may stand behind the options, and may be left out
+	skip     int      // words before the command (a duration, a folder)
+	assigns  bool     // NAME=value may stand before the command
+	after    []string // words behind which the command stands, such as "--"
+	script   []string // options whose value is a command line, to be split at its blanks
+	shell    []string // options whose value is a shell string, instead of what stands behind after
+	folder   []string // options whose value is the folder to run in
+	alters   []string // options that change which programs are found
+	settings []string // files of the project that change which programs are found
 }
 
 // wrappers holds those that name the inner command as words of their own.
@@ -59,18 +63,41 @@ var wrappers = map[string]wrapper{
 	"gstdbuf":    {options: options{value: set("-i --input -o --output -e --error"), cluster: true}},
 	"gnohup":     {},
 	"busybox":    {},
-	"doppler":    {sub: set("run"), after: set("--")},
-	"op":         {sub: set("run"), after: set("--")},
-	"infisical":  {sub: set("run"), after: set("--")},
-	"dotenv":     {options: options{value: set("-e -c -v -p"), boolean: set("-o --override --debug")}},
+	"bws":        {sub: set("run"), after: set("--"), global: options{value: set("-t --access-token -c --config-file -p --profile -u --server-url"), boolean: set("-q --quiet")}},
+	"berglas":    {sub: set("exec"), after: set("--")},
+	"sops":       {sub: set("exec-env"), skip: 1, options: options{value: set("--user"), boolean: set("--background --pristine --same-process")}},
+	"envchain":   {skip: 1},
+	"doppler":    {sub: set("run"), after: set("--"), shell: set("--command"), global: options{value: set("-t --token --scope --configuration --config-dir --api-host --dashboard-host --dns-resolver-address --attempts --timeout"), boolean: set("--silent --no-check-version --no-timeout --no-read-env --print-config --debug --json --no-verify-tls")}},
+	"op":         {sub: set("run"), after: set("--"), global: options{value: set("--account --config --encoding --format --session"), boolean: set("--cache --debug --iso-timestamps --no-color")}},
+	"infisical":  {sub: set("run"), after: set("--"), shell: set("--command -c"), global: options{value: set("--domain --log-level -l"), boolean: set("--silent --telemetry")}},
+	"dotenv":     {maybe: "run", options: options{value: set("-e -c -v -p -f --file"), boolean: set("-o --override --debug --quiet")}},
 	"dotenvx":    {sub: set("run"), after: set("--")},
 	"direnv":     {sub: set("exec"), skip: 1},
-	"mise":       {sub: set("x exec"), after: set("--")},
-	"rtx":        {sub: set("x exec"), after: set("--")},
+	"mise":       {sub: set("x exec"), after: set("--"), shell: set("-c --command"), folder: set("-C --cd"), global: miseGlobal, settings: miseSettings},
+	"rtx":        {sub: set("x exec"), after: set("--"), shell: set("-c --command"), folder: set("-C --cd"), global: miseGlobal, settings: miseSettings},
 	"asdf":       {sub: set("exec")},
-	"wsl":        {folder: set("--cd"), options: options{value: set("-d --distribution --distribution-id -u --user --cd --shell-type"), boolean: set("-e --exec --system ~")}},
-	"nix":        {sub: set("develop shell"), after: set("-c --command")}, // see fromFlakes
+	"fnm":        {sub: set("exec"), alters: set("--fnm-dir --node-dist-mirror"), options: options{value: set("--using --version-file-strategy --fnm-dir --node-dist-mirror --log-level --arch"), boolean: set("--corepack-enabled --resolve-engines")}},
+	"volta":      {sub: set("run"), alters: set("--env"), options: options{value: set("--node --npm --pnpm --yarn --env"), boolean: set("--bundled-npm --no-pnpm --no-yarn --verbose --very-verbose --quiet")}},
+	"nodenv":     {sub: set("exec")},
+	"pyenv":      {sub: set("exec")},
+	"rbenv":      {sub: set("exec")},
+	"jenv":       {sub: set("exec")},
+	"goenv":      {sub: set("exec")},
+	"n":          {sub: set("exec"), skip: 1},
+	"devbox":     {sub: set("run"), after: set("--"), settings: set("devbox.json")},
+	"devenv":     {sub: set("shell"), after: set("--"), settings: set("devenv.nix devenv.yaml")},
+	"flox":       {sub: set("activate"), after: set("--"), settings: set(".flox")},
+	"host-spawn": {options: options{value: set("-env -cwd"), boolean: set("-pty -no-pty")}, folder: set("-cwd"), alters: set("-env")},
+	// VS Code and other editors that run inside of a Flatpak start programs by it.
+	"flatpak-spawn": {folder: set("--directory"), alters: set("--env"), options: options{value: set("--env --directory --forward-fd --unset-env"), boolean: set("--host --clear-env --watch-bus --latest-version --no-network --sandbox --verbose")}},
+	"wsl":           {folder: set("--cd"), options: options{value: set("-d --distribution --distribution-id -u --user --cd --shell-type"), boolean: set("-e --exec --system ~")}},
+	"nix":           {sub: set("develop shell"), after: set("-c --command"), global: nixOptions}, // see fromFlakes
 }
+
+var (
+	miseGlobal   = options{value: set("-C --cd -E --env -j --jobs"), boolean: set("-q --quiet -v --verbose -y --yes --silent --raw --locked --no-config --no-env --no-hooks")}
+	miseSettings = set("mise.toml .mise.toml .config/mise.toml mise.local.toml .tool-versions")
+)
 
 var shells = set("sh bash zsh dash ash ksh fish")
 
@@ -106,14 +133,29 @@ func (s *scan) wrapped(w wrapper, p string, head word, args []word, depth int) [
 	if slices.ContainsFunc(args, func(a word) bool { return a.open && strings.HasPrefix(a.text, "$") && w.sub != nil }) {
 		return cannot("a variable stands among the words of the wrapper")
 	}
-	if w.sub != nil && args[0].text == "mcp" {
-		return s.direct(head, args) // it serves MCP itself, as mise and others do
-	}
 	if w.sub != nil {
-		if !slices.Contains(w.sub, args[0].text) {
+		before := w.global.parse(args)
+		switch {
+		case before.unclear != nil:
+			return named(p, []subject{ambiguous(*before.unclear)})
+		case len(before.rest) == 0:
+			return cannot("the wrapper is known, but not used in this way")
+		case !slices.Contains(w.sub, before.rest[0].text) && (launchersOf(p) != nil || servesItself(before.rest[0])):
+			return nil
+		case !slices.Contains(w.sub, before.rest[0].text):
 			return cannot("the wrapper is known, but not used in this way")
 		}
-		args = args[1:]
+		for _, folder := range before.values(w.folder...) {
+			s.chdir(folder)
+		}
+		args = before.rest[1:]
+	}
+	for _, name := range w.settings {
+		s.settingsIn(name, word{text: ".", at: head.at})
+	}
+	if line, i := w.told(args); i >= 0 {
+		s.before(p, head, args[:i])
+		return s.shell(line, p+" "+args[i].text, depth+1)
 	}
 	args, wrong := s.behindOptions(w, p, head, args)
 	if wrong != nil {
@@ -144,6 +186,28 @@ func (s *scan) wrapped(w wrapper, p string, head word, args []word, depth int) [
 	return s.command(args[w.skip:], depth+1)
 }
 
+// servesItself reports whether a program that usually runs others is asked to
+// serve MCP by the word that follows it: mise mcp, hatch mcp, dart mcp-server.
+func servesItself(w word) bool { return w.text == "mcp" || strings.HasPrefix(w.text, "mcp-") }
+
+// told returns the shell string that an option of the wrapper has, with the index
+// of the option; -1 where there is none before the command.
+func (w wrapper) told(args []word) (line word, i int) {
+	for i, a := range args {
+		name, value, joined := strings.Cut(a.text, "=")
+		switch {
+		case slices.Contains(w.after, a.text):
+			return word{}, -1
+		case !slices.Contains(w.shell, name):
+		case joined:
+			return word{text: value, at: a.at}, i
+		case i+1 < len(args):
+			return args[i+1], i
+		}
+	}
+	return word{}, -1
+}
+
 // behindOptions returns the words behind the options of a wrapper, or why they
 // cannot be told.
 func (s *scan) behindOptions(w wrapper, p string, head word, args []word) (rest []word, wrong *subject) {
@@ -163,6 +227,12 @@ func (s *scan) behindOptions(w wrapper, p string, head word, args []word) (rest 
 	}
 	if p == "dotenv" {
 		s.before(p, head, args[:len(args)-len(parsed.rest)])
+	}
+	if w.maybe != "" && parsed.dashes < 0 && len(parsed.rest) > 1 && parsed.rest[0].text == w.maybe {
+		parsed.rest = parsed.rest[1:]
+		if parsed.rest[0].text == "--" {
+			parsed.rest = parsed.rest[1:]
+		}
 	}
 	for _, folder := range parsed.values(w.folder...) {
 		s.chdir(folder)
@@ -184,21 +254,15 @@ func (s *scan) behindOptions(w wrapper, p string, head word, args []word) (rest 
 // before looks at the words of a wrapper that stand before its command: files of
 // variables, and where the programs come from.
 func (s *scan) before(p string, head word, words []word) {
-	switch p {
-	case "nix":
+	if p == "nix" {
 		s.fromFlakes(head, words)
-		return
-	case "mise", "rtx":
-		for _, name := range []string{"mise.toml", ".mise.toml", ".config/mise.toml", "mise.local.toml", ".tool-versions"} {
-			s.settingsIn(name, word{text: ".", at: head.at})
-		}
 		return
 	}
 	files := 0
 	for i, w := range words {
 		name, value, hasValue := strings.Cut(w.text, "=")
 		switch {
-		case !oneOf("-e -f --env-file --env-files --env", name):
+		case !oneOf("-e -f --file --env-file --env-files --env", name):
 			continue
 		case hasValue:
 			s.envFile(word{text: value, at: w.at})
