@@ -73,6 +73,9 @@ func (l *lockfile) readTree(v *value, dir string, depth int) {
 			return
 		}
 		key := path.Join(dir, "node_modules", m.name)
+		if l.repeats(key, &m.value) {
+			continue
+		}
 		if why := badKey(key); why != "" {
 			l.invalid(m.off, l.hint(), "the path %s %s", quote(key), why)
 			continue
@@ -82,6 +85,14 @@ func (l *lockfile) readTree(v *value, dir string, depth int) {
 			l.readTree(&m.value, around, depth+1)
 		}
 	}
+}
+
+// repeats reports whether the package stands there already, below another link to the
+// same folder.
+func (l *lockfile) repeats(key string, v *value) bool {
+	version, _ := l.text(v, "version")
+	known, ok := l.nodes[key]
+	return ok && plainVersion(version) != "" && plainVersion(version) == l.entries[known].version
 }
 
 // readLegacyEntry adds a package, and returns the folder in which those below it

@@ -168,3 +168,27 @@ func TestLegacyProblems(t *testing.T) {
 		})
 	}
 }
+
+// TestLegacyWild has what lockfiles of npm 6 and older hold in the wild.
+func TestLegacyWild(t *testing.T) {
+	const app = `{"name": "app", "version": "1.0.0", "dependencies": {"a": "file:lib", "lib": "file:lib"}}`
+	linked := `{"version": "file:lib", "requires": {"deep": "1"}, "dependencies": {"deep": {"version": "VERSION", "resolved": "https://registry.example/deep/-/deep-1.0.0.tgz", "integrity": "` + sri + `"}}}`
+	one, other := strings.Replace(linked, "VERSION", "1.0.0", 1), strings.Replace(linked, "VERSION", "1.0.1", 1)
+
+	inv := scan(t, map[string]string{"package.json": app, PackageLock: legacyLock(`"a": `+one, `"lib": `+one)})
+	wantProblems(t, inv)
+	wantEdges(t, inv, "pkg:npm/a -> pkg:npm/deep@1.0.0", "pkg:npm/app@1.0.0 -> pkg:npm/a")
+
+	inv = scan(t, map[string]string{"package.json": app, PackageLock: legacyLock(`"a": `+one, `"lib": `+other)})
+	wantProblems(t, inv, "package-lock.json:3: invalid: …are the same folder")
+
+	// npm 4 and older say neither by which version of the format they write, nor what a
+	// package depends on.
+	inv = scan(t, map[string]string{"package.json": `{"name": "app", "version": "1.0.0", "dependencies": {"a": "1"}}`, Shrinkwrap: `{"name": "app", "version": "1.0.0", "dependencies": {
+"a": {"version": "1.0.0", "from": "a@1", "resolved": "https://registry.example/a/-/a-1.0.0.tgz"}}}`})
+	wantProblems(t, inv, "npm-shrinkwrap.json:1: invalid: no lockfileVersion", "npm-shrinkwrap.json:1: unsupported: without \"requires\"")
+	wantEdges(t, inv, "pkg:npm/app@1.0.0 -> pkg:npm/a@1.0.0")
+	if !inv.Incomplete() {
+		t.Error("complete")
+	}
+}

@@ -135,7 +135,8 @@ func (l *lockfile) readVersion(root *value) bool {
 		return false
 	case m == nil:
 		l.invalid(root.off, hintV3, "no lockfileVersion")
-		return false
+		l.legacy = root.get("packages") == nil && root.get("dependencies") != nil // npm 4 and older wrote none
+		return l.legacy
 	case m.value.kind != numberKind:
 		l.wrongType(m, numberKind)
 		return false

@@ -50,7 +50,7 @@ func readManifest(s *source) *manifest {
 			m.warn(root.get("version").off, hint, "the project's version is not of the form 1.2.3")
 		}
 	}
-	m.private = m.flag(root, "private")
+	m.private = m.isPrivate(root)
 	m.license = m.source.license(root)
 	m.deps = m.dependencies(root, true)
 	m.depsOff = firstDependencies(root)
@@ -58,6 +58,14 @@ func readManifest(s *source) *manifest {
 	m.overrides = m.readOverrides(root)
 	m.bins = slices.Concat(m.source.bins(root, rawName(root)), m.binsBelow(root))
 	return m
+}
+
+// isPrivate reads "private" as package managers do, which take any text for true.
+func (m *manifest) isPrivate(root *value) bool {
+	if text := root.get("private"); text != nil && text.value.kind == stringKind {
+		return text.value.text != ""
+	}
+	return m.flag(root, "private")
 }
 
 func firstDependencies(root *value) int {

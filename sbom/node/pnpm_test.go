@@ -600,11 +600,16 @@ func TestPNPMProblems(t *testing.T) {
 		"undeclared override": {head + "overrides:\n  a: npm:evil@1\n" + strings.TrimPrefix(one, head), manifest, []string{"pnpm-lock.yaml:3: invalid: the project declares no override of \"a\""}},
 		"override by a hook":  {head + "pnpmfileChecksum: x\noverrides:\n  b: 1.0.0\n" + strings.TrimPrefix(one, head), manifest, []string{"pnpm-lock.yaml:4: warning: the project declares no override of \"b\""}},
 		"overridden":          {head + "overrides:\n  a: ^1.0.0\n" + strings.TrimPrefix(one, head), `{"dependencies": {"a": "^0.9.0"}, "pnpm": {"overrides": {"a": "^1.0.0"}}}`, nil},
-		"no catalogue":        {edit("specifier: ^1.0.0", "specifier: 'catalog:'"), `{"dependencies": {"a": "catalog:"}}`, []string{"pnpm-lock.yaml:5: invalid: \"a\" leads to another package"}},
-		"unknown folder":      {edit("version: 1.0.0", "version: link:../x"), `{"dependencies": {"a": "^1.0.0"}}`, []string{"pnpm-lock.yaml:12: warning: nothing asks", "pnpm-lock.yaml:5: invalid: \"a\" leads to another package", "pnpm-lock.yaml:5: unsupported: \"a\" is linked to \"../x\""}},
-		"patch":               {head + "patchedDependencies:\n  a@1.0.0:\n    path: ../../etc/passwd\n    hash: x\n" + strings.TrimPrefix(one, head), manifest, []string{"pnpm-lock.yaml:3: invalid: the patch of \"a@1.0.0\" is no file of the project"}},
-		"no line at end":      {strings.TrimSuffix(one, "{}\n"), manifest, []string{"pnpm-lock.yaml:12: invalid: the file ends within a line", "pnpm-lock.yaml:12: invalid: \"a@1.0.0\" must be an object, not null"}},
-		"whole at the end":    {strings.TrimSuffix(one, "\n"), manifest, nil},
+		"ranges": {head + "overrides:\n  a@>=0.1.0 <0.9.1: ^1.0.0\n  x>b@>1 <2: ^2.0.0\n" + strings.TrimPrefix(one, head),
+			`{"dependencies": {"a": "^0.9.0"}, "pnpm": {"overrides": {"a@>=0.1.0 <0.9.1": "^1.0.0", "x > b@>1 <2": "^2.0.0"}}}`, nil},
+		"runtime": {strings.NewReplacer("a:\n", "node:\n", "specifier: ^1.0.0", "specifier: runtime:26.7.0", "version: 1.0.0", "version: runtime:26.7.0",
+			"a@1.0.0", "node@runtime:26.7.0", "{integrity: "+sri+"}", "{type: variations, variants: []}").Replace(one), `{"devEngines": {"runtime": {"name": "node", "version": "26.7.0", "onFail": "download"}}}`, nil},
+		"another range":    {head + "overrides:\n  a@>1 <2: ^1.0.0\n" + strings.TrimPrefix(one, head), `{"dependencies": {"a": "^1.0.0"}, "pnpm": {"overrides": {"a@>1 <3": "^1.0.0"}}}`, []string{"pnpm-lock.yaml:0: invalid: the override of \"a@>1<3\"", "pnpm-lock.yaml:3: invalid: the project declares no override of \"a@>1 <2\""}},
+		"no catalogue":     {edit("specifier: ^1.0.0", "specifier: 'catalog:'"), `{"dependencies": {"a": "catalog:"}}`, []string{"pnpm-lock.yaml:5: invalid: \"a\" leads to another package"}},
+		"unknown folder":   {edit("version: 1.0.0", "version: link:../x"), `{"dependencies": {"a": "^1.0.0"}}`, []string{"pnpm-lock.yaml:12: warning: nothing asks", "pnpm-lock.yaml:5: invalid: \"a\" leads to another package", "pnpm-lock.yaml:5: unsupported: \"a\" is linked to \"../x\""}},
+		"patch":            {head + "patchedDependencies:\n  a@1.0.0:\n    path: ../../etc/passwd\n    hash: x\n" + strings.TrimPrefix(one, head), manifest, []string{"pnpm-lock.yaml:3: invalid: the patch of \"a@1.0.0\" is no file of the project"}},
+		"no line at end":   {strings.TrimSuffix(one, "{}\n"), manifest, []string{"pnpm-lock.yaml:12: invalid: the file ends within a line", "pnpm-lock.yaml:12: invalid: \"a@1.0.0\" must be an object, not null"}},
+		"whole at the end": {strings.TrimSuffix(one, "\n"), manifest, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inv := scan(t, map[string]string{PNPMLock: c.lock, "package.json": c.manifest})

@@ -112,7 +112,7 @@ func (l *pnpmLock) compare(dir string, m *manifest) {
 	}
 	peers := newTable(m.doc.root.get("peerDependencies"))
 	for _, d := range im.deps { // in file order
-		if _, left := locked[d.name]; !left || d.tool || d.spec == "" || peers[d.name] != nil {
+		if _, left := locked[d.name]; !left || d.tool || d.spec == "" || schemeOf(d.spec) == "runtime:" || peers[d.name] != nil {
 			continue
 		}
 		l.warn(d.off, hintPNPM, "%s is no longer in package.json of %s", quote(d.name), quote(im.id))
@@ -177,7 +177,7 @@ func (l *pnpmLock) compareOverrides(m *manifest) {
 			v = &found.value
 		}
 		for i := range v.members {
-			name := strings.ReplaceAll(v.members[i].name, " ", "")
+			name := withoutBlanks(v.members[i].name)
 			if _, ok := declared[name]; !ok {
 				names = append(names, name)
 			}
@@ -191,12 +191,14 @@ func (l *pnpmLock) compareOverrides(m *manifest) {
 	if l.workspace != nil {
 		read(l.workspace, "overrides")
 	}
-	var all table
+	all := table{}
 	if l.overrides != nil {
-		all = newTable(&member{value: *l.overrides})
+		for i := range l.overrides.members {
+			all[withoutBlanks(l.overrides.members[i].name)] = &l.overrides.members[i]
+		}
 	}
 	for _, name := range names {
-		spec, locked := declared[name], all[strings.ReplaceAll(name, " ", "")]
+		spec, locked := declared[name], all[name]
 		vague := strings.HasPrefix(spec, "$") || strings.HasPrefix(spec, "catalog:")
 		if locked == nil || !vague && locked.value.text != spec {
 			off := none
@@ -211,12 +213,16 @@ func (l *pnpmLock) compareOverrides(m *manifest) {
 	}
 }
 
+// withoutBlanks makes the key of an override comparable: pnpm may have written it with
+// other blanks than the project.
+func withoutBlanks(key string) string { return strings.ReplaceAll(key, " ", "") }
+
 // judgeUndeclared: an override that stands in the lockfile alone could give
 // another package than what is asked for.
 func (l *pnpmLock) judgeUndeclared(declared map[string]string) {
 	for i := range l.overrides.members {
 		o := &l.overrides.members[i]
-		if _, ok := declared[strings.ReplaceAll(o.name, " ", "")]; ok {
+		if _, ok := declared[withoutBlanks(o.name)]; ok {
 			continue
 		}
 		code := sbom.Invalid

@@ -108,13 +108,14 @@ func readYarn(f *sbom.File) *yarnLock {
 		l.problem(sbom.Unsupported, 0, "update countermark", "yarn lockfiles of version %s are not read by this version (1 is)", quote(header))
 	case header == "" && !l.berry && len(strings.TrimSpace(string(data))) == 0:
 		l.broken(syntaxAt(0, "the file is empty"))
-	case header == "" && !l.berry:
-		l.broken(syntaxAt(0, "neither \"# yarn lockfile v1\" nor __metadata says that this is a lockfile of yarn"))
 	case l.berry:
 		nodes, bad := parseBerry(data, l.doc.lines, false)
 		l.readNodes(nodes, bad, l.readBerry)
 	default:
 		nodes, bad := parseClassic(data)
+		if header == "" && len(nodes) == 0 { // yarn 1 does not insist on its comment
+			bad = syntaxAt(0, "neither \"# yarn lockfile v1\" nor __metadata says that this is a lockfile of yarn")
+		}
 		l.readNodes(nodes, bad, l.readClassic)
 	}
 	return l
@@ -175,7 +176,7 @@ func (l *yarnLock) addKeys(i int) {
 			l.invalid(k.off, hintYarn, "%s is no request of a package", quote(k.text))
 			continue
 		}
-		if _, taken := l.index[w]; taken {
+		if other, taken := l.index[w]; taken && other != i {
 			l.invalid(k.off, hintYarn, "%s is the key of two packages", quote(k.text))
 			continue
 		}
@@ -195,7 +196,18 @@ func (l *yarnLock) want(key string) (w yarnWant, ok bool) {
 		w.spec, params, _ = strings.Cut(w.spec, "::")
 		w.locator = yarnParam(params, "locator")
 	}
-	return w, validName(w.name)
+	return w, l.named(w.name, w.spec)
+}
+
+// named reports whether something that is resolved in that way can have the name. A
+// folder of the project, which no registry knows, may be called what its owner likes.
+func (l *yarnLock) named(name, reference string) bool {
+	if validName(name) {
+		return true
+	}
+	own := l.berry && slices.Contains([]string{"workspace:", "link:", "portal:"}, schemeOf(reference))
+	return own && name != "" && len(name) <= maxName && name[0] != '.' &&
+		every(name, func(c byte) bool { return c >= ' ' && c <= '~' && strings.IndexByte(`/\@`, c) < 0 })
 }
 
 // splitRequest parts name@range and name@reference at the first @ that does not
@@ -238,7 +250,7 @@ func (l *yarnLock) version(n *yarnNode) string {
 
 func (l *yarnLock) readRequests(n *yarnNode, kind edgeKind) (deps []dependency) {
 	l.names(n, func(d *yarnNode) {
-		if text := l.text(d); validName(d.name()) {
+		if text := l.text(d); l.named(d.name(), text) {
 			deps = append(deps, dependency{name: d.name(), spec: text, kind: kind, off: d.off()})
 		} else {
 			l.invalid(d.off(), hintYarn, "%s is no name of a package", quote(d.name()))

@@ -118,7 +118,7 @@ var berryGit = lazyregexp.New(`(?:^|&)commit[=:]([0-9a-f]{7,64})(?:&|$)`)
 // berrySource reads the locator of an entry.
 func (l *yarnLock) berrySource(e *yarnEntry) bool {
 	name, reference := splitRequest(e.resolution)
-	if !validName(name) {
+	if !l.named(name, reference) {
 		l.invalid(e.off, hintYarn, "the resolution %s names no package", quote(e.resolution))
 		return false
 	}
@@ -246,6 +246,7 @@ func linkedPath(p string) string {
 // berrySpecs are the ways in which lockfiles of different yarns write the same
 // range.
 func berrySpecs(spec string) []string {
+	spec = strings.TrimSpace(spec) // a package may have a blank behind a range
 	if rest, ok := strings.CutPrefix(spec, "npm:"); ok {
 		return []string{spec, rest}
 	}

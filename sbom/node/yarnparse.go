@@ -54,9 +54,12 @@ func lineWith(data []byte, prefix string) int {
 	return -1
 }
 
+// wholeLine matches the last line of a yarn.lock where nothing can be missing of it.
+var wholeLine = lazyregexp.New(`\n  (linkType: (hard|soft)|integrity sha512-[A-Za-z0-9+/]{86}==)$`)
+
 // judgeYarnText finds what is wrong with the text as such, before its grammar
 // matters. Yarn ends every line that it writes, so a last one without its end has
-// been cut off.
+// been cut off, unless an editor took the end away.
 func judgeYarnText(data []byte) *syntaxError {
 	for _, marker := range conflictMarkers {
 		if at := lineWith(data, marker); at >= 0 {
@@ -69,7 +72,7 @@ func judgeYarnText(data []byte) *syntaxError {
 	if i := bytes.IndexByte(data, 0); i >= 0 {
 		return syntaxAt(i, "a zero byte")
 	}
-	if len(data) > 0 && data[len(data)-1] != '\n' {
+	if len(data) > 0 && data[len(data)-1] != '\n' && !wholeLine.Match(data[max(len(data)-200, 0):]) {
 		return syntaxAt(len(data)-1, "the file ends in the middle of a line")
 	}
 	return nil
