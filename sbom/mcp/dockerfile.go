@@ -373,6 +373,7 @@ func (f *finder) makefile() {
 		return
 	}
 	lines := strings.SplitAfter(string(f.data), "\n")
+	given := f.makeVariables()
 	target := ""
 	for i := 0; i < len(lines); i++ {
 		start := i
@@ -393,26 +394,53 @@ func (f *finder) makefile() {
 			recipe = inline
 		}
 		if m := makeBang.FindStringSubmatch(line); m != nil && !isRecipe {
-			f.makeText("variables", m[1], start+1)
+			f.makeText("variables", m[1], start+1, given)
 		}
 		for _, command := range makeShells(line) {
-			f.makeText("variables", command, start+1)
+			f.makeText("variables", command, start+1, given)
 		}
-		f.makeText(target, recipe, start+1)
+		f.makeText(target, recipe, start+1, given)
 	}
 }
 
 // makeText is one line of a recipe.
-func (f *finder) makeText(name, recipe string, line int) {
+func (f *finder) makeText(name, recipe string, line int, given []given) {
 	recipe = strings.TrimLeft(recipe, " \t@+-")
-	if !tells(recipe) {
-		return
-	}
 	const dollar = "\x00"
 	recipe = strings.ReplaceAll(recipe, "$$", dollar)
-	recipe = makeVariable.ReplaceAllString(recipe, "$${MAKE_VARIABLE}")
+	held := false
+	recipe = makeVariable.ReplaceAllStringFunc(recipe, func(v string) string {
+		for _, g := range given {
+			if g.name == strings.Trim(v, "$(){}") {
+				held = true
+				return "${" + g.name + "}"
+			}
+		}
+		return "${MAKE_VARIABLE}"
+	})
 	recipe = strings.ReplaceAll(recipe, dollar, "$")
-	f.shell(scriptText{name: name, body: recipe, line: line})
+	if held || tells(recipe) {
+		f.shell(scriptText{name: name, body: recipe, line: line, given: given})
+	}
+}
+
+// makeVariables are those that are set to something that names a launcher.
+func (f *finder) makeVariables() []given {
+	var out []given
+	for i, line := range strings.Split(string(f.data), "\n") {
+		m := makeSet.FindStringSubmatch(strings.TrimRight(line, "\r"))
+		if m == nil || len(out) == maxHeld {
+			continue
+		}
+		value := m[2]
+		for _, g := range out {
+			value = strings.NewReplacer("$("+g.name+")", g.value, "${"+g.name+"}", g.value).Replace(value)
+		}
+		if len(heldText(value)) > 0 {
+			out = append(out, given{name: m[1], value: value, at: place{line: i + 1, column: 1}})
+		}
+	}
+	return out
 }
 
 // makeRule is the target of a rule, and the recipe in the same line.
@@ -454,5 +482,6 @@ func makeShells(line string) []string {
 
 var (
 	makeShell = lazyregexp.New(`\$[({]shell\s+`)
+	makeSet   = lazyregexp.New(`^ *(?:export +|override +)*([A-Za-z_][A-Za-z0-9_]*)\s*(?:[:?+]|::)?=\s*(.*?)\s*(?:#.*)?$`)
 	makeBang  = lazyregexp.New(`(?s)^ *[A-Za-z0-9_.-]+\s*!=\s*(.*)`) // a variable that gets what a command prints
 )

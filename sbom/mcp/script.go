@@ -34,6 +34,7 @@ const (
 	maxSteps      = 5_000   // simple commands that may launch something, and images
 	maxLaunches   = 2_000   // of which fetch what they run
 	maxIncludes   = 100     // files that a pipeline of GitLab includes
+	maxTexts      = 20      // scripts that stand in a text of another one
 )
 
 // scriptFile is one kind of file with scripts. A new one is a new row.
@@ -205,6 +206,8 @@ type finder struct {
 	problem  func(sbom.Problem)
 	troubled bool // something could not be read
 	steps    []step
+	texts    int // that were read as scripts
+	depth    int // of the one that is being read in others
 	includes int
 	known    func(name string) bool // whether a file is read for its own sake; nil as well
 }

@@ -45,6 +45,16 @@ func (f *finder) shell(t scriptText) where {
 		f.bad(t.line, "the script is too long", "split it")
 		return t.where
 	}
+	if f.texts <= maxSteps && (f.texts == maxSteps || f.depth == maxTexts) {
+		f.bad(t.line, "too many scripts stand in texts of it", "split the file, or exclude it in the policy")
+		f.texts = maxSteps + 1 // said once
+	}
+	if f.texts > maxSteps {
+		return t.where
+	}
+	f.texts++
+	f.depth++
+	defer func() { f.depth-- }()
 	t.body = expression.ReplaceAllString(t.body, "$"+expressionVariable)
 	file := parseShell(t.body)
 	if file == nil {
@@ -75,6 +85,7 @@ type shellWalk struct {
 	text   scriptText
 	where  where
 	given  []given
+	held   map[string][]held
 	nodes  []syntax.Node
 	fetch  downloadSearch
 	saved  []shellState // at the subshells that are open
@@ -106,9 +117,12 @@ func (w *shellWalk) visit(n syntax.Node) bool {
 	switch n := n.(type) {
 	case *syntax.Stmt:
 		w.fed(n)
+	case *syntax.BinaryCmd:
+		w.printed(n)
 	case *syntax.CallExpr:
 		w.call(n)
 	case *syntax.DeclClause:
+		w.hold(n.Args)
 		w.given = append(slices.Clip(w.given), w.assigned(n.Args, w.at(n), false)...)
 	}
 	return true
@@ -117,9 +131,13 @@ func (w *shellWalk) visit(n syntax.Node) bool {
 // fed reads what a shell gets as its input: bash <<EOF, sh <<< "npx a".
 func (w *shellWalk) fed(n *syntax.Stmt) {
 	call, ok := n.Cmd.(*syntax.CallExpr)
-	if !ok || len(n.Redirs) == 0 || !readsCommands(call) {
-		return
+	if ok && len(n.Redirs) > 0 && readsCommands(call) {
+		w.input(n)
 	}
+}
+
+// input reads the documents of a command as a script.
+func (w *shellWalk) input(n *syntax.Stmt) {
 	for _, r := range n.Redirs {
 		text := r.Hdoc
 		if r.Op == syntax.WordHdoc {
@@ -129,7 +147,7 @@ func (w *shellWalk) fed(n *syntax.Stmt) {
 			continue
 		}
 		sh := shellString{text: w.text.body, at: w.at(n)}
-		w.finder.shell(scriptText{name: w.text.name, body: sh.render(text), line: w.at(text).line, given: w.given, where: w.where})
+		w.finder.shell(scriptText{name: w.text.name, body: w.inside(sh.render(text)), line: w.at(text).line, given: w.given, where: w.where})
 	}
 }
 
@@ -173,6 +191,7 @@ func (w *shellWalk) assigned(assigns []*syntax.Assign, at place, own bool) []giv
 func (w *shellWalk) call(n *syntax.CallExpr) {
 	at := w.at(n)
 	if len(n.Args) == 0 {
+		w.hold(n.Assigns)
 		w.given = append(slices.Clip(w.given), w.assigned(n.Assigns, at, false)...)
 		return
 	}
@@ -201,8 +220,29 @@ func (w *shellWalk) call(n *syntax.CallExpr) {
 			w.finder.shell(scriptText{name: w.text.name, body: words[1].text, line: words[1].at.line, given: w.given, where: w.where})
 		}
 		return
+	case "alias": // names a command, for later
+		for _, a := range words[1:] {
+			if _, command, ok := strings.Cut(a.text, "="); ok {
+				w.program(w.inside(command), a.at.line)
+			}
+		}
+		return
 	}
-	w.finder.command(step{name: w.text.name, words: words, where: w.where, given: append(slices.Clip(w.given), w.assigned(n.Assigns, at, true)...)})
+	for _, line := range w.variants(words) {
+		if line[0].text == "eval" && substitution(n) == "" {
+			w.program(textOfWords(line[1:]), at.line)
+			continue
+		}
+		w.finder.command(step{name: w.text.name, words: line, where: w.where, given: append(slices.Clip(w.given), w.assigned(n.Assigns, at, true)...)})
+	}
+}
+
+func textOfWords(words []word) string {
+	texts := make([]string, len(words))
+	for i, w := range words {
+		texts[i] = w.text
+	}
+	return strings.Join(texts, " ")
 }
 
 // inert are programs that print, look up or install their arguments, and never run
@@ -223,6 +263,7 @@ func (f *finder) command(s step) {
 		return
 	}
 	_, isProxy := proxies[head]
+	told := false
 	for i, a := range s.words {
 		first, _, several := strings.Cut(strings.TrimSpace(a.text), " ")
 		if i == 0 || !several || !slices.Contains(registryLaunchers, program(first)) || slices.Contains(shells, head) || isProxy {
@@ -230,9 +271,10 @@ func (f *finder) command(s step) {
 		}
 		if file := parseShell(a.text); file != nil && !slices.Contains(registryLaunchers, head) {
 			f.shell(scriptText{name: s.name, body: a.text, line: a.at.line, given: s.given, where: s.where})
+			told = told || isTold(s.words, i)
 		}
 	}
-	if slices.Contains(shells, head) && f.inner(s) {
+	if told || slices.Contains(shells, head) && f.inner(s) {
 		return
 	}
 	f.add(s)
