@@ -51,6 +51,8 @@ var scriptFiles = sync.OnceValue(func() []scriptFile {
 		{kind: "shell-script", find: (*finder).shellFile,
 			names: []string{"*.sh", "*.bash", "*.zsh", "*.ksh"},
 			guess: []string{".husky/*", ".githooks/*", "bin/*", "script/*", "scripts/*", "tools/*", "hack/*", "ci/*", ".ci/*"}},
+		{kind: "batch-file", names: []string{"*.bat", "*.cmd"}, find: (*finder).batchFile},
+		{kind: "powershell-script", names: []string{"*.ps1", "*.psm1"}, find: (*finder).powershellFile},
 		{kind: "github-actions", names: []string{".github/workflows/*.yml", ".github/workflows/*.yaml", ".gitea/workflows/*.yml", ".gitea/workflows/*.yaml", ".forgejo/workflows/*.yml", ".forgejo/workflows/*.yaml"}, find: (*finder).workflow},
 		{kind: "github-actions", names: []string{"action.yml", "action.yaml"}, find: (*finder).action},
 		{kind: "gitlab-ci", names: []string{".gitlab-ci.yml", ".gitlab-ci.yaml"}, find: (*finder).pipeline},

@@ -38,23 +38,34 @@ func tells(body string) bool { return mentions(body) || fetchesText(body) }
 // mentioned reports whether a word can be or hold a launcher that fetches.
 func mentioned(w word) bool { return mentions(w.text) || program(w.text) == "go" }
 
-// shell finds the simple commands of a shell script, wherever in it they stand. It
-// returns where the shell is behind it.
-func (f *finder) shell(t scriptText) where {
+// enter begins a script, also one that stands in a text of another, and reports
+// whether it is to be read.
+func (f *finder) enter(t scriptText) bool {
 	if len(t.body) > maxScriptFile {
 		f.bad(t.line, "the script is too long", "split it")
-		return t.where
+		return false
 	}
 	if f.texts <= maxSteps && (f.texts == maxSteps || f.depth == maxTexts) {
 		f.bad(t.line, "too many scripts stand in texts of it", "split the file, or exclude it in the policy")
 		f.texts = maxSteps + 1 // said once
 	}
 	if f.texts > maxSteps {
-		return t.where
+		return false
 	}
 	f.texts++
 	f.depth++
-	defer func() { f.depth-- }()
+	return true
+}
+
+func (f *finder) leave() { f.depth-- }
+
+// shell finds the simple commands of a shell script, wherever in it they stand. It
+// returns where the shell is behind it.
+func (f *finder) shell(t scriptText) where {
+	if !f.enter(t) {
+		return t.where
+	}
+	defer f.leave()
 	t.body = expression.ReplaceAllString(t.body, "$"+expressionVariable)
 	file := parseShell(t.body)
 	if file == nil {
@@ -249,7 +260,9 @@ func textOfWords(words []word) string {
 // them.
 var inert = set(`echo printf : true false which whence type hash grep egrep fgrep rg rm cp mv ln mkdir rmdir ls touch chmod chown
 	cat sed awk test [ read return exit alias unalias unset trap export local declare apt apt-get apk yum dnf microdnf zypper pacman
-	brew port choco scoop winget pip pip3 gem rem set title log git gh`)
+	brew port choco scoop winget pip pip3 gem rem set title log git gh
+	where goto setlocal endlocal del copy move md rd findstr write-host write-output write-error write-warning write-verbose write-debug
+	write-information out-file get-command gcm throw`)
 
 // command adds a simple command, and those that stand as text in its arguments:
 // concurrently "npx a" "npx b".
@@ -266,7 +279,7 @@ func (f *finder) command(s step) {
 	told := false
 	for i, a := range s.words {
 		first, _, several := strings.Cut(strings.TrimSpace(a.text), " ")
-		if i == 0 || !several || !slices.Contains(registryLaunchers, program(first)) || slices.Contains(shells, head) || isProxy {
+		if i == 0 || !several || !slices.Contains(registryLaunchers, program(first)) || isShell(head) || isProxy {
 			continue
 		}
 		if file := parseShell(a.text); file != nil && !slices.Contains(registryLaunchers, head) {
@@ -274,17 +287,41 @@ func (f *finder) command(s step) {
 			told = told || isTold(s.words, i)
 		}
 	}
-	if told || slices.Contains(shells, head) && f.inner(s) {
+	if told || isShell(head) && f.inner(s) {
 		return
 	}
 	f.add(s)
 }
 
-// inner reads the text that a shell gets as a word: sh -c "…".
+func isShell(program string) bool {
+	return slices.Contains(shells, program) || oneOf("cmd powershell pwsh", program)
+}
+
+// inner reads the text that a shell gets as a word: sh -c "…", cmd /c ….
 func (f *finder) inner(s step) bool {
+	head := program(s.words[0].text)
 	for i, a := range s.words {
-		if i > 0 && strings.HasPrefix(s.words[i-1].text, "-") && !strings.HasPrefix(s.words[i-1].text, "--") && strings.HasSuffix(s.words[i-1].text, "c") {
-			f.shell(scriptText{name: s.name, body: a.text, line: a.at.line, given: s.given, where: s.where})
+		if i == 0 {
+			continue
+		}
+		t := scriptText{name: s.name, line: a.at.line, given: s.given, where: s.where, body: textOfWords(s.words[i:])}
+		switch before := strings.ToLower(s.words[i-1].text); {
+		case head == "cmd":
+			if oneOf("/c /k", before) {
+				f.batch(t)
+				return true
+			}
+			continue
+		case head == "powershell" || head == "pwsh":
+			if oneOf("-c -command", before) {
+				f.powershell(t)
+				return true
+			}
+			continue
+		}
+		if strings.HasPrefix(s.words[i-1].text, "-") && !strings.HasPrefix(s.words[i-1].text, "--") && strings.HasSuffix(s.words[i-1].text, "c") {
+			t.body = a.text
+			f.shell(t)
 			return true
 		}
 	}
@@ -333,9 +370,9 @@ func (f *finder) script(shell string, t scriptText) {
 	case slices.Contains(shells, program) && program != "fish":
 		f.shell(t)
 	case program == "pwsh" || program == "powershell":
-		f.plain(t, new("`"))
+		f.powershell(t)
 	case program == "cmd":
-		f.plain(t, new("^"))
+		f.batch(t)
 	case program == "fish":
 		f.plain(t, new(`\`))
 	default: // code of another language
