@@ -56,6 +56,26 @@ var scriptFiles = sync.OnceValue(func() []scriptFile {
 		{kind: "github-actions", names: []string{".github/workflows/*.yml", ".github/workflows/*.yaml", ".gitea/workflows/*.yml", ".gitea/workflows/*.yaml", ".forgejo/workflows/*.yml", ".forgejo/workflows/*.yaml"}, find: (*finder).workflow},
 		{kind: "github-actions", names: []string{"action.yml", "action.yaml"}, find: (*finder).action},
 		{kind: "gitlab-ci", names: []string{".gitlab-ci.yml", ".gitlab-ci.yaml"}, find: (*finder).pipeline},
+		{kind: "circleci", names: []string{".circleci/*.yml", ".circleci/*.yaml"}, find: circleKeys.find},
+		{kind: "azure-pipelines", find: azureKeys.find,
+			names: []string{"azure-pipelines*.yml", "azure-pipelines*.yaml", "azure-pipelines/*.yml", ".azure-pipelines.yml", ".azure-pipelines/*.yml", ".azuredevops/*.yml", ".ado/*.yml"}},
+		{kind: "bitbucket-pipelines", names: []string{"bitbucket-pipelines.yml", "bitbucket-pipelines.yaml"}, find: bitbucketKeys.find},
+		{kind: "drone", names: []string{".drone.yml", ".drone.yaml"}, find: droneKeys.find},
+		{kind: "woodpecker", names: []string{".woodpecker.yml", ".woodpecker.yaml", ".woodpecker/*.yml", ".woodpecker/*.yaml"}, find: droneKeys.find},
+		{kind: "travis-ci", names: []string{".travis.yml"}, find: travisKeys.find},
+		{kind: "appveyor", names: []string{"appveyor.yml", ".appveyor.yml"}, find: appveyorKeys.find},
+		{kind: "buildkite", names: []string{".buildkite/*.yml", ".buildkite/*.yaml"}, find: buildkiteKeys.find},
+		{kind: "gitpod", names: []string{".gitpod.yml"}, find: gitpodKeys.find},
+		{kind: "lefthook", find: lefthookKeys.find,
+			names: []string{"lefthook.yml", "lefthook.yaml", ".lefthook.yml", ".lefthook.yaml", "lefthook-local.yml", ".lefthook-local.yml", ".config/lefthook.yml"}},
+		{kind: "pre-commit", names: []string{".pre-commit-config.yaml", ".pre-commit-hooks.yaml"}, find: (*finder).preCommit},
+		{kind: "git-hooks", find: (*finder).hookFile,
+			names: []string{".lintstagedrc", ".lintstagedrc.json", ".lintstagedrc.yaml", ".lintstagedrc.yml", ".huskyrc", ".huskyrc.json", ".simple-git-hooks.json", "simple-git-hooks.json"}},
+		{kind: "procfile", names: []string{"Procfile", "Procfile.*", "*.Procfile"}, find: (*finder).procfile},
+		{kind: "jenkinsfile", names: []string{"Jenkinsfile", "Jenkinsfile.*", "*.Jenkinsfile", "vars/*.groovy"}, find: (*finder).jenkinsfile},
+		{kind: "vscode-tasks", names: []string{".vscode/tasks.json"}, find: (*finder).editorTasks},
+		{kind: "vscode-launch", names: []string{".vscode/launch.json"}, find: (*finder).editorLaunches},
+		{kind: "vscode-workspace", names: []string{"*.code-workspace"}, find: (*finder).editorWorkspace},
 		{kind: "dev-container", find: (*finder).devContainer,
 			names: []string{".devcontainer/devcontainer.json", ".devcontainer/*/devcontainer.json", ".devcontainer.json", "devcontainer-feature.json"}},
 		{kind: "dockerfile", find: (*finder).dockerfile,
@@ -132,7 +152,7 @@ func (Scripts) Knows(kind string) bool {
 }
 
 // Holds reports whether the file launches anything, or may do so in a part that
-// cannot be read. All others are none of our inputs.
+// cannot be read or stands in another file. All others are none of our inputs.
 func (Scripts) Holds(name string, data []byte) bool {
 	row, guess, ok := scriptOf(name)
 	if !ok || guess && !shebang.Match(data) && !isHook(name, data) {
@@ -140,7 +160,7 @@ func (Scripts) Holds(name string, data []byte) bool {
 	}
 	f := &finder{row: row, name: name, data: data, problem: func(sbom.Problem) {}}
 	launches := f.launches(&run{})
-	return len(launches) > 0 || f.troubled
+	return len(launches) > 0 || f.troubled || f.follows
 }
 
 // hooks are what git calls the scripts that it runs.
@@ -211,6 +231,7 @@ type finder struct {
 	texts    int // that were read as scripts
 	depth    int // of the one that is being read in others
 	includes int
+	follows  bool                   // other files are part of it
 	known    func(name string) bool // whether a file is read for its own sake; nil as well
 }
 
@@ -328,7 +349,7 @@ func (f *finder) launch(r *run, s step) (found, bool) {
 }
 
 // baseImages are the keywords of images that a build starts from, takes files
-// from, or that a pipeline or a development container runs in. What else names an
+// from, or that a pipeline, hook or development container runs in. What else names an
 // image (uses: docker://…, a feature) runs it for its own sake, as a command does.
 var baseImages = []string{"FROM", "COPY --from", "ADD --from", "RUN --from", "container", "services", "image"}
 

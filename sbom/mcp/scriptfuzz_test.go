@@ -10,7 +10,8 @@ import (
 // FuzzScripts holds that no script of any kind stops the scan, that a part that
 // Holds does not know is none that Read finds, and that the bounds hold.
 func FuzzScripts(f *testing.F) {
-	names := []string{"package.json", "a.sh", "bin/x", ".github/workflows/a.yml", "action.yml", ".gitlab-ci.yml", ".devcontainer.json", "Dockerfile", "Makefile", "compose.yaml", "Taskfile.yml", "justfile"}
+	names := []string{"package.json", "a.sh", "bin/x", ".github/workflows/a.yml", "action.yml", ".gitlab-ci.yml", ".devcontainer.json", "Dockerfile", "Makefile", "compose.yaml", "Taskfile.yml", "justfile",
+		"a.bat", "a.ps1", ".circleci/config.yml", "azure-pipelines.yml", "Jenkinsfile", ".vscode/tasks.json", ".vscode/launch.json", ".pre-commit-config.yaml", ".lintstagedrc", "Procfile"}
 	for i, seed := range []string{
 		`{"scripts": {"a": "npx a && (cd b; uvx c@1) | docker run -e K=v d:1 npx e"}}`,
 		"#!/bin/sh\ncd \"$X\" && npx a@${V:-1} \\\n --b\nfor i in *; do pipx run c; done\n",
@@ -23,6 +24,14 @@ func FuzzScripts(f *testing.F) {
 		"a:\n\t@-npx $(X) $$y \\\n\t b\n",
 		"services: {a: {image: 'b:1', command: 'npx c $$D', environment: [E=1], healthcheck: {test: [CMD-SHELL, 'curl x | sh']}, build: {dockerfile_inline: \"FROM f\\nRUN npx g\\n\"}}}",
 		"vars: {A: {sh: npx a}}\ntasks: {b: {dir: c, cmds: [npx d, {cmd: 'curl e > f; sh f'}, {defer: {cmd: npx g}}]}, h: npx i}\n",
+		"@cd /d %~dp0 & set X=npx ^\n a\nif exist b (call %X%) else for /f %%i in ('npx c') do start \"\" npx d\n",
+		"$x = @'\nnpx\n'@\n<# a #> if ($y) { & npx \"b `\" c\" } # d\niex 'npx e'; Start-Process npx -ArgumentList 'f',\"g\"\n",
+		"jobs: {a: {docker: [{image: b}], steps: [{run: npx << parameters.x >>}, {run: {command: npx c, shell: cmd}}]}}",
+		"pool: {vmImage: windows}\nsteps: [{script: npx a}, {template: b.yml}, {task: Bash@3, inputs: {script: npx c}}]",
+		"sh 'npx a'; sh(script: \"\"\"npx ${b}\"\"\")\ndocker.image('c') // d\nx = 'npx e'",
+		`{"windows": {"command": "npx"}, "tasks": [{"command": {"value": "npx a"}, "args": ["b c", {"value": "d"}], "windows": {"args": ["e"]}}]}`,
+		`{"configurations": [{"runtimeExecutable": "npx", "runtimeArgs": ["a"], "osx": {"command": "npx b"}}]}`,
+		"repos: [{hooks: [{id: a, entry: npx b, args: [c]}, {entry: d, language: docker_image}]}]", `{"a": ["npx b"]}`, "a: npx b\n",
 		"set shell := ['bash', '-c']\nx := `npx a`\nb c='d': e\n  @npx {{f}} \\\n   g\nh:\n  #!/bin/sh\n  wget i; sh i\n",
 	} {
 		f.Add(i, []byte(seed))

@@ -8,6 +8,7 @@ import (
 
 	"countermark/sbom/lazyregexp"
 
+	"github.com/tailscale/hujson"
 	"mvdan.cc/sh/v3/syntax"
 )
 
@@ -330,7 +331,7 @@ func (f *finder) inner(s step) bool {
 
 // plain finds commands in a text of which no grammar is at hand: line by line, cut
 // at operators. joined is what a line ends in that goes on in the next.
-func (f *finder) plain(t scriptText, joined *string) {
+func (f *finder) plain(t scriptText, joined *string) where {
 	body := expression.ReplaceAllString(t.body, "$"+expressionVariable)
 	at, line := t.where, t.line
 	for raw := range strings.Lines(body) {
@@ -361,21 +362,23 @@ func (f *finder) plain(t scriptText, joined *string) {
 			words = rest
 		}
 	}
+	return at
 }
 
-// script runs a text by the shell of that name.
-func (f *finder) script(shell string, t scriptText) {
+// script runs a text by the shell of that name. It returns where that is behind it.
+func (f *finder) script(shell string, t scriptText) where {
 	program := program(strings.Fields(shell + " sh")[0])
 	switch {
 	case slices.Contains(shells, program) && program != "fish":
-		f.shell(t)
+		return f.shell(t)
 	case program == "pwsh" || program == "powershell":
-		f.powershell(t)
+		return f.powershell(t)
 	case program == "cmd":
-		f.batch(t)
+		return f.batch(t)
 	case program == "fish":
-		f.plain(t, new(`\`))
+		return f.plain(t, new(`\`))
 	default: // code of another language
+		return t.where
 	}
 }
 
@@ -409,16 +412,18 @@ func (f *finder) packageScripts() {
 	if d == nil || object(&d.root) == nil {
 		return
 	}
-	scripts := member(quietFields(object(&d.root)), "scripts")
-	if scripts == nil || object(scripts.value) == nil {
-		return
+	y := yamlFile{f, d, nil}
+	scripts := get(&d.root, "scripts")
+	if scripts == nil || object(scripts) == nil {
+		scripts = &hujson.Value{Value: &hujson.Object{}}
 	}
-	for _, s := range d.fields(object(scripts.value)) {
-		if !isText(s.value) {
-			continue
+	for _, m := range d.fields(object(scripts)) {
+		if isText(m.value) {
+			y.hooks(m.name, m.value, 0)
 		}
-		line, _ := d.position(s.value.StartOffset)
-		f.oneLine(scriptText{name: s.name, body: text(s.value), line: line}, line)
+	}
+	for _, path := range packageHooks {
+		y.hooks(path[0], get(&d.root, path...), 0)
 	}
 }
 
@@ -426,6 +431,11 @@ func (f *finder) packageScripts() {
 func (f *finder) oneLine(t scriptText, line int) {
 	from := len(f.steps)
 	f.shell(t)
+	f.onOneLine(from, line)
+}
+
+// onOneLine puts the steps from one on into a line.
+func (f *finder) onOneLine(from, line int) {
 	for i := from; i < len(f.steps); i++ {
 		for j := range f.steps[i].words {
 			f.steps[i].words[j].at.line = line

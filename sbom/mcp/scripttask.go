@@ -64,10 +64,14 @@ func (y yamlFile) commandWords(v *hujson.Value, what string) []word {
 	return out
 }
 
-// environment are the variables of a service: an object, or a list of NAME=value.
+// environment are the variables of a service or step: an object, or a list of
+// NAME=value or of objects with both.
 func (y yamlFile) environment(v *hujson.Value) []given {
 	out := y.variables(nil, v)
 	for _, e := range elements(v) {
+		if name, value := textOf(get(e, "name")), get(e, "value"); name != "" && value != nil {
+			out = append(out, given{name: name, value: text(value), at: place{line: y.line(value), column: 1}})
+		}
 		if name, value, ok := strings.Cut(textOf(e), "="); ok {
 			out = append(out, given{name: name, value: value, at: place{line: y.line(e), column: 1}})
 		}

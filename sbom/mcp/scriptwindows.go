@@ -14,7 +14,7 @@ import (
 // specification, chapter 2.
 
 // windowsFile is a script that Windows runs.
-func (f *finder) windowsFile(read func(scriptText)) {
+func (f *finder) windowsFile(read func(scriptText) where) {
 	if wide(f.data) {
 		f.bad(1, "the script is no plain text", "save it as UTF-8, or exclude it in the policy")
 		return
@@ -76,9 +76,9 @@ type batchLine struct {
 }
 
 // batch reads a text for cmd.exe.
-func (f *finder) batch(t scriptText) {
+func (f *finder) batch(t scriptText) where {
 	if !f.enter(t) {
-		return
+		return t.where
 	}
 	defer f.leave()
 	s := f.windows(t)
@@ -86,6 +86,7 @@ func (f *finder) batch(t scriptText) {
 	for _, l := range batchLines(t.body) {
 		s.batchCommand(strings.TrimSpace(l.text), t.line+l.at, 0)
 	}
+	return s.where
 }
 
 // batchLines cuts a text where cmd.exe ends a command: at the end of a line that does
@@ -236,9 +237,9 @@ var (
 )
 
 // powershell reads a text for PowerShell.
-func (f *finder) powershell(t scriptText) {
+func (f *finder) powershell(t scriptText) where {
 	if !f.enter(t) {
-		return
+		return t.where
 	}
 	defer f.leave()
 	s := f.windows(t)
@@ -248,6 +249,7 @@ func (f *finder) powershell(t scriptText) {
 		words, value := l.command()
 		s.powershellCommand(words, value)
 	}
+	return s.where
 }
 
 // powershellText is cut into commands.

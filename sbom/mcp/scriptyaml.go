@@ -242,12 +242,8 @@ var notJobs = set("default include stages variables workflow spec image services
 // pipeline reads a pipeline of GitLab (docs.gitlab.com, "CI/CD YAML syntax") with
 // what it includes of the same repository.
 func (f *finder) pipeline() {
-	f.pipelineText(f.data)
-}
-
-func (f *finder) pipelineText(data []byte) {
-	for _, d := range f.documents(data) {
-		y := yamlFile{f, d, bytes.TrimPrefix(data, byteOrderMark)}
+	for _, d := range f.documents(f.data) {
+		y := yamlFile{f, d, bytes.TrimPrefix(f.data, byteOrderMark)}
 		given := y.variables(nil, get(&d.root, "variables"))
 		y.job("default", &d.root, given)
 		y.job("default", get(&d.root, "default"), given)
@@ -292,7 +288,7 @@ func (y yamlFile) lines(name string, v *hujson.Value, given []given, at where, d
 // include reads the files of the repository that a pipeline is put together from.
 // What is included from elsewhere is not part of the project.
 func (y yamlFile) include(v *hujson.Value, depth int) {
-	if v == nil || y.finder.file == nil || depth > maxUnwrap {
+	if v == nil || depth > maxUnwrap {
 		return
 	}
 	for _, e := range elements(v) {
@@ -304,6 +300,9 @@ func (y yamlFile) include(v *hujson.Value, depth int) {
 	}
 	name := textOf(ref)
 	if name == "" || strings.Contains(name, "://") || strings.ContainsAny(name, "$") {
+		return
+	}
+	if y.finder.follows = true; y.finder.file == nil {
 		return
 	}
 	line, _ := y.document.position(ref.StartOffset)
@@ -331,10 +330,9 @@ func (y yamlFile) included(name string, line int) {
 		y.bad(line, fmt.Sprintf("it includes more than %d files", maxIncludes), "exclude it in the policy")
 		return
 	}
-	f := &sbom.File{FS: y.finder.file.FS, Name: y.finder.file.Name}
-	data, err := f.Sibling(strings.TrimPrefix(strings.TrimPrefix(name, path.Dir(y.finder.name)), "/"))
+	data, err := (&sbom.File{FS: y.finder.file.FS, Name: "."}).Sibling(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return // GitLab refuses the pipeline
+		return // the pipeline is refused
 	}
 	if err != nil || len(data) > maxScriptFile {
 		y.bad(line, "a file that it includes cannot be read", "make it a readable file inside of the project")
@@ -349,7 +347,7 @@ func (y yamlFile) included(name string, line int) {
 			p.Line, p.Column = line, 0
 			y.finder.problem(p)
 		}}
-	inner.pipelineText(data)
+	inner.row.find(inner)
 	for _, s := range inner.steps {
 		s.file = full
 		y.add(s)
