@@ -27,6 +27,7 @@
 //	  sbom/jsonstream   large JSON of strangers, in pieces
 //	  sbom/visible      foreign text → text that can be shown
 //	provenance          subjects, expectations, states: the verifier
+//	  provenance/subject what people name to be verified
 //	  provenance/npm    the npm registry, and where its attestations are found
 //	  provenance/pypi   Python indexes, and PEP 740
 //	  provenance/oci    container registries, and their referrers

@@ -5,58 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"sync"
 
 	"countermark/provenance"
 	"countermark/provenance/npm"
 	"countermark/provenance/oci"
-	"countermark/sbom"
-
-	"github.com/package-url/packageurl-go"
 )
-
-const imagePrefix = "pkg:oci/"
-
-// hintImage is how an image is written.
-const hintImage = "write pkg:oci/name@sha256:<64 hex digits>?repository_url=host/path/name"
-
-// parseImage parses the package URL of a container image, which has to say by
-// its digest which, and where it is.
-func parseImage(arg string) (provenance.Subject, error) {
-	refuse := func(format string, args ...any) (provenance.Subject, error) {
-		return provenance.Subject{}, usageError(hintImage, "%s: %s", shownArgument(arg), fmt.Sprintf(format, args...))
-	}
-	purl, err := packageurl.FromString(arg)
-	if err != nil {
-		return refuse("%v", errPackageURL)
-	}
-	digest, err := provenance.ParseDigest(purl.Version)
-	if err != nil {
-		return refuse("an image is pinned by its digest: %v", err)
-	}
-	qualifiers := purl.Qualifiers.Map()
-	for name := range qualifiers {
-		// A tag and a platform are remarks: the digest says what is meant.
-		if !slices.Contains([]string{"repository_url", "tag", "arch"}, name) {
-			return refuse("the qualifier %s of a package URL is not judged", name)
-		}
-	}
-	if purl.Namespace != "" || purl.Subpath != "" {
-		return refuse("an image's package URL has neither namespace nor path: where it is, repository_url says")
-	}
-	qualifiers["repository_url"] = provenance.ImageRepository(qualifiers["repository_url"])
-	version := digest.Algorithm + ":" + digest.Value
-	subject := provenance.Subject{
-		PURL:      packageurl.NewPackageURL(packageurl.TypeOCI, "", purl.Name, version, packageurl.QualifiersFromMap(qualifiers), "").ToString(),
-		Ecosystem: sbom.OCI, Name: purl.Name, Version: version,
-		Digests: []provenance.Digest{digest}, DigestFrom: "argument",
-	}
-	if _, err := oci.Reference(subject); err != nil {
-		return refuse("%v", err)
-	}
-	return subject, nil
-}
 
 // imageSource is the images' registries, or, offline, nobody. They are reached
 // by the user's proxy; certificates are those that the system trusts, as for

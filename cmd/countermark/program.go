@@ -17,6 +17,7 @@ import (
 	"countermark/policy/report"
 	"countermark/provenance"
 	"countermark/provenance/npm"
+	"countermark/provenance/subject"
 	"countermark/provenance/trust"
 	"countermark/sbom"
 
@@ -213,6 +214,9 @@ func classify(err error) *exitError {
 		return steering(e.Hint)
 	}
 	if e, ok := errors.AsType[*provenance.IdentityError](err); ok {
+		return steering(e.Hint)
+	}
+	if e, ok := errors.AsType[*subject.Error](err); ok {
 		return steering(e.Hint)
 	}
 	if _, ok := errors.AsType[*sbom.OmitError](err); ok {

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -16,10 +14,9 @@ import (
 	"countermark/policy/report"
 	"countermark/provenance"
 	"countermark/provenance/npm"
+	"countermark/provenance/subject"
 	"countermark/sbom"
-	"countermark/sbom/lazyregexp"
 
-	"github.com/package-url/packageurl-go"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -150,7 +147,7 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 		flags.identity.Key, flags.identity.KeyFile = key, flags.key
 	}
 	for _, arg := range args {
-		if !isPackage(arg) && strings.Contains(arg, "://") {
+		if subject.Ecosystem(arg) == "" && strings.Contains(arg, "://") {
 			return usageError("download it, and name the file", "%s: a URL is no SUBJECT", sbom.RedactURL(arg))
 		}
 	}
@@ -195,7 +192,7 @@ func (p *program) verifyAll(ctx context.Context, flags *verifyFlags, args []stri
 	var packages []string
 	var at []int
 	for i, arg := range args {
-		if isPackage(arg) {
+		if subject.Ecosystem(arg) != "" {
 			packages, at = append(packages, arg), append(at, i)
 			continue
 		}
@@ -222,10 +219,10 @@ func (p *program) verifyAll(ctx context.Context, flags *verifyFlags, args []stri
 func kindsOf(packages []string) (kind string, known []string) {
 	found := map[string]bool{}
 	for _, arg := range packages {
-		switch {
-		case strings.HasPrefix(arg, imagePrefix):
+		switch subject.Ecosystem(arg) {
+		case sbom.OCI:
 			kind, known = "an image", append(known, imageFlags...)
-		case isProject(arg):
+		case sbom.PyPI:
 			kind, known = "a Python package", append(known, projectFlags...)
 		default:
 			kind, known = "a package", append(known, packageFlags...)
@@ -238,23 +235,6 @@ func kindsOf(packages []string) (kind string, known []string) {
 	return kind, known
 }
 
-// shownArgument is a package in a message. In the qualifiers of a package URL a
-// password may stand.
-func shownArgument(arg string) string {
-	before, _, found := strings.Cut(arg, "?")
-	if found {
-		before += "?…"
-	}
-	return before
-}
-
-// errPackageURL is in words of our own: the library's error quotes all of it.
-var errPackageURL = errors.New("no package URL (https://github.com/package-url/purl-spec)")
-
-func isPackage(arg string) bool {
-	return strings.HasPrefix(arg, "pkg:") || strings.HasPrefix(arg, "npm:") || strings.HasPrefix(arg, "pypi:")
-}
-
 // verifyFile judges one file or digest by what goes with it.
 func (p *program) verifyFile(ctx context.Context, flags *verifyFlags, arg string) (provenance.Result, error) {
 	none := provenance.Result{}
@@ -264,10 +244,11 @@ func (p *program) verifyFile(ctx context.Context, flags *verifyFlags, arg string
 			return none, err
 		}
 		return p.verifyArtifact(flags, arg) //nolint:contextcheck // one file of bounded size
-	case isDigest(arg):
+	case subject.IsDigest(arg):
 		return none, usageError("give the sigstore bundle of the digest with --bundle", "%s has no attestations of its own", arg)
 	case len(flags.attestations) > 0:
-		if project, version, ok := isDistribution(arg); ok {
+		open := func() (io.ReadCloser, error) { return openNamed(arg) }
+		if project, version, ok := subject.Distribution(arg, open); ok {
 			if err := flags.only("a Python distribution", distributionFlags); err != nil {
 				return none, err
 			}
@@ -310,19 +291,15 @@ func (f *verifyFlags) only(kind string, known []string) error {
 	return nil
 }
 
-func isDigest(s string) bool {
-	return strings.HasPrefix(s, "sha256:") || strings.HasPrefix(s, "sha384:") || strings.HasPrefix(s, "sha512:")
-}
-
 // verifyPackages asks local attestations, then the registry.
 func (p *program) verifyPackages(ctx context.Context, flags *verifyFlags, args []string) ([]provenance.Result, error) {
 	var subjects []provenance.Subject
 	for _, arg := range args {
-		subject, err := parsePackage(arg)
+		s, err := subject.Parse(arg)
 		if err != nil {
 			return nil, err
 		}
-		subjects = append(subjects, subject)
+		subjects = append(subjects, s)
 	}
 	pol, err := policy.Locate(flags.policy, []string{"."})
 	if err != nil {
@@ -378,72 +355,6 @@ func (f *verifyFlags) source() (provenance.Expectation, error) {
 	return e, nil
 }
 
-// parsePackage parses a package URL or one of the shorthands npm:name@version and
-// pypi:name@version.
-func parsePackage(arg string) (provenance.Subject, error) {
-	if strings.HasPrefix(arg, imagePrefix) {
-		return parseImage(arg)
-	}
-	if isProject(arg) {
-		return parseProject(arg)
-	}
-	refuse := func(format string, args ...any) (provenance.Subject, error) {
-		return provenance.Subject{}, usageError("write npm:@scope/name@1.2.3 or pkg:npm/%40scope/name@1.2.3", "%s: %s", shownArgument(arg), fmt.Sprintf(format, args...))
-	}
-	name, version, err := splitPackage(arg)
-	if err != nil {
-		return refuse("%v", err)
-	}
-	if !exactVersion.MatchString(version) {
-		return refuse("an exact version is needed")
-	}
-	if !packageName.MatchString(name) || strings.Contains(name, "..") {
-		return refuse("no name of an npm package")
-	}
-	return npmSubject(name, version), nil
-}
-
-var (
-	exactVersion = lazyregexp.New(`^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$`)
-	packageName  = lazyregexp.New(`^(@[A-Za-z0-9~][A-Za-z0-9._~-]*/)?[A-Za-z0-9~_!'()*-][A-Za-z0-9._~!'()*-]*$`)
-)
-
-func splitPackage(arg string) (name, version string, err error) {
-	if spec, ok := strings.CutPrefix(arg, "npm:"); ok {
-		at := strings.LastIndex(spec, "@")
-		if at <= 0 {
-			return "", "", nil
-		}
-		return spec[:at], spec[at+1:], nil
-	}
-	purl, err := packageurl.FromString(arg)
-	if err != nil {
-		return "", "", errPackageURL
-	}
-	if purl.Type != packageurl.TypeNPM {
-		return "", "", errors.New("only packages of npm and PyPI and container images are verified by name")
-	}
-	if len(purl.Qualifiers) > 0 || purl.Subpath != "" {
-		return "", "", errors.New("qualifiers and paths of a package URL are not judged")
-	}
-	if purl.Namespace != "" {
-		return purl.Namespace + "/" + purl.Name, purl.Version, nil
-	}
-	return purl.Name, purl.Version, nil
-}
-
-// npmSubject is a package of which nothing but name and version is known.
-func npmSubject(name, version string) provenance.Subject {
-	namespace, base := "", name
-	if scope, bare, ok := strings.Cut(name, "/"); ok {
-		namespace, base = scope, bare
-	}
-	return provenance.Subject{
-		PURL:      packageurl.NewPackageURL(packageurl.TypeNPM, namespace, base, version, nil, "").ToString(),
-		Ecosystem: sbom.NPM, Name: name, Version: version,
-	}
-}
-
 // verifyArtifact judges a file or digest by its bundle.
 func (p *program) verifyArtifact(flags *verifyFlags, arg string) (provenance.Result, error) {
 	none := provenance.Result{}
@@ -473,7 +384,7 @@ func (p *program) verifyArtifact(flags *verifyFlags, arg string) (provenance.Res
 // namedArtifact is a file or digest as the user names it.
 func namedArtifact(arg string) (provenance.Artifact, error) {
 	artifact := provenance.Artifact{Name: arg}
-	if isDigest(arg) {
+	if subject.IsDigest(arg) {
 		digest, err := provenance.ParseDigest(arg)
 		if err != nil {
 			return artifact, usageError("write sha256:<64 hex digits> or sha512:<128 hex digits>", "%s: %v", arg, err)
@@ -520,9 +431,9 @@ func (p *program) verifyTarball(ctx context.Context, flags *verifyFlags, arg str
 	if err != nil {
 		return none, usageError("name an npm tarball", "%s: %v", arg, err)
 	}
-	subject := npmSubject(cmp.Or(flags.packageName, tarball.Name), cmp.Or(flags.packageVersion, tarball.Version))
-	subject.Digests = []provenance.Digest{{Algorithm: "sha512", Value: tarball.SHA512}}
-	subject.DigestFrom = "tarball"
+	s := subject.NPM(cmp.Or(flags.packageName, tarball.Name), cmp.Or(flags.packageVersion, tarball.Version))
+	s.Digests = []provenance.Digest{{Algorithm: "sha512", Value: tarball.SHA512}}
+	s.DigestFrom = "tarball"
 	// A tarball belongs to no project: the user's own configuration names its
 	// registry.
 	config, err := p.npmConfig(flags.registry, nil)
@@ -547,14 +458,14 @@ func (p *program) verifyTarball(ctx context.Context, flags *verifyFlags, arg str
 	for _, w := range warnings {
 		p.warn("", "%v", w)
 	}
-	set, err := local.Attestations(ctx, subject)
+	set, err := local.Attestations(ctx, s)
 	if err != nil {
 		return none, err
 	}
-	if set.Registry, err = config.ConfiguredRegistry(subject); err != nil {
+	if set.Registry, err = config.ConfiguredRegistry(s); err != nil {
 		return none, err
 	}
-	return verifier.Judge(subject, expected, set), nil
+	return verifier.Judge(s, expected, set), nil
 }
 
 // verifyReport is the JSON form of verify's results.

@@ -38,7 +38,7 @@ func TestValidName(t *testing.T) {
 		".a": false, "_a": false, "-a": false, "@a": false, "@/a": false, "@a/": false, "@.a/b": false, "@a/.b": false, "node_modules": false, "favicon.ico": false,
 		"a\n": false, "a%": false, `a\b`: false, "@a/b@c": false,
 	} {
-		if got := validName(name); got != want {
+		if got := ValidName(name); got != want {
 			t.Errorf("%q: %v, want %v", name, got, want)
 		}
 	}

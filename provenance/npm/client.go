@@ -124,9 +124,9 @@ func (c *Client) question(s provenance.Subject) (*question, *failure) {
 		return nil, &failure{Reason: c.broken.Error(), Hint: "correct the configuration"}
 	case s.Ecosystem != sbom.NPM:
 		return nil, &failure{Reason: "no npm package: npm registries have nothing on it", Hint: "check the subject"}
-	case !validName(s.Name):
+	case !ValidName(s.Name):
 		return nil, &failure{Reason: fmt.Sprintf("%q is no name of an npm package; nobody was asked", s.Name), Hint: "correct the name"}
-	case s.Version != "" && !validVersion(s.Version):
+	case s.Version != "" && !ValidVersion(s.Version):
 		return nil, &failure{Reason: fmt.Sprintf("%q is no version of an npm package; nobody was asked", s.Version), Hint: "pin an exact version"}
 	}
 	q := &question{name: s.Name, version: s.Version, internal: c.Internal != nil && c.Internal(s.Name)}

@@ -22,11 +22,13 @@ var (
 		`(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?(\+[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
 )
 
-func validName(name string) bool {
+// ValidName reports whether npm accepted a name at any time.
+func ValidName(name string) bool {
 	return len(name) <= maxNameBytes && namePattern.MatchString(name) && name != "node_modules" && name != "favicon.ico"
 }
 
-func validVersion(version string) bool {
+// ValidVersion reports whether a version is an exact one that npm accepts.
+func ValidVersion(version string) bool {
 	return len(version) <= maxVersionBytes && versionPattern.MatchString(version)
 }
 
