@@ -29,6 +29,7 @@
 //	provenance          subjects, expectations, states: the verifier
 //	  provenance/subject what people name to be verified
 //	  provenance/npm    the npm registry, and where its attestations are found
+//	    provenance/npm/npmrc    the .npmrc files that govern a run
 //	  provenance/pypi   Python indexes, and PEP 740
 //	  provenance/oci    container registries, and their referrers
 //	  provenance/layout in-toto layouts and links

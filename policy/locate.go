@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"countermark/provenance"
+	"countermark/sbom"
 	"countermark/sbom/lazyregexp"
 )
 
@@ -105,14 +106,14 @@ func (l Located) Evidence() []provenance.EvidencePath {
 // git repository. Outside of a repository no parent is looked into: a file in a
 // folder that everybody can write to must not govern anything.
 func nearest(path string) (string, error) {
-	for _, dir := range upToGitRoot(folderOf(path)) {
+	for _, dir := range upToGitRoot(Folder(path)) {
 		file := filepath.Join(dir, FileName)
 		_, err := os.Lstat(file)
 		if err == nil {
 			return file, nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return "", &FileError{Path: file, Message: "cannot be read: " + bare(err).Error(), Hint: "make it readable, or name another policy with --policy"}
+			return "", &FileError{Path: file, Message: "cannot be read: " + sbom.Pathless(err).Error(), Hint: "make it readable, or name another policy with --policy"}
 		}
 	}
 	return "", nil
@@ -146,14 +147,14 @@ func upToGitRoot(dir string) []string {
 func FromRepository(paths []string) string {
 	dir := "."
 	if len(paths) == 1 {
-		dir = folderOf(paths[0])
+		dir = Folder(paths[0])
 	}
 	dirs := upToGitRoot(dir)
 	return strings.TrimSuffix(prefix(dirs[len(dirs)-1], dir), "/")
 }
 
-// folderOf is the folder that a PATH is or stands in.
-func folderOf(path string) string {
+// Folder is the folder that a PATH is or stands in.
+func Folder(path string) string {
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		return filepath.Dir(path)
 	}
@@ -164,7 +165,7 @@ func folderOf(path string) string {
 // the project's .npmrc: the nearest with a package.json or node_modules, up to the
 // git root, else PATH's own.
 func NPMFolder(path string) string {
-	dir := folderOf(path)
+	dir := Folder(path)
 	for _, up := range upToGitRoot(dir) {
 		for _, name := range []string{"package.json", "node_modules"} {
 			if _, err := os.Stat(filepath.Join(up, name)); err == nil {
@@ -178,7 +179,7 @@ func NPMFolder(path string) string {
 // Commit returns the commit that is checked out where PATH is, as the files of
 // git say, without asking git; "" where they do not say it plainly.
 func Commit(path string) string {
-	dirs := upToGitRoot(folderOf(path))
+	dirs := upToGitRoot(Folder(path))
 	dir := filepath.Join(dirs[len(dirs)-1], ".git")
 	// Ask for the type first: opening a pipe would wait for somebody to write.
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
@@ -247,7 +248,7 @@ func same(a, b string) bool {
 func read(file string) ([]byte, error) {
 	info, err := os.Stat(file)
 	if err != nil {
-		return nil, bare(err)
+		return nil, sbom.Pathless(err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("not a regular file")
@@ -256,18 +257,11 @@ func read(file string) ([]byte, error) {
 		return nil, fmt.Errorf("larger than %d bytes", MaxFileSize)
 	}
 	data, err := os.ReadFile(file)
-	return data, bare(err)
-}
-
-func bare(err error) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		return pe.Err
-	}
-	return err
+	return data, sbom.Pathless(err)
 }
 
 func prefix(dir, path string) string {
-	path = folderOf(path)
+	path = Folder(path)
 	absDir, errD := filepath.Abs(dir)
 	absPath, errP := filepath.Abs(path)
 	if errD != nil || errP != nil {

@@ -55,7 +55,7 @@ func Open(here string, paths []string) (trees []Tree, closeAll func(), err error
 		}
 		if err != nil {
 			closeAll()
-			return nil, nil, &PathError{Path: paths[i], Err: bare(err)}
+			return nil, nil, &PathError{Path: paths[i], Err: Pathless(err)}
 		}
 	}
 	for i, name := range fromCommon(dirs) {
@@ -109,8 +109,9 @@ func split(p string) (dir, file string, err error) {
 	return filepath.Dir(resolved), filepath.Base(resolved), nil
 }
 
-// bare takes the path out of an error: the caller names it as the user did.
-func bare(err error) error {
+// Pathless takes the path out of an error of the operating system: messages name it
+// as the user did.
+func Pathless(err error) error {
 	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err
 	}

@@ -555,7 +555,7 @@ var (
 // unreadable words an error without the path that the operating system put into
 // it: a path of this machine does not belong into an inventory.
 func unreadable(err error) Problem {
-	return Problem{Code: Invalid, Message: "cannot be read: " + bare(err).Error(), Hint: "make it a readable file inside of the checked folder, or exclude it in the policy"}
+	return Problem{Code: Invalid, Message: "cannot be read: " + Pathless(err).Error(), Hint: "make it a readable file inside of the checked folder, or exclude it in the policy"}
 }
 
 func limit(format string, args ...any) Problem {

@@ -183,7 +183,7 @@ func (p *program) judge(ctx context.Context, flags checkFlags, args []string) (*
 	}
 	verdict := policy.Evaluate(pol.Policy, policy.Facts{
 		Inventory: project.inventory, Provenance: results, Catalog: known, Advisories: advisories, Locks: project.locks,
-		ConfigIssues: ev.issues, Registries: ev.trusted, ProjectRegistries: ev.projects.registries, Now: now, Offline: ev.offline, Commit: policy.Commit(paths[0]),
+		ConfigIssues: ev.issues, Registries: ev.trusted, ProjectRegistries: ev.projects.Registries, Now: now, Offline: ev.offline, Commit: policy.Commit(paths[0]),
 		Tool:  policy.Tool{Name: report.Program, Version: p.version},
 		Trust: trustFacts(ev.material, known, advisories),
 	})

@@ -79,7 +79,7 @@ func (p *program) userTrees(f sourceFlags) (trees []sbom.Tree, closeAll func(), 
 		// The home of somebody else: no link leads out of it.
 		root, err := openFolder(f.home)
 		if err != nil {
-			return nil, closeAll, &sbom.PathError{Path: f.home, Err: bare(err)}
+			return nil, closeAll, &sbom.PathError{Path: f.home, Err: sbom.Pathless(err)}
 		}
 		closeAll = func() { _ = root.Close() } // it was only read from
 		home := sbom.Listing(root.FS())

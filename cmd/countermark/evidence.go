@@ -1,23 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"maps"
 	"net/http"
-	"os"
-	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"countermark/policy"
 	"countermark/provenance"
 	"countermark/provenance/cache"
 	"countermark/provenance/npm"
+	"countermark/provenance/npm/npmrc"
 	"countermark/provenance/trust"
 	"countermark/sbom"
 )
@@ -35,7 +28,7 @@ type evidence struct {
 	tarballs bool     // they may be fetched
 	trusted  []string // registries that the user vouches for
 	issues   []policy.ConfigIssue
-	projects projectConfigs
+	projects npmrc.Projects
 }
 
 func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol policy.Located, pr *project) (*evidence, error) {
@@ -48,7 +41,7 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 	if err != nil {
 		return nil, err
 	}
-	if err := pinKeys(ev.material, config); err != nil {
+	if err := config.PinKeys(ev.material); err != nil {
 		return nil, err
 	}
 	if ev.verifier, err = provenance.NewVerifier(ev.material); err != nil {
@@ -58,7 +51,7 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 	if ev.projects, err = p.projectConfigs(pr); err != nil {
 		return nil, err
 	}
-	ev.issues = ev.projects.issues()
+	ev.issues = configIssues(ev.projects)
 	for _, w := range config.Warnings() {
 		p.warn(w.Fix, "%s%s", place(w.Path, w.Line, 0), w.Message)
 	}
@@ -100,52 +93,6 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 		sbom.OCI:  provenance.Chain(local, imageSource),
 	}, policy.Attested{Locks: pr.locks})
 	return ev, nil
-}
-
-// pinKeys says whose keys the material holds. The embedded ones are the public
-// registry's, and nobody else's. Those of --npm-keys are the configured
-// registry's; where that is not the public one, that keeps its embedded keys for
-// the scopes that name it. URL=FILE pins those of any further registry.
-func pinKeys(m *trust.Material, config *npm.Config) error {
-	embedded, err := trust.Embedded()
-	if err != nil {
-		return err
-	}
-	public, given, others := *embedded.Keys, *m.Keys, slices.Clone(m.OtherKeys)
-	filed := given.Source == trust.SourceFile
-	if !filed {
-		public = given
-	}
-	public.Registry = npm.PublicRegistry
-	if i := slices.IndexFunc(others, func(k *trust.Keys) bool { return npm.OnPublicRegistry(k.Registry) }); i >= 0 {
-		public = *others[i]
-		others = slices.Delete(others, i, i+1)
-	}
-	// A project's line that is refused has its packages asked of nobody: the keys are
-	// then nobody's, and by no means those of a scope's registry.
-	m.Keys = &public
-	if filed {
-		if registry, err := config.ConfiguredRegistry(provenance.Subject{}); err == nil {
-			given.Registry = registry
-			m.Keys = &given
-		}
-	}
-	if m.Keys == &given && (!npm.OnPublicRegistry(given.Registry) || public.Source == trust.SourceFile) {
-		others = append(others, &public)
-	}
-	m.OtherKeys = others
-	return pinnedOnce(m)
-}
-
-// pinnedOnce refuses two sets of keys for one registry: nobody knows which is meant.
-func pinnedOnce(m *trust.Material) error {
-	all := append([]*trust.Keys{m.Keys}, m.OtherKeys...)
-	for i, k := range all {
-		if slices.ContainsFunc(all[:i], func(before *trust.Keys) bool { return provenance.SameRegistry(before.Registry, k.Registry) }) {
-			return usageError("give each registry's keys once", "--npm-keys gives the keys of %s twice", k.Registry)
-		}
-	}
-	return nil
 }
 
 // pool holds the connections to registries of packages: proxies and authorities
@@ -196,7 +143,7 @@ func (p *program) openCache(flags evidenceFlags) *cache.Store {
 	}
 	store, err := cache.Open(filepath.Join(dir, "registry"))
 	if err != nil && flags.trust.cacheDir != "" {
-		p.warn("name a folder that you, and nobody else, may write to, or give --no-cache", "%s: nothing is kept there: %v", dir, bare(err))
+		p.warn("name a folder that you, and nobody else, may write to, or give --no-cache", "%s: nothing is kept there: %v", dir, sbom.Pathless(err))
 	}
 	return store
 }
@@ -214,210 +161,34 @@ func (ev *evidence) run(ctx context.Context, subjects []provenance.Subject, jobs
 	return results, err
 }
 
-// npmConfig merges npm's configuration as npm would in the folder of PATH. Two
-// projects' files cannot both govern one run.
+// npmUser is who npm's configuration on this machine belongs to.
+func (p *program) npmUser() npmrc.User {
+	return npmrc.User{Environ: p.environ, Home: p.homeFolder(), Read: readNamed}
+}
+
+// npmConfig merges npm's configuration as npm would in the folders of the PATHs.
 func (p *program) npmConfig(registry string, paths []string) (*npm.Config, error) {
-	var project *npm.File
+	var folders []string
 	for _, path := range paths {
-		file, err := readNamedNpmrc(policy.NPMFolder(path))
-		if err != nil {
-			return nil, err
-		}
-		if file == nil {
-			continue
-		}
-		if project != nil {
-			return nil, usageError("check the folders one by one", "more than one .npmrc governs these paths")
-		}
-		project = file
+		folders = append(folders, policy.NPMFolder(path))
 	}
-	sources, err := p.npmSources(project)
-	if err != nil {
-		return nil, err
-	}
-	sources.Registry = registry
-	return npm.NewConfig(sources)
+	return p.npmUser().Config(registry, folders...)
 }
 
-const (
-	npmrcName    = ".npmrc"
-	maxNpmrcSize = 1 << 20 // bytes; real ones hold a few lines
-)
-
-// npmSources are the sources that are the user's own, beside the project's file.
-func (p *program) npmSources(project *npm.File) (npm.Sources, error) {
-	home, err := p.home()
-	if err != nil {
-		home = "" // a machine without a home has no user's .npmrc either
+// projectConfigs reads every .npmrc that can govern an input.
+func (p *program) projectConfigs(pr *project) (npmrc.Projects, error) {
+	var trees []npmrc.Tree
+	for i, root := range pr.paths {
+		trees = append(trees, npmrc.Tree{Dir: policy.Folder(root), Above: policy.NPMFolder(root), Prefix: pr.prefixes[i], Files: pr.inputs()})
 	}
-	s := npm.Sources{Project: project, Environ: p.environ, Home: home}
-	name := npm.UserConfig(p.environ, home, project)
-	if name == "" {
-		return s, nil
-	}
-	data, err := readNamed(name, maxNpmrcSize)
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
-	}
-	if err != nil {
-		return s, usageError("make it readable, or name another file with NPM_CONFIG_USERCONFIG", "%s: cannot be read: %v", name, err)
-	}
-	s.User, err = npm.ParseNpmrc(name, bytes.NewReader(data))
-	return s, err
+	return p.npmUser().Projects(trees)
 }
 
-// projectConfigs are what the .npmrc files inside the project would make of npm's
-// configuration, by folder as the inventory names it.
-type projectConfigs map[string][]*npm.Config
-
-// issues are what they say that they must not.
-func (pc projectConfigs) issues() []policy.ConfigIssue {
+// configIssues are what projects' files say that they must not.
+func configIssues(projects npmrc.Projects) []policy.ConfigIssue {
 	var out []policy.ConfigIssue
-	for _, dir := range slices.Sorted(maps.Keys(pc)) {
-		for _, config := range pc[dir] {
-			for _, i := range config.Issues() {
-				out = append(out, policy.ConfigIssue{Path: i.Path, Line: i.Line, Message: i.Key + ": " + i.Message, Fix: i.Fix})
-			}
-		}
+	for _, i := range projects.Issues() {
+		out = append(out, policy.ConfigIssue{Path: i.Path, Line: i.Line, Message: i.Key + ": " + i.Message, Fix: i.Fix})
 	}
 	return out
-}
-
-// registries returns the registries that only these files name for a package of
-// that file. Where npm is started decides which of them it reads, so those of all
-// folders above count.
-func (pc projectConfigs) registries(file, name string) []string {
-	var out []string
-	for dir := path.Dir(file); ; dir = path.Dir(dir) {
-		for _, config := range pc[dir] {
-			out = append(out, config.ProjectRegistries(name)...)
-		}
-		if dir == "." || dir == "/" || path.Base(dir) == ".." {
-			return out
-		}
-	}
-}
-
-// projectConfigs reads every .npmrc that can govern an input: those of its folder
-// and of all above, up to PATH, and the one further up that npm would find from
-// there.
-func (p *program) projectConfigs(pr *project) (projectConfigs, error) {
-	out := projectConfigs{}
-	for i, root := range pr.paths {
-		prefix, dir := pr.prefixes[i], folderOf(root)
-		dirs := map[string]bool{".": true}
-		for _, in := range pr.inputs() {
-			name, below := strings.CutPrefix(in, prefix)
-			for dir := path.Dir(name); below && fs.ValidPath(dir) && !dirs[dir]; dir = path.Dir(dir) {
-				dirs[dir] = true
-			}
-		}
-		if err := p.readConfigs(dir, prefix, slices.Sorted(maps.Keys(dirs)), out); err != nil {
-			return nil, err
-		}
-		if above := policy.NPMFolder(root); above != dir {
-			if err := p.readConfigs(above, prefix, []string{"."}, out); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return out, nil
-}
-
-func (p *program) readConfigs(dir, prefix string, folders []string, into projectConfigs) error {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return fmt.Errorf("%s: %w", dir, bare(err))
-	}
-	defer func() { _ = root.Close() }() // it was only read from
-	for _, folder := range folders {
-		names, err := npmrcNames(root, folder)
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			if p.isUserConfig(filepath.Join(dir, filepath.FromSlash(name))) {
-				continue // npm reads it once, as the user's
-			}
-			file, err := readNpmrc(root, name, prefix+name)
-			if err != nil {
-				return err
-			}
-			sources, err := p.npmSources(file)
-			if err != nil {
-				return err
-			}
-			config, err := npm.NewConfig(sources)
-			if err != nil {
-				return err
-			}
-			at := path.Dir(prefix + name)
-			into[at] = append(into[at], config)
-		}
-	}
-	return nil
-}
-
-// isUserConfig reports whether the file is the user's own .npmrc, as it is where
-// somebody checks the home folder.
-func (p *program) isUserConfig(name string) bool {
-	home, err := p.home()
-	if err != nil {
-		return false
-	}
-	own, err := os.Stat(npm.UserConfig(p.environ, home, nil))
-	if err != nil {
-		return false
-	}
-	info, err := os.Stat(name)
-	return err == nil && os.SameFile(own, info)
-}
-
-// npmrcNames returns the files of a folder that some system takes for .npmrc.
-func npmrcNames(root *os.Root, folder string) ([]string, error) {
-	entries, err := fs.ReadDir(root.FS(), folder)
-	if err != nil {
-		return nil, usageError("make it a readable folder", "%s: cannot be read: %v", folder, bare(err))
-	}
-	var out []string
-	for _, e := range entries {
-		if strings.EqualFold(e.Name(), npmrcName) {
-			out = append(out, path.Join(folder, e.Name()))
-		}
-	}
-	return out, nil
-}
-
-// readNamedNpmrc reads the .npmrc of a folder. It returns nil where there is none.
-func readNamedNpmrc(dir string) (*npm.File, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", dir, bare(err))
-	}
-	defer func() { _ = root.Close() }() // it was only read from
-	if _, err := root.Lstat(npmrcName); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil //nolint:nilnil // no file is no error, and no configuration
-	}
-	return readNpmrc(root, npmrcName, npmrcName)
-}
-
-// readNpmrc reads a project's .npmrc, which may not lead out of the project.
-func readNpmrc(root *os.Root, name, shown string) (*npm.File, error) {
-	info, err := root.Stat(filepath.FromSlash(name))
-	if err != nil || !info.Mode().IsRegular() || info.Size() > maxNpmrcSize {
-		return nil, usageError("make it a readable file inside of the project", "%s: cannot be read", shown)
-	}
-	data, err := root.ReadFile(filepath.FromSlash(name))
-	if err != nil {
-		return nil, usageError("make it a readable file inside of the project", "%s: cannot be read: %v", shown, bare(err))
-	}
-	return npm.ParseNpmrc(shown, bytes.NewReader(data))
-}
-
-// folderOf is the folder that a PATH is or stands in.
-func folderOf(path string) string {
-	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		return filepath.Dir(path)
-	}
-	return path
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"runtime"
 	"slices"
 	"strconv"
@@ -14,6 +13,7 @@ import (
 
 	"countermark/policy/report"
 	"countermark/provenance"
+	"countermark/sbom"
 
 	"github.com/spf13/pflag"
 )
@@ -200,18 +200,9 @@ func (p *program) output(name string, write func(io.Writer) error) error {
 		return write(p.stdout)
 	}
 	if err := report.WriteFile(name, write); err != nil {
-		return usageError("name a file in an existing folder that you may write to", "%s: cannot be written: %v", name, bare(err))
+		return usageError("name a file in an existing folder that you may write to", "%s: cannot be written: %v", name, sbom.Pathless(err))
 	}
 	return nil
 }
 
 var errTooLarge = errors.New("it is too large")
-
-// bare takes the path out of an error of the operating system: our messages name
-// it as the user did.
-func bare(err error) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		return pe.Err
-	}
-	return err
-}

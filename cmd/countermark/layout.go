@@ -6,6 +6,7 @@ import (
 
 	"countermark/provenance"
 	"countermark/provenance/layout"
+	"countermark/sbom"
 )
 
 // hintPresent is for an answer about another time than the present. Build systems
@@ -36,7 +37,7 @@ func (p *program) verifyLayout(ctx context.Context, flags *verifyFlags, args []s
 		}
 		result, err := report.Artifact(artifact)
 		if err != nil {
-			return usageError("name a readable file, or a digest", "%s: cannot be read: %v", arg, bare(err))
+			return usageError("name a readable file, or a digest", "%s: cannot be read: %v", arg, sbom.Pathless(err))
 		}
 		results = append(results, result)
 	}
@@ -63,12 +64,12 @@ func (p *program) readLayout(ctx context.Context, flags *verifyFlags) (layout.Re
 	}
 	l := layout.Layout{Name: flags.layout, Now: now}
 	if l.Data, err = readNamed(flags.layout, layout.MaxFileSize); err != nil {
-		return none, usageError("name an in-toto layout", "%s: cannot be read: %v", flags.layout, bare(err))
+		return none, usageError("name an in-toto layout", "%s: cannot be read: %v", flags.layout, sbom.Pathless(err))
 	}
 	for _, name := range flags.layoutKeys {
 		data, err := readNamed(name, maxKeySize)
 		if err != nil {
-			return none, usageError("name a public key in PEM", "%s: cannot be read: %v", name, bare(err))
+			return none, usageError("name a public key in PEM", "%s: cannot be read: %v", name, sbom.Pathless(err))
 		}
 		key, err := layout.ParseKey(data, name)
 		if err != nil {
@@ -78,7 +79,7 @@ func (p *program) readLayout(ctx context.Context, flags *verifyFlags) (layout.Re
 	}
 	root, err := openFolder(flags.linkDir)
 	if err != nil {
-		return none, usageError("name the folder with the links of the layout's steps", "%s: cannot be read: %v", flags.linkDir, bare(err))
+		return none, usageError("name the folder with the links of the layout's steps", "%s: cannot be read: %v", flags.linkDir, sbom.Pathless(err))
 	}
 	defer func() { _ = root.Close() }() // it was only read from
 	l.Links = root.FS()

@@ -261,6 +261,15 @@ func (p *program) env(name string) string {
 	return ""
 }
 
+// homeFolder is the user's, "" on a machine that has none.
+func (p *program) homeFolder() string {
+	home, err := p.home()
+	if err != nil {
+		return ""
+	}
+	return home
+}
+
 // instant is the time at which everything is judged: SOURCE_DATE_EPOCH
 // (https://reproducible-builds.org/specs/source-date-epoch/) where it is set.
 // fixed reports whether it is.

@@ -68,7 +68,7 @@ func (p *program) writeProjects(dir string, all []projectInventory, kinds []stri
 		names[i] = name + ".cdx." + doc.Format
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return usageError("name a folder that you may write to", "%s: cannot be made: %v", dir, bare(err))
+		return usageError("name a folder that you may write to", "%s: cannot be made: %v", dir, sbom.Pathless(err))
 	}
 	for i, name := range names {
 		if err := p.output(filepath.Join(dir, name), func(w io.Writer) error { _, err := w.Write(texts[i].Bytes()); return err }); err != nil {

@@ -11,45 +11,21 @@ import (
 	"countermark/provenance"
 	"countermark/provenance/pypi"
 	"countermark/provenance/subject"
+	"countermark/sbom"
 )
-
-// indexVariables are those in which uv and pip take the index of the user's
-// choice. The program itself knows no index.
-var indexVariables = []string{"UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"}
-
-// pypiIndex is the index that the user names; "" where he names none.
-func (p *program) pypiIndex(flag string) (string, error) {
-	index, from := flag, "--pypi-index"
-	for _, name := range indexVariables {
-		if index == "" {
-			index, from = p.env(name), name
-		}
-	}
-	if index == "" {
-		return "", nil
-	}
-	// uv takes NAME=URL.
-	if name, url, ok := strings.Cut(index, "="); ok && !strings.Contains(name, "/") {
-		index = url
-	}
-	if _, err := pypi.ParseIndex(index); err != nil {
-		return "", usageError("write https://host/simple/", "%s: %v", from, err)
-	}
-	return index, nil
-}
 
 // pypiSource is the index of Python packages, or one that can never be reached.
 func (p *program) pypiSource(flag string, offline bool, pol policy.Located, transport http.RoundTripper) (provenance.Source, error) {
-	index, err := p.pypiIndex(flag)
+	index, err := pypi.NamedIndex("--pypi-index", flag, p.env)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, usageError("write https://host/simple/", "%v", err)
 	case offline:
 		return provenance.Offline{}, nil
 	case index == "":
 		return provenance.Offline{
 			Reason: "no index of Python packages is named",
-			Hint:   "name it with --pypi-index URL, or in " + strings.Join(indexVariables, ", ") + "; or give the attestations with --attestations",
+			Hint:   "name it with --pypi-index URL, or in " + strings.Join(pypi.IndexVariables, ", ") + "; or give the attestations with --attestations",
 		}, nil
 	}
 	return &pypi.Client{Index: index, Transport: transport, Version: p.version, Internal: pol.InternalProject, Registries: pol.Registries}, nil
@@ -72,7 +48,7 @@ func (p *program) verifyDistribution(ctx context.Context, flags *verifyFlags, ar
 	}
 	digests, err := artifact.Digests()
 	if err != nil {
-		return none, usageError("name a readable file", "%s: cannot be read: %v", arg, bare(err))
+		return none, usageError("name a readable file", "%s: cannot be read: %v", arg, sbom.Pathless(err))
 	}
 	s := subject.PyPI(cmp.Or(flags.packageName, project), cmp.Or(flags.packageVersion, version))
 	s.Digests, s.DigestFrom = digests, "file"

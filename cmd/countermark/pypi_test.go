@@ -13,6 +13,7 @@ import (
 
 	"countermark/policy"
 	"countermark/provenance/provenancetest"
+	"countermark/provenance/pypi"
 	"countermark/provenance/pypi/pypitest"
 )
 
@@ -134,7 +135,7 @@ sources:
 		}
 	}
 	equal("by flag", got(exitFail, "--pypi-index", w.url))
-	for _, name := range indexVariables {
+	for _, name := range pypi.IndexVariables {
 		w.env = []string{name + "=" + w.url}
 		equal(name, got(exitFail))
 	}

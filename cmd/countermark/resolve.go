@@ -123,7 +123,7 @@ func openSnapshot(dir string) (closure.Source, time.Time, error) {
 	}
 	root, err := openFolder(dir)
 	if err != nil {
-		return wrong("%s: cannot be opened: %v", dir, bare(err))
+		return wrong("%s: cannot be opened: %v", dir, sbom.Pathless(err))
 	}
 	// Asked first: to open a pipe waits for somebody to write.
 	if info, err := root.Stat(recorded); err == nil && !info.Mode().IsRegular() {
@@ -131,7 +131,7 @@ func openSnapshot(dir string) (closure.Source, time.Time, error) {
 	}
 	f, err := root.Open(recorded)
 	if err != nil {
-		return wrong("%s: is no snapshot: %s: %v", dir, recorded, bare(err))
+		return wrong("%s: is no snapshot: %s: %v", dir, recorded, sbom.Pathless(err))
 	}
 	defer func() { _ = f.Close() }() // it was only read from
 	data, err := io.ReadAll(io.LimitReader(f, maxRecorded))
@@ -149,7 +149,7 @@ func openSnapshot(dir string) (closure.Source, time.Time, error) {
 // not be taken for an answer of today.
 func record(source closure.Source, dir string, at time.Time) (closure.Source, error) {
 	wrong := func(err error) error {
-		return usageError("name a new or empty folder that you may write to", "%s: cannot hold a snapshot: %v", dir, bare(err))
+		return usageError("name a new or empty folder that you may write to", "%s: cannot hold a snapshot: %v", dir, sbom.Pathless(err))
 	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, wrong(err)
@@ -182,7 +182,7 @@ func record(source closure.Source, dir string, at time.Time) (closure.Source, er
 			return err
 		}
 		if err := writeWhole(filepath.Join(dir, closure.SnapshotName(name)+".gz"), packed.Bytes()); err != nil {
-			return &fs.PathError{Op: "write", Path: dir, Err: bare(err)}
+			return &fs.PathError{Op: "write", Path: dir, Err: sbom.Pathless(err)}
 		}
 		return nil
 	}), nil

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"countermark/sbom"
 	"countermark/sbom/bom"
 
 	"github.com/spf13/cobra"
@@ -56,20 +57,20 @@ func (p *program) readNamed(name string) ([]byte, error) {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil, usageError("name an existing file", "%s: there is no such file", name)
 		case err != nil:
-			return nil, usageError("name a file that can be read", "%s: cannot be opened: %v", name, bare(err))
+			return nil, usageError("name a file that can be read", "%s: cannot be opened: %v", name, sbom.Pathless(err))
 		case !info.Mode().IsRegular():
 			return nil, usageError("name a CycloneDX document", "%s: is no file", name)
 		}
 		f, err := os.Open(name)
 		if err != nil {
-			return nil, usageError("name a file that can be read", "%s: cannot be opened: %v", name, bare(err))
+			return nil, usageError("name a file that can be read", "%s: cannot be opened: %v", name, sbom.Pathless(err))
 		}
 		defer f.Close()
 		in = f
 	}
 	data, err := io.ReadAll(io.LimitReader(in, bom.MaxSize+1))
 	if err != nil {
-		return nil, &exitError{code: exitUnknown, message: fmt.Sprintf("%s: cannot be read: %v", name, bare(err)), hints: []string{"make it readable"}}
+		return nil, &exitError{code: exitUnknown, message: fmt.Sprintf("%s: cannot be read: %v", name, sbom.Pathless(err)), hints: []string{"make it readable"}}
 	}
 	return data, nil
 }

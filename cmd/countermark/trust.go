@@ -16,6 +16,7 @@ import (
 
 	"countermark/policy/report"
 	"countermark/provenance/trust"
+	"countermark/sbom"
 	"countermark/sbom/visible"
 
 	"github.com/spf13/cobra"
@@ -91,7 +92,7 @@ func (f *trustFlags) validate() error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		return usageError("name a folder that you may write to", "--cache-dir %s: cannot be used: %v", f.cacheDir, bare(err))
+		return usageError("name a folder that you may write to", "--cache-dir %s: cannot be used: %v", f.cacheDir, sbom.Pathless(err))
 	case !info.IsDir():
 		return usageError("name a folder; it is made where there is none", "--cache-dir %s: is not a folder", f.cacheDir)
 	}
@@ -287,7 +288,7 @@ func readNamed(name string, limit int64) ([]byte, error) {
 	defer func() { _ = f.Close() }() // it was only read from
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
-		return nil, bare(err)
+		return nil, sbom.Pathless(err)
 	}
 	if int64(len(data)) > limit {
 		return nil, errTooLarge
@@ -299,12 +300,12 @@ func readNamed(name string, limit int64) ([]byte, error) {
 // waited for without end, and a device be read without end, whatever --timeout says.
 func openNamed(name string) (*os.File, error) {
 	if info, err := os.Stat(name); err != nil {
-		return nil, bare(err)
+		return nil, sbom.Pathless(err)
 	} else if !info.Mode().IsRegular() {
 		return nil, errors.New("it is not a regular file")
 	}
 	f, err := os.Open(name)
-	return f, bare(err)
+	return f, sbom.Pathless(err)
 }
 
 // openFolder opens a folder that the user names. os.OpenRoot alone would wait at a

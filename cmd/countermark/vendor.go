@@ -204,7 +204,7 @@ func (v *vendors) write(p *program, out interface{ Printf(string, ...any) }, wri
 		state := "written"
 		switch same, err := v.put(folder, files, dryRun); {
 		case err != nil:
-			return usageError("make it a folder that you may write to", "%s: cannot be written: %v", folder, bare(err))
+			return usageError("make it a folder that you may write to", "%s: cannot be written: %v", folder, sbom.Pathless(err))
 		case same:
 			state = "nothing has changed"
 		case dryRun:

@@ -444,7 +444,7 @@ func (p *program) verifyTarball(ctx context.Context, flags *verifyFlags, arg str
 	if err != nil {
 		return none, err
 	}
-	if err := pinKeys(material, config); err != nil {
+	if err := config.PinKeys(material); err != nil {
 		return none, err
 	}
 	verifier, err := provenance.NewVerifier(material)

@@ -328,7 +328,7 @@ func TestCancelled(t *testing.T) {
 func TestCredentials(t *testing.T) {
 	config := func(w *world) func() (*Credentials, error) {
 		return func() (*Credentials, error) {
-			return ParseDockerConfig(must(json.Marshal(map[string]any{
+			return parseDockerConfig(must(json.Marshal(map[string]any{
 				"auths": map[string]any{w.host: map[string]any{"username": "me", "password": "s3cret"}}, "credsStore": "never-run",
 			})))
 		}
@@ -392,7 +392,7 @@ func TestBrokenCredentials(t *testing.T) {
 	w := newWorld(t)
 	w.User = "me"
 	asking := client()
-	asking.Credentials = func() (*Credentials, error) { return ParseDockerConfig([]byte(`{"auths":{"a":{"auth":"s3cret!"}}}`)) }
+	asking.Credentials = func() (*Credentials, error) { return parseDockerConfig([]byte(`{"auths":{"a":{"auth":"s3cret!"}}}`)) }
 	set := ask(t, asking, w)
 	if set.Availability != provenance.Unreachable || !strings.Contains(set.Reason, "configuration of Docker") || strings.Contains(set.Reason, "s3cret") {
 		t.Errorf("got %+v", set)
@@ -400,7 +400,7 @@ func TestBrokenCredentials(t *testing.T) {
 }
 
 func TestDockersOwnName(t *testing.T) {
-	c, err := ParseDockerConfig([]byte(`{"auths":{"https://index.docker.io/v1/":{"auth":"bWU6czNjcmV0"}}}`))
+	c, err := parseDockerConfig([]byte(`{"auths":{"https://index.docker.io/v1/":{"auth":"bWU6czNjcmV0"}}}`))
 	if err != nil {
 		t.Fatal(err)
 	}

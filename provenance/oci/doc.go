@@ -14,7 +14,7 @@
 // noticed and not read: provenance.Unread.
 //
 // A registry is asked without credentials, or with those that the user's own
-// Docker configuration holds for it ([ParseDockerConfig]). Credentials reach
+// Docker configuration holds for it ([ReadCredentials]). Credentials reach
 // no other site than the registry's, credential helpers are programs and are
 // never run, and a registry on this machine is the only one that is asked
 // without TLS. The protocol is oras.land/oras-go's.

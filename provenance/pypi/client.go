@@ -66,6 +66,32 @@ type Client struct {
 
 var _ provenance.Source = (*Client)(nil)
 
+// IndexVariables are those in which uv and pip take the index of the user's choice.
+// The program itself knows no index.
+var IndexVariables = []string{"UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"}
+
+// NamedIndex is the index that the user names with a flag, else in the first of the
+// variables that is set; "" where nobody names one. The error says where it stands.
+func NamedIndex(flag, value string, env func(name string) string) (string, error) {
+	index, from := value, flag
+	for _, name := range IndexVariables {
+		if index == "" {
+			index, from = env(name), name
+		}
+	}
+	if index == "" {
+		return "", nil
+	}
+	// uv takes NAME=URL.
+	if name, url, ok := strings.Cut(index, "="); ok && !strings.Contains(name, "/") {
+		index = url
+	}
+	if _, err := ParseIndex(index); err != nil {
+		return "", fmt.Errorf("%s: %w", from, err)
+	}
+	return index, nil
+}
+
 // ParseIndex parses the URL of an index.
 func ParseIndex(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)

@@ -66,14 +66,20 @@ func IsDigest(word string) bool {
 
 // Parse reads a package URL or one of the shorthands. The error is an [*Error].
 func Parse(word string) (provenance.Subject, error) {
-	parse, hint := parseNPM, "write npm:@scope/name@1.2.3 or pkg:npm/%40scope/name@1.2.3"
+	var s provenance.Subject
+	var err error
+	var hint string
 	switch Ecosystem(word) {
 	case sbom.OCI:
-		parse, hint = parseImage, "write pkg:oci/name@sha256:<64 hex digits>?repository_url=host/path/name"
+		s, err = parseImage(word)
+		hint = "write pkg:oci/name@sha256:<64 hex digits>?repository_url=host/path/name"
 	case sbom.PyPI:
-		parse, hint = parsePyPI, "write pypi:name@1.2.3 or pkg:pypi/name@1.2.3"
+		s, err = parsePyPI(word)
+		hint = "write pypi:name@1.2.3 or pkg:pypi/name@1.2.3"
+	default:
+		s, err = parseNPM(word)
+		hint = "write npm:@scope/name@1.2.3 or pkg:npm/%40scope/name@1.2.3"
 	}
-	s, err := parse(word)
 	if err != nil {
 		return provenance.Subject{}, &Error{Name: shown(word), Problem: err.Error(), Hint: hint}
 	}

@@ -319,7 +319,7 @@ func (t *installation) resolve(name string) (string, error) {
 		}
 		info, err := fs.Lstat(t.fs, next)
 		if err != nil {
-			return "", bareError(err)
+			return "", sbom.Pathless(err)
 		}
 		switch {
 		case info.Mode()&fs.ModeSymlink != 0:
@@ -328,7 +328,7 @@ func (t *installation) resolve(name string) (string, error) {
 			}
 			target, err := fs.ReadLink(t.fs, next)
 			if err != nil {
-				return "", bareError(err)
+				return "", sbom.Pathless(err)
 			}
 			if filepath.IsAbs(target) || path.IsAbs(filepath.ToSlash(target)) {
 				return "", errOutside
@@ -348,14 +348,6 @@ func (t *installation) resolve(name string) (string, error) {
 	return cur, nil
 }
 
-// bareError takes the path out of an error: our messages name it.
-func bareError(err error) error {
-	if pe, ok := errors.AsType[*fs.PathError](err); ok {
-		return pe.Err
-	}
-	return err
-}
-
 // list returns what lies in a real folder, by name.
 func (t *installation) list(dir string) ([]fs.DirEntry, error) {
 	if t.full {
@@ -363,7 +355,7 @@ func (t *installation) list(dir string) ([]fs.DirEntry, error) {
 	}
 	f, err := t.fs.Open(rooted(dir))
 	if err != nil {
-		return nil, bareError(err)
+		return nil, sbom.Pathless(err)
 	}
 	defer f.Close()
 	folder, ok := f.(fs.ReadDirFile)
@@ -381,7 +373,7 @@ func (t *installation) list(dir string) ([]fs.DirEntry, error) {
 		}
 		if len(entries) == 0 || err != nil {
 			if err != nil && !isEOF(err) {
-				return nil, bareError(err)
+				return nil, sbom.Pathless(err)
 			}
 			break
 		}

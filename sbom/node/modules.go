@@ -220,19 +220,19 @@ func (t *installation) unitAt(dir string, linked bool) (u *unit, holds bool) {
 func (t *installation) readFile(name string) ([]byte, error) {
 	info, err := fs.Stat(t.fs, name)
 	if err != nil {
-		return nil, bareError(err)
+		return nil, sbom.Pathless(err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, errNoFile
 	}
 	f, err := t.fs.Open(name)
 	if err != nil {
-		return nil, bareError(err)
+		return nil, sbom.Pathless(err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxInstalledFile+1))
 	if err != nil {
-		return nil, bareError(err)
+		return nil, sbom.Pathless(err)
 	}
 	if len(data) > maxInstalledFile {
 		return nil, errFileSize

@@ -153,7 +153,7 @@ func (r *pnp) present(at string) error {
 		return nil
 	}
 	_, err := fs.Lstat(r.t.fs, rooted(at))
-	return bareError(err)
+	return sbom.Pathless(err)
 }
 
 // optional reports whether a lockfile says that a package may be absent.

@@ -2,7 +2,6 @@ package node
 
 import (
 	"cmp"
-	"crypto/sha1"
 	"encoding/hex"
 	"maps"
 	"slices"
@@ -119,7 +118,7 @@ func (l *yarnLock) classicSource(e *yarnEntry) {
 		e.resolved = ""
 	}
 	raw, err := hex.DecodeString(fragment)
-	if err != nil || len(raw) != sha1.Size {
+	if err != nil || len(raw) != sha1Size {
 		return
 	}
 	fragmentHash := sbom.Hash{Algorithm: "sha1", Value: strings.ToLower(fragment)}
@@ -132,6 +131,9 @@ func (l *yarnLock) classicSource(e *yarnEntry) {
 		e.hashes = append(e.hashes, fragmentHash)
 	}
 }
+
+// sha1Size is that of a digest, in bytes.
+const sha1Size = 20
 
 // classicRequests says what the keys ask for. One that asks a registry suffices:
 // yarn puts those together that lead to the same URL.
