@@ -85,7 +85,7 @@ func (b *Builder) Add(c Component, use Use, at ...Occurrence) ID {
 
 // Reserve makes room for so many more instances, and edges between them.
 func (b *Builder) Reserve(instances, edges int) {
-	b.instances, b.edges = slices.Grow(b.instances, instances), slices.Grow(b.edges, edges)
+	b.instances, b.edges, b.places = slices.Grow(b.instances, instances), slices.Grow(b.edges, edges), slices.Grow(b.places, instances)
 }
 
 // AddService adds a remote service, merging those of the same Ref.

@@ -29,6 +29,22 @@ func splitScope(name string) (scope, base string) {
 // written, with the size of their digests in bytes.
 var digestSizes = map[string]int{"sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64}
 
+// digestInHex converts a digest of that size in bytes from base64. A lockfile has
+// thousands: only the result is on the heap.
+func digestInHex(digest string, size int) (string, bool) {
+	var text [88]byte // the longest, in base64
+	var raw [66]byte  // what may be decoded from that
+	var out [2 * len(raw)]byte
+	if len(digest) > len(text) {
+		return "", false
+	}
+	n, err := base64.StdEncoding.Decode(raw[:], text[:copy(text[:], digest)])
+	if err != nil || n != size {
+		return "", false
+	}
+	return string(out[:hex.Encode(out[:], raw[:n])]), true
+}
+
 // ParseIntegrity parses https://www.w3.org/TR/SRI/ metadata: digests with blanks
 // between them, each with options that mean nothing. It returns what it could
 // parse even with an error: a browser or npm would skip the rest, and so leave a
@@ -44,12 +60,12 @@ func ParseIntegrity(sri string) ([]Hash, error) {
 			bad = errors.New("unknown algorithm")
 			continue
 		}
-		raw, err := base64.StdEncoding.DecodeString(digest)
-		if err != nil || len(raw) != size {
+		value, ok := digestInHex(digest, size)
+		if !ok {
 			bad = fmt.Errorf("not a %s digest in base64", algorithm)
 			continue
 		}
-		hashes = append(hashes, Hash{Algorithm: algorithm, Value: hex.EncodeToString(raw)})
+		hashes = append(hashes, Hash{Algorithm: algorithm, Value: value})
 	}
 	if len(hashes) == 0 && bad == nil {
 		bad = errors.New("empty")

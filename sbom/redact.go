@@ -38,7 +38,20 @@ func RedactURL(raw string) string {
 		host, rest = splitHost(rest[at+1:])
 	}
 	path, fragment := splitPath(rest)
-	return scheme + host + redactPath(path) + keepCommit(fragment)
+	return Joined(raw, scheme, host, redactPath(path), keepCommit(fragment))
+}
+
+// Joined joins parts. Where a text begins with just these it returns that much of it,
+// as for nearly every URL: nothing in it is redacted, and there are thousands.
+func Joined(text string, parts ...string) string {
+	rest := text
+	for _, part := range parts {
+		var ok bool
+		if rest, ok = strings.CutPrefix(rest, part); !ok {
+			return strings.Join(parts, "")
+		}
+	}
+	return text[:len(text)-len(rest)]
 }
 
 // splitHost parts an authority from what follows it: a slash or, as browsers and

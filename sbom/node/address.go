@@ -15,6 +15,7 @@ import (
 // name another host. Whoever judges one reading while npm follows the other
 // trusts the wrong server.
 type address struct {
+	raw    string
 	scheme string
 	host   string // host[:port] without the scheme's own port; "" where there is none
 	path   string // begins with a slash; without dot segments
@@ -41,6 +42,7 @@ func parseAddress(raw string) (a address, ok bool) {
 			a.doubt = cmp.Or(a.doubt, why)
 		}
 	}
+	a.raw = raw
 	text := raw
 	if !every(raw, func(c byte) bool { return c > ' ' && c <= '~' }) {
 		text = strings.TrimFunc(raw, func(r rune) bool { return r <= ' ' })
@@ -174,7 +176,7 @@ func (a address) String() string {
 	if strings.Contains(a.path, "//") && nestedUser.MatchString(a.path) {
 		return a.scheme + "://" + a.host + "/" + sbom.Redacted
 	}
-	return sbom.RedactURL(a.scheme + "://" + a.host + a.path + a.rest)
+	return sbom.RedactURL(sbom.Joined(a.raw, a.scheme, "://", a.host, a.path, a.rest))
 }
 
 // Distribution reads the URL of a distribution, before anything in it is
@@ -187,7 +189,7 @@ func Distribution(resolved string) (url string, d sbom.Distribution) {
 	}
 	d.Doubt = a.doubt
 	if a.host != "" {
-		d.Host = a.scheme + "://" + a.host
+		d.Host = sbom.Joined(a.raw, a.scheme, "://", a.host)
 		d.Name, d.Version = a.names()
 	}
 	return a.String(), d

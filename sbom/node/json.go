@@ -350,6 +350,9 @@ func (p *parser) readMembers(depth int) *syntaxError {
 		if err != nil && val.kind < arrayKind {
 			return err
 		}
+		if len(p.members) == cap(p.members) {
+			p.members = slices.Grow(p.members, len(p.members)+1) // twice as many, which append would not do
+		}
 		p.members = append(p.members, member{name, off, val})
 		if err != nil {
 			return err

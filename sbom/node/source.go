@@ -250,33 +250,29 @@ func (k edgeKind) use() sbom.Use {
 // packages, which are not below another one's node_modules, have
 // devDependencies.
 func (s *source) dependencies(obj *value, own bool) []dependency {
-	var deps []dependency
-	index := map[string]int{} // allocates nothing while it is empty
-	add := func(m *member, k edgeKind) {
-		if m.value.kind != stringKind {
-			s.invalid(m.off, s.hint(), "the dependency %s must be a string, not %s", quote(m.name), m.value.kind)
-			return
-		}
-		d := dependency{name: m.name, spec: m.value.text, kind: k, off: m.off}
-		if i, ok := index[fold(m.name)]; ok {
-			deps[i] = d
-			return
-		}
-		index[fold(m.name)] = len(deps)
-		deps = append(deps, d)
+	groups := []struct {
+		kind edgeKind
+		m    *member
+	}{
+		{peerEdge, obj.get("peerDependencies")},
+		{prodEdge, obj.get("dependencies")},
+		{optionalEdge, obj.get("optionalDependencies")},
+		{devEdge, nil},
+	}
+	if own {
+		groups[len(groups)-1].m = obj.get("devDependencies")
 	}
 	optionalPeer := s.optionalPeers(obj)
-	for _, group := range []struct {
-		name string
-		kind edgeKind
-	}{
-		{"peerDependencies", peerEdge},
-		{"dependencies", prodEdge},
-		{"optionalDependencies", optionalEdge},
-		{"devDependencies", devEdge},
-	} {
-		m := obj.get(group.name)
-		if m == nil || group.kind == devEdge && !own || m.value.kind == nullKind || isEmptyArray(m) {
+	n := 0
+	for _, group := range groups {
+		if group.m != nil {
+			n += len(group.m.value.members)
+		}
+	}
+	deps := requested{list: make([]dependency, 0, n)}
+	for _, group := range groups {
+		m := group.m
+		if m == nil || m.value.kind == nullKind || isEmptyArray(m) {
 			continue
 		}
 		if m.value.kind != objectKind {
@@ -285,14 +281,52 @@ func (s *source) dependencies(obj *value, own bool) []dependency {
 		}
 		for i := range m.value.members {
 			dep := &m.value.members[i]
+			if dep.value.kind != stringKind {
+				s.invalid(dep.off, s.hint(), "the dependency %s must be a string, not %s", quote(dep.name), dep.value.kind)
+				continue
+			}
 			kind := group.kind
 			if kind == peerEdge && optionalPeer[dep.name] {
 				kind = peerOptionalEdge
 			}
-			add(dep, kind)
+			deps.put(dependency{name: dep.name, spec: dep.value.text, kind: kind, off: dep.off})
 		}
 	}
-	return deps
+	return deps.list
+}
+
+// requested is a list of dependencies, one for each name.
+type requested struct {
+	list  []dependency
+	index map[string]int // by name, folded; nil while the list is short, as most are
+}
+
+// put adds a dependency, in place of one of the same name.
+func (r *requested) put(d dependency) {
+	const short = 8
+	name := fold(d.name)
+	if r.index == nil && len(r.list) < short {
+		for i := range r.list {
+			if fold(r.list[i].name) == name {
+				r.list[i] = d
+				return
+			}
+		}
+		r.list = append(r.list, d)
+		return
+	}
+	if r.index == nil {
+		r.index = make(map[string]int, cap(r.list))
+		for i := range r.list {
+			r.index[fold(r.list[i].name)] = i
+		}
+	}
+	if i, ok := r.index[name]; ok {
+		r.list[i] = d
+		return
+	}
+	r.index[name] = len(r.list)
+	r.list = append(r.list, d)
 }
 
 // isEmptyArray: very old packages declare "no dependencies" as [].

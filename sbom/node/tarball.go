@@ -46,13 +46,11 @@ func (a address) names() (name, version string) {
 // tarballName takes the folder, whose last elements are the package's name, and
 // what follows it.
 func tarballName(folder, rest string) (name, version string) {
-	folders := strings.Split(strings.TrimPrefix(folder, "/"), "/")
-	base := folders[len(folders)-1]
-	name = base
-	scope := ""
-	if len(folders) > 1 && strings.HasPrefix(folders[len(folders)-2], "@") {
-		scope = folders[len(folders)-2]
-		name = scope + "/" + base
+	folder = strings.TrimPrefix(folder, "/")
+	name = folderName(folder)
+	base, scope := name, ""
+	if strings.HasPrefix(name, "@") && strings.Contains(name, "/") {
+		scope, base, _ = strings.Cut(name, "/")
 	}
 	repeated, file := "", rest
 	if slash := strings.LastIndexByte(rest, '/'); slash >= 0 {
