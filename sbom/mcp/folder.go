@@ -24,18 +24,20 @@ const homeFolder = `(/(home|users)/[^/]+|/root|~|\$\{?(home|userhome|userprofile
 
 // hiddenFolders are those of a home that hold programs.
 const hiddenFolders = `\.(nvm|local|npm|npm-global|npm-packages|volta|asdf|mise|bun|deno|cargo|rustup|pyenv|rbenv|nodenv|fnm|nodebrew|` +
-	`n|pnpm|pnpm-global|proto|sdkman|rye|uv|pipx|conda|nix-profile|docker|rd|orbstack|linuxbrew|dotnet|config/(nvm|yarn)|yarn)`
+	`n|pnpm|pnpm-global|proto|sdkman|rye|uv|pipx|pixi|conda|nix-profile|docker|rd|orbstack|linuxbrew|dotnet|config/(nvm|yarn|herd-lite)|yarn|` +
+	`rvm|phpenv|goenv|jenv|swiftly|ghcup|juliaup|micromamba)`
 
 var (
 	// systemFolders are where programs get installed: nobody checks a repository
 	// out there. Of /usr, /opt and a home those are only the usual names, since
-	// the rest is as good a place for a checkout as any.
+	// the rest is as good a place for a checkout as any. "/path/to" is what somebody
+	// has yet to fill in.
 	systemFolders = lazyregexp.New(`(?i)^(` +
 		`/(bin|sbin|snap|nix|system|library|applications|etc/profiles|run/current-system)|` +
 		`/usr/(local/)?(s?bin|lib(32|64|exec)?|share)|/usr/local/(opt|cellar|caskroom|nvm|n|go/bin|node[^/]*/bin)|` +
-		`/opt/(homebrew|local|bin|nvm|hostedtoolcache|((ana|mini)?conda3?|miniforge3|mambaforge|node(js)?[0-9v.-]*|python[0-9.]*|uv|pipx)/bin)|` +
+		`/((full|absolute|abs)/)?path/to|/data/data/com\.termux/files/usr|/opt/(homebrew|local|bin|nvm|hostedtoolcache|podman|((ana|mini)?conda3?|miniforge3|mambaforge|node(js)?[0-9v.-]*|python[0-9.]*|uv|pipx)/bin)|` +
 		homeFolder + `/(` + hiddenFolders + `|library|bin|go/bin|n/bin|node(js)?/bin|nvm|anaconda3|miniconda3|miniforge3|mambaforge|appdata|scoop)|` +
-		`([a-z]:|/mnt/[a-z])/(program files( \(x86\))?|programdata|windows|nvm4w|nvm|nodejs|python[0-9]*)|` +
+		`([a-z]:|(/mnt)?/[a-z])/(program files( \(x86\))?|progra~[12]|programdata|windows|nvm4w|nvm|nodejs|python[0-9]*)|` +
 		`%(appdata|localappdata|programfiles|programfiles\(x86\)|programdata|systemroot|windir|nvm_home|nvm_symlink)%|` +
 		`\$\{?(appdata|localappdata|nvm_bin|nvm_dir|pnpm_home|bun_install|volta_home|cargo_home|homebrew_prefix)\}?` +
 		`)(/|$)`)

@@ -459,6 +459,29 @@ func TestRunnerGrammar(t *testing.T) {
 	})
 }
 
+// TestProgramPath: a launcher is known by the path of where programs get installed,
+// with blanks in it or not.
+func TestProgramPath(t *testing.T) {
+	for _, program := range []string{
+		"C:/Program Files/nodejs/npx.cmd", `D:\Program Files\nodejs\npx.cmd`, `C:\PROGRA~1\nodejs\npx.cmd`, `%ProgramFiles(x86)%\nodejs\npx.cmd`, "/c/Program Files/nodejs/npx",
+		"/mnt/c/Program Files/nodejs/npx", "/Users/me/Library/Application Support/a/node/bin/npx", "~/Library/Application Support/a/node/bin/npx",
+		"/data/data/com.termux/files/usr/bin/npx", "/Users/me/.pixi/bin/npx", "/path/to/npx", "{env:HOME}/.local/bin/npx",
+	} {
+		s := &scan{}
+		got := s.settle(s.command(argv(program, "-y", "a"), 0))
+		if diff := cmp.Diff([]string{"npx", npmA}, shown(got)); diff != "" {
+			t.Errorf("%s -want +got:\n%s", program, diff)
+		}
+	}
+	holdLaunches(t, nil, []launchCase{
+		{"/Users/me/My Project/npx | a", []string{"path", "local|/Users/me/My Project/npx|n/a"}},
+		{"/opt/My Tools/server | --x", []string{"path", "local|/opt/My Tools/server|n/a"}},
+		{"/opt/My Tools/server", []string{"path", "local|/opt/My|n/a"}},
+		{"/opt/server --token a/b | --x", []string{"path", "local|/opt/server|n/a"}},
+		{"/opt/server ghp_0123456789abcdefghijklmnopqrstuvwxyz/b | --x", []string{"path", "local|/opt/server|n/a"}},
+	})
+}
+
 // TestScriptNames: pnpm and yarn run a script of the project by its name alone.
 func TestScriptNames(t *testing.T) {
 	holdLaunches(t, nil, []launchCase{

@@ -283,7 +283,7 @@ func (s *scan) direct(head word, _ []word) []subject {
 	}
 }
 
-var windowsProgram = lazyregexp.New(`(?i)^"?([a-z]:\\|%[a-z_]+%\\|\\\\)[^"|&<>]*?\.(exe|cmd|bat|ps1|com)"?(\s|$)`)
+var windowsProgram = lazyregexp.New(`(?i)^"?([a-z]:[\\/]|%[a-z_()0-9]+%[\\/]|\\\\)[^"|&<>]*?\.(exe|cmd|bat|ps1|com)"?(\s|$)`)
 
 // assigned is a command that begins with NAME=value. Only clients that join the
 // words for a shell take it for a variable, so what is run cannot be told; but
@@ -325,15 +325,16 @@ func (s *scan) split(words []word, depth int) []subject {
 	if m := windowsProgram.FindString(text); m != "" {
 		first := word{text: strings.Trim(strings.TrimSpace(m), `"`), at: head.at}
 		if len(m) == len(text) {
-			// A program below "Program Files": one word after all.
-			if launchersOf(program(first.text)) == nil {
-				return s.direct(first, words[1:])
-			}
-			return s.known(first, words[1:], depth)
+			return s.whole(first, words[1:], depth) // below "Program Files": one word after all
 		}
 		rest := fieldsOf(word{text: text[len(m):], at: head.at})
 		s.words(rest)
 		return s.command(slices.Concat([]word{first}, rest, words[1:]), depth+1)
+	}
+	if len(words) > 1 && blankFolder.MatchString(text) && !slices.ContainsFunc(strings.Fields(text), isOptionOrSecret) {
+		// A program in a folder with a blank in its name, since its arguments stand
+		// apart.
+		return s.whole(word{text: text, at: head.at}, words[1:], depth)
 	}
 	first := program(strings.Fields(text)[0])
 	if len(words) > 1 {
@@ -354,6 +355,25 @@ func (s *scan) split(words []word, depth int) []subject {
 		return s.blank(head, nil)
 	}
 	return s.shell(word{text: text, at: head.at}, "command", depth+1)
+}
+
+// blankFolder matches a path of which folders have blanks in their names, but not
+// the program.
+var blankFolder = lazyregexp.New(`^(~|\$\{?[A-Za-z_:]+\}?)?/[^"'|&;<>$` + "`" + `\t\r\n]*/[^\s/]+$`)
+
+func isOptionOrSecret(field string) bool {
+	return strings.HasPrefix(field, "-") || sbom.LooksSecret(field)
+}
+
+// whole is a path with blanks that is one word.
+func (s *scan) whole(head word, args []word, depth int) []subject {
+	if out := s.unwrap(head, args, depth); out != nil {
+		return out
+	}
+	if launchersOf(program(head.text)) == nil {
+		return s.direct(head, args)
+	}
+	return s.known(head, args, depth)
 }
 
 // blank is a program with blanks in its name. "/opt/My Tools/server" and

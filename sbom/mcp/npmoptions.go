@@ -152,7 +152,7 @@ func (k npmKey) plain(next *word) bool {
 	case k.hasValue && npmSwitches[k.name]:
 		return k.value == "true" || k.value == "false"
 	case k.hasValue:
-		return plainValue(k.value)
+		return plainValue(k.value) || k.name == "node-options" && harmlessForNode(k.value)
 	case npmScoped.MatchString(k.name):
 		return false
 	default:

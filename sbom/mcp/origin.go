@@ -68,6 +68,7 @@ func (s *scan) origin(p parsed) {
 		case scoped || slices.Contains(registryOptions, o.name):
 			s.registry(o.value.text, o.value.at)
 		case slices.Contains(cacheOptions, o.name) && outside(o.value.text):
+		case o.name == "--node-options" && harmlessForNode(o.value.text):
 		case slices.Contains(cacheOptions, o.name), npmAltering[strings.TrimPrefix(o.name, "--")] || slices.Contains(alteringOptions, o.name):
 			s.alter("the option "+o.name, o.value.at)
 		}
@@ -241,10 +242,20 @@ func (s *scan) originVariable(name, value string, at place) {
 		if !slices.ContainsFunc(nodeWords(value), nodeAlters) {
 			return
 		}
+	case npmKey == "node_options" && isNPM && harmlessForNode(value):
+		return
 	case !slices.Contains(alteringVariables, key) && (!isNPM || !npmAltering[strings.ReplaceAll(npmKey, "_", "-")]):
 		return
 	}
 	s.altered = append(s.altered, what)
+}
+
+// harmlessForNode reports whether a value of npm's node-options, which becomes
+// NODE_OPTIONS, is nothing but options that load no code.
+func harmlessForNode(value string) bool {
+	return !slices.ContainsFunc(nodeWords(value), func(w string) bool {
+		return !strings.HasPrefix(w, "--") || template.MatchString(w) || nodeAlters(w)
+	})
 }
 
 // nodeWords splits NODE_OPTIONS as Node does: at spaces, where double quotes hold

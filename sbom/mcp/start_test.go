@@ -46,7 +46,7 @@ func TestStartByNode(t *testing.T) {
 		"vibe":               {".vibe/config.toml", "[[mcp_servers]]\nname = \"s\"\ntransport = \"stdio\"\ncommand = \"npx\"\nargs = [\"tool\"]\n", "[[mcp_servers]]\nname = \"s\"\ntransport = \"stdio\"\ncommand = \"node\"\nargs = [\"" + byNode + "\"]\n", ""},
 		"cline's new form":   {"cline_mcp_settings.json", one(`{"transport": {"type": "stdio", "command": "npx", "args": ["tool"]}}`), one(`{"transport": {"type": "stdio", "command": "node", "args": ["` + byNode + `"]}}`), ""},
 		"zed's old form":     {".zed/settings.json", `{"context_servers": {"s": {"command": {"path": "npx", "args": ["-y", "tool"], "env": {}}}}}`, `{"context_servers": {"s": {"command": {"path": "node", "args": ["` + byNode + `"], "env": {}}}}}`, ""},
-		"an option is lost":  {".mcp.json", one(`{"command": "npx", "args": ["--node-options=--x", "tool"]}`), "", "it is not one package"},
+		"an option is lost":  {".mcp.json", one(`{"command": "npx", "args": ["--node-options=--x", "tool"]}`), "", "node has nothing for its option --node-options"},
 		"a setting is lost":  {".mcp.json", one(`{"command": "npx", "args": ["--loglevel", "error", "--fetch-timeout", "9", "tool"]}`), "", "node has nothing for its option --fetch-timeout"},
 		"bun is lost":        {".mcp.json", one(`{"command": "bunx", "args": ["--bun", "tool"]}`), "", "node has nothing for its option --bun"},
 		"two packages":       {".mcp.json", one(`{"command": "npx", "args": ["-p", "tool", "-p", "b", "tool"]}`), "", "it is not one package"},
