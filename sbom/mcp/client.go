@@ -23,7 +23,7 @@ type client struct {
 	// project too: people keep their home's files in repositories.
 	home, machine, project, moved []string
 
-	keys  []string // members that hold servers; "a.b" is b in a, or the member "a.b"
+	keys  []string // members that hold servers; "a.b" is b in a, or the member "a.b"; "*.b" any member that ends in ".b"
 	shape shape    // how they hold them, or what the document is instead
 
 	flat     bool     // servers may also stand at the top level, as in plugins
@@ -62,6 +62,10 @@ const (
 	mcpServers = "mcpServers"
 	servers    = "servers"
 	unnamed    = "unknown" // Client of servers whose file does not tell
+
+	// extensionServers is how extensions of VS Code call theirs: amp.mcpServers,
+	// augment.advanced.mcpServers.
+	extensionServers = "*.mcpServers"
 )
 
 // both is for files that clients of both families share: Visual Studio reads
@@ -86,6 +90,8 @@ var clients = []client{
 	{name: "claude-code", roams: true, keys: both, shape: pluginFile, settings: true, shared: true,
 		home:    []string{".claude/plugins/cache/**/.claude-plugin/plugin.json"},
 		project: []string{".claude-plugin/plugin.json"}},
+	{name: "claude-code", keys: []string{mcpServers}, shape: frontMatter, settings: true, shared: true,
+		home: []string{".claude/agents/**/*.md"}},
 	{name: "claude-code", roams: true, keys: both,
 		machine: []string{"Library/Application Support/ClaudeCode/managed-mcp.json", "etc/claude-code/managed-mcp.json", "Program Files/ClaudeCode/managed-mcp.json"},
 		project: []string{"managed-mcp.json"}},
@@ -104,13 +110,16 @@ var clients = []client{
 	{name: "cursor", keys: both, flat: true,
 		home: []string{".cursor/plugins/cache/**/mcp.json", ".cursor/plugins/cache/**/.mcp.json", ".cursor/plugins/local/**/mcp.json", ".cursor/plugins/local/**/.mcp.json"}},
 
+	{name: "trae", keys: both,
+		home:    []string{"<config>/Trae/User/mcp.json", "<config>/Trae CN/User/mcp.json"},
+		project: []string{".trae/mcp.json"}},
 	{name: "vscode", workspace: workspaceFolder, keys: both,
 		home:    []string{"<code>/mcp.json", "<code>/profiles/*/mcp.json"},
 		project: []string{".vscode/mcp.json"}, moved: []string{"VSCODE_PORTABLE/user-data/User/mcp.json"}},
-	{name: "vscode", workspace: workspaceFolder, keys: []string{"mcp.servers", "augment.advanced.mcpServers"}, settings: true, shared: true, telling: true, steers: codeSettings,
+	{name: "vscode", workspace: workspaceFolder, keys: []string{"mcp.servers", extensionServers, "augment.advanced.mcpServers"}, settings: true, shared: true, telling: true, steers: codeSettings,
 		home:    []string{"<code>/settings.json", "<code>/profiles/*/settings.json"},
 		project: []string{".vscode/settings.json"}},
-	{name: "vscode", keys: []string{"settings.mcp.servers", "settings.augment.advanced.mcpServers"}, settings: true, shared: true, telling: true,
+	{name: "vscode", keys: []string{"settings.mcp.servers", "settings." + extensionServers, "settings.augment.advanced.mcpServers"}, settings: true, shared: true, telling: true,
 		project: []string{"*.code-workspace"}},
 	{name: "vscode", keys: []string{"customizations.vscode.mcp.servers", "customizations.vscode.settings.mcp.servers"}, settings: true, shared: true, telling: true,
 		project: []string{".devcontainer/devcontainer.json", ".devcontainer/*/devcontainer.json", ".devcontainer.json"}},
@@ -207,11 +216,18 @@ var clients = []client{
 		project: []string{".github/mcp.json"}},
 	{name: "copilot-agent", keys: []string{"mcp-servers", mcpServers}, shape: frontMatter, settings: true, shared: true,
 		home: []string{".copilot/agents/*.md"}, project: []string{".github/agents/*.md", "*.agent.md"}},
-	{name: "trae", keys: both,
-		home:    []string{"<config>/Trae/User/mcp.json", "<config>/Trae CN/User/mcp.json"},
-		project: []string{".trae/mcp.json"}},
 	{name: "augment", keys: []string{mcpServers, "augment.advanced.mcpServers"}, settings: true, telling: true,
 		home: []string{".augment/settings.json"}},
+
+	{name: "amp", keys: []string{"amp.mcpServers"}, settings: true, telling: true,
+		home:    []string{".config/amp/settings.json", ".config/amp/settings.jsonc"},
+		machine: []string{"Library/Application Support/ampcode/managed-settings.json", "etc/ampcode/managed-settings.json", "ProgramData/ampcode/managed-settings.json"},
+		project: []string{".amp/settings.json", ".amp/settings.jsonc"}},
+	{name: "factory", keys: both, home: []string{".factory/mcp.json", "<config>/Factory Bridge/mcp.json"}},
+	{name: "kimi", keys: both, home: []string{".kimi/mcp.json"}},
+	{name: "fast-agent", keys: []string{"mcp.servers"}, settings: true,
+		project: []string{"fastagent.config.yaml", "fastagent.config.yml", "mcp_agent.config.yaml", "mcp_agent.config.yml"}},
+	{name: "librechat", roams: true, keys: []string{mcpServers}, settings: true, project: []string{"librechat.yaml", "librechat.yml"}},
 
 	{name: "rulesync", keys: both,
 		project: []string{".rulesync/.mcp.json", ".rulesync/mcp.json", ".rulesync/mcp.jsonc"}},
@@ -244,11 +260,30 @@ var places = map[string][]string{
 	"<code>":   codeFolders(),
 }
 
+// codeProducts are VS Code and the editors made from it, as their settings folders
+// are called.
+var codeProducts = []string{
+	"Code", "Code - Insiders", "Code - Exploration", "Code - OSS", "VSCodium", "VSCodium - Insiders", "Cursor", "Cursor Nightly",
+	"Windsurf", "Windsurf - Next", "Devin", "Devin - Next", "Kiro", "Antigravity", "Antigravity IDE", "Trae", "Trae CN", "Qoder", "Positron", "Void",
+}
+
+// codeServers are where these keep their settings on a machine that somebody works
+// on from another one, and in a Flatpak.
+var codeServers = []string{
+	".vscode-server/data", ".vscode-server-insiders/data", ".vscode-remote/data", ".cursor-server/data", ".windsurf-server/data",
+	".vscodium-server/data", ".trae-server/data", ".kiro-server/data", ".openvscode-server/data", ".local/share/code-server",
+	".var/app/com.visualstudio.code/config/Code", ".var/app/com.visualstudio.code.insiders/config/Code - Insiders",
+	".var/app/com.vscodium.codium/config/VSCodium",
+}
+
 // codeFolders are the settings folders of VS Code and of the editors made from it.
 func codeFolders() []string {
-	out := []string{".vscode-server/data/User", ".vscode-server-insiders/data/User", ".cursor-server/data/User"}
+	var out []string
+	for _, data := range codeServers {
+		out = append(out, data+"/User")
+	}
 	for _, root := range []string{"Library/Application Support", ".config", "AppData/Roaming"} {
-		for _, product := range []string{"Code", "Code - Insiders", "Code - OSS", "VSCodium", "Cursor", "Windsurf", "Kiro", "Antigravity"} {
+		for _, product := range codeProducts {
 			out = append(out, root+"/"+product+"/User")
 		}
 	}

@@ -45,6 +45,18 @@ func TestClients(t *testing.T) {
 		{"VS Code, settings", ".vscode/settings.json", `{"editor.tabSize": 2, "mcp": {"servers": {"a": {"command": "npx", "args": ["foo"]}}}}`, []string{"vscode/a stdio npm foo"}},
 		{"VS Code, settings with dots", ".vscode/settings.json", `{"mcp.servers": {"a": {"command": "npx", "args": ["foo"]}}, // c
 			"augment.advanced": {"mcpServers": [{"name": "b", "command": "uvx", "args": ["bar"]}]}}`, []string{"vscode/a stdio npm foo", "vscode/b stdio pypi bar"}},
+		{"VS Code, extensions", ".vscode/settings.json", `{"amp.mcpServers": {"a": {"command": "npx", "args": ["foo"]}}, "some.thing.mcpServers": {"b": {"url": "https://a.example"}}}`, []string{"vscode/a stdio npm foo", "vscode/b http remote https://a.example"}},
+		{"VS Code, extension by both names", ".vscode/settings.json", `{"augment.advanced.mcpServers": [{"name": "a", "command": "npx", "args": ["foo"]}]}`, []string{"vscode/a stdio npm foo"}},
+		{"VS Code, in a Flatpak", ".var/app/com.visualstudio.code/config/Code/User/mcp.json", `{"servers": {"a": {"command": "npx", "args": ["foo"]}}}`, []string{"vscode/a stdio npm foo"}},
+		{"Windsurf as an editor", "Library/Application Support/Windsurf - Next/User/mcp.json", `{"servers": {"a": {"command": "npx", "args": ["foo"]}}}`, []string{"vscode/a stdio npm foo"}},
+		{"Trae", "AppData/Roaming/Trae CN/User/mcp.json", `{"mcpServers": {"a": {"command": "npx", "args": ["foo"]}}}`, []string{"trae/a stdio npm foo"}},
+		{"Trae, with Roo Code", ".config/Trae/User/globalStorage/rooveterinaryinc.roo-cline/settings/mcp_settings.json", `{"mcpServers": {"a": {"command": "npx", "args": ["foo"]}}}`, []string{"roo-code/a stdio npm foo"}},
+		{"Amp", ".amp/settings.jsonc", `{"amp.mcpServers": {"a": {"command": "npx", "args": ["foo"]}}}`, []string{"amp/a stdio npm foo"}},
+		{"Factory", ".factory/mcp.json", `{"mcpServers": {"a": {"command": "npx", "args": ["foo"]}}}`, []string{"factory/a stdio npm foo"}},
+		{"fast-agent", "fastagent.config.yaml", "default_model: x\nmcp:\n  servers:\n    a:\n      command: npx\n      args: [foo]\n", []string{"fast-agent/a stdio npm foo"}},
+		{"LibreChat", "librechat.yaml", "version: 1\nmcpServers:\n  a:\n    type: sse\n    url: https://a.example\n", []string{"librechat/a sse remote https://a.example"}},
+		{"mcporter", "mcporter.json", `{"mcpServers": {"a": {"baseUrl": "https://a.example/mcp", "bearerTokenEnv": "A_TOKEN"}, "b": {"url": "https://b.example", "baseUrl": "https://c.example"}}}`, []string{"mcporter/a http remote https://a.example/mcp", "mcporter/b http remote https://b.example"}},
+		{"Claude Code, subagent", ".claude/agents/x/a.md", "---\nname: a\nmcpServers:\n  - elsewhere\n  - b:\n      type: stdio\n      command: npx\n      args: [foo]\n---\ntext\n", []string{"claude-code/b stdio npm foo"}},
 		{"VS Code, profile", ".config/Code/User/profiles/x1/mcp.json", `{"servers": {"a": {"command": "npx", "args": ["foo"]}}}`, []string{"vscode/a stdio npm foo"}},
 		{"VS Code, workspace", "x.code-workspace", `{"folders": [], "settings": {"mcp": {"servers": {"a": {"command": "npx", "args": ["foo"]}}}}}`, []string{"vscode/a stdio npm foo"}},
 		{"VS Code, dev container", ".devcontainer/go/devcontainer.json", `{"image": "x", "customizations": {"vscode": {"mcp": {"servers": {"a": {"command": "npx", "args": ["foo"]}}}}}}`, []string{"vscode/a stdio npm foo"}},
@@ -148,6 +160,8 @@ func TestNotOurs(t *testing.T) {
 		"mcp.json":                        `{"a": 1}`,
 		"smithery.yaml":                   "a: b\n",
 		".github/agents/x.md":             "# no front matter\n",
+		".claude/agents/x.md":             "---\nname: a\ntools: Read\n---\nmcpServers\n",
+		"tsconfig.json":                   `{"compilerOptions": {"baseUrl": "."}}`,
 	} {
 		if inv := read(t, map[string]string{name: data}); len(inv.Inputs) != 0 {
 			t.Errorf("%s is taken for a configuration: %+v", name, inv.Inputs[0])

@@ -65,9 +65,14 @@ func (d *document) entries(c client) ([]entry, bool) {
 func (d *document) keyed(c client, top []field) ([]entry, bool) {
 	var out []entry
 	complete, keyed := true, false
+	read := map[*hujson.Value]bool{}
 	for _, key := range c.keys {
 		for _, f := range d.lookup(top, key) {
 			keyed = true
+			if read[f.value] {
+				continue // by another key
+			}
+			read[f.value] = true
 			if c.shape == pluginFile && isText(f.value) {
 				continue // the path of a file: see elsewhere
 			}
@@ -76,7 +81,8 @@ func (d *document) keyed(c client, top []field) ([]entry, bool) {
 				name = "visual-studio"
 			}
 			found, ok := d.servers(f.value, name)
-			if c.shape == pluginFile {
+			if c.shape == pluginFile || c.shape == frontMatter {
+				// The paths of files, and the names of servers that stand elsewhere.
 				found = slices.DeleteFunc(found, func(e entry) bool { return array(f.value) != nil && isText(e.value) })
 			}
 			out, complete = append(out, found...), complete && ok
@@ -101,6 +107,14 @@ func (d *document) keyed(c client, top []field) ([]entry, bool) {
 // and both at once.
 func (d *document) lookup(top []field, key string) []*field {
 	var out []*field
+	if end, ok := strings.CutPrefix(key, "*"); ok {
+		for i := range top {
+			if strings.HasSuffix(top[i].name, end) {
+				out = append(out, &top[i])
+			}
+		}
+		return out
+	}
 	if f := member(top, key); f != nil {
 		out = append(out, f)
 	}
@@ -138,13 +152,18 @@ func (d *document) servers(v *hujson.Value, client string) ([]entry, bool) {
 	}
 }
 
-// listed is a server that stands in a list, with its name in it.
+// listed is a server that stands in a list, with its name in it or before it.
 func (d *document) listed(element *hujson.Value, client string) entry {
 	e := entry{doc: d, client: client, key: element, value: element}
-	if o := object(element); o != nil {
-		if name := member(quietFields(o), "name"); name != nil && isText(name.value) {
-			e.name, e.key = text(name.value), name.value
-		}
+	o := object(element)
+	if o == nil {
+		return e
+	}
+	fields := quietFields(o)
+	if name := member(fields, "name"); name != nil && isText(name.value) {
+		e.name, e.key = text(name.value), name.value
+	} else if len(fields) == 1 && object(fields[0].value) != nil && fields[0].name != "transport" {
+		e.name, e.key, e.value = fields[0].name, fields[0].key, fields[0].value
 	}
 	return e
 }
@@ -269,7 +288,7 @@ func looksLikeServer(fields []field) bool {
 // meansServer is looksLikeServer where the value may have the wrong type.
 func meansServer(fields []field) bool {
 	return slices.ContainsFunc(fields, func(f field) bool {
-		return f.name == "args" || slices.Contains(commandKeys, f.name) || slices.Contains(urlKeys, f.name) ||
+		return f.name == "args" || slices.Contains(commandKeys, f.name) || slices.Contains(urlKeys, f.name) || slices.Contains(baseURLs, f.name) ||
 			f.name == "transport" && object(f.value) != nil
 	})
 }
@@ -287,6 +306,10 @@ func quietFields(o *hujson.Object) []field {
 // urlKeys are the members that hold the URL of a remote server. Gemini CLI, which
 // knows three of them, prefers httpUrl; Goose writes "uri".
 var urlKeys = []string{"httpUrl", "url", "serverUrl", "uri", "tcp"}
+
+// baseURLs are those of mcporter. Other documents have them for other things, so
+// that they make no server of what is not told to be one.
+var baseURLs = []string{"baseUrl", "base_url"}
 
 // analyzed collects what is found out about one server.
 type analyzed struct {
@@ -683,10 +706,11 @@ func (a *analyzed) list(v *hujson.Value, what string, out []word) []word {
 
 func (a *analyzed) urls(fields []field) []word {
 	var out []word
-	for _, key := range urlKeys {
+	for _, key := range slices.Concat(urlKeys, baseURLs) {
 		f := member(fields, key)
 		switch {
 		case f == nil || isNull(f.value):
+		case slices.Contains(baseURLs, key) && len(out) > 0:
 		case !isText(f.value):
 			a.misfit(f.value, key+" is no text")
 		case strings.TrimSpace(text(f.value)) == "":
@@ -724,7 +748,7 @@ func (a *analyzed) environment(fields []field, look *scan) {
 // passed reads the variables that the server is given by name: Codex and Goose
 // pass those of their own environment on.
 func (a *analyzed) passed(fields []field, look *scan) {
-	for _, key := range []string{"env_keys", "env_vars", "env_http_headers", "bearer_token_env_var"} {
+	for _, key := range []string{"env_keys", "env_vars", "env_http_headers", "bearer_token_env_var", "bearerTokenEnv"} {
 		f := member(fields, key)
 		switch {
 		case f == nil:
@@ -794,7 +818,7 @@ func (a *analyzed) headers(fields []field, look *scan) {
 // numbers.
 var understood = []string{
 	"command", "cmd", "args", "url", "httpUrl", "serverUrl", "uri", "tcp", "env", "environment", "envs", "sandboxEnv", "headers", "http_headers",
-	"env_keys", "env_vars", "env_http_headers", "bearer_token_env_var", "headersHelper", "type", "transport",
+	"env_keys", "env_vars", "env_http_headers", "bearer_token_env_var", "bearerTokenEnv", "headersHelper", "type", "transport",
 	"transportType", "disabled", "enabled", "autoApprove", "alwaysAllow", "trust", "name", "description", "display_name", "cwd",
 	"working_directory", "workingDirectory", "envFile", "tools", "disabledTools", "includeTools", "excludeTools", "available_tools",
 	"enabled_tools", "disabled_tools",

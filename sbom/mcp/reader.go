@@ -66,6 +66,13 @@ var sniffed = client{name: unnamed, keys: both, flat: true}
 // sniff looks for the row that a document belongs to.
 func sniff(data []byte) (client, bool) {
 	l := newLook(data)
+	if matter(data) != nil {
+		for _, c := range clients {
+			if c.shape == frontMatter && c.seen("", l) {
+				return c, true
+			}
+		}
+	}
 	if sniffed.seen("", l) {
 		return sniffed, true
 	}
