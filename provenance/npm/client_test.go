@@ -223,7 +223,9 @@ func TestAbsence(t *testing.T) {
 		packument("not an object", `[{"name":"@acme/tool"}]`, provenance.Unreachable, "no JSON object"),
 		packument("versions in a list", `{"name":"@acme/tool","versions":[]}`, provenance.Unreachable, "not this version"),
 		packument("a lone surrogate in a readme", `{"name":"@acme/tool","versions":{"1.2.3":`+manifest+`},"readme":"\ud83d"}`, provenance.None, "has no attestations"),
-		{"an endless packument", func(r *npmtest.Registry) { r.FailAlways(packPath, endless(`{"x":[`, "1,")) }, provenance.Unreachable, "larger than 67108864"},
+		{"an endless packument", func(r *npmtest.Registry) {
+			r.FailAlways(packPath, endless(`{"x":[`, `"`+strings.Repeat("a", 4<<10)+`",`))
+		}, provenance.Unreachable, "larger than 67108864"},
 		{"an endless text in a packument", func(r *npmtest.Registry) { r.FailAlways(packPath, endless(`{"x":"`, "aa")) }, provenance.Unreachable, "a value of more than 8388608 bytes"},
 		{"a bomb", func(r *npmtest.Registry) { r.FailAlways(packPath, npmtest.Bomb()) }, provenance.Unreachable, "a value of more than 8388608 bytes"},
 	} {
@@ -774,7 +776,7 @@ func TestVariablesOfTheProjectAreNotShown(t *testing.T) {
 
 // endless begins an answer and repeats what follows until the client leaves.
 func endless(first, then string) npmtest.Fault {
-	block := []byte(strings.Repeat(then, 32<<10))
+	block := []byte(strings.Repeat(then, 1+(64<<10)/len(then)))
 	return func(w http.ResponseWriter, _ *http.Request) {
 		_, err := io.WriteString(w, first)
 		for err == nil {
