@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -252,9 +253,10 @@ func TestBunProblems(t *testing.T) {
 		"list":           {"[]", manifest, []string{"bun.lock:1: invalid: a lockfile must be an object, not an array"}},
 		"no version":     {edit(`"lockfileVersion": 1,`, ""), manifest, []string{"bun.lock:1: invalid: no lockfileVersion"}},
 		"odd version":    {edit(`"lockfileVersion": 1`, `"lockfileVersion": "1"`), manifest, []string{`bun.lock:2: invalid: "lockfileVersion" must be a number`}},
-		"new version":    {edit(`"lockfileVersion": 1`, `"lockfileVersion": 3`), manifest, []string{"bun.lock:2: unsupported: this lockfileVersion"}},
+		"new version":    {edit(`"lockfileVersion": 1`, `"lockfileVersion": 4`), manifest, []string{"bun.lock:2: unsupported: this lockfileVersion"}},
 		"half a version": {edit(`"lockfileVersion": 1`, `"lockfileVersion": 1.5`), manifest, []string{"bun.lock:2: unsupported: this lockfileVersion"}},
 		"version 2":      {edit(`"lockfileVersion": 1`, `"lockfileVersion": 2`), manifest, nil},
+		"version 3":      {edit(`"lockfileVersion": 1`, `"lockfileVersion": 3`), manifest, nil},
 		"no project":     {edit(`"": {`, `"x": {`), manifest, []string{`bun.lock:1: invalid: no entry "" among the workspaces`}},
 		"no packages":    {edit(`"packages"`, `"package"`), manifest, []string{`bun.lock:4: invalid: the project depends on "a"`}},
 		"twice":          {bunLock(`"dependencies": {"a": "^1.0.0"}`, `"a": ["a@1.0.0", "", {}, ""]`, `"a": ["a@1.0.1", "", {}, ""]`), manifest, []string{`bun.lock:8: invalid: "a" stands twice`}},
@@ -319,5 +321,39 @@ func TestBunKey(t *testing.T) {
 		if got := bunKey(key); !slices.Equal(got, want) {
 			t.Errorf("%q: %q, want %q", key, got, want)
 		}
+	}
+}
+
+// TestBunOverrides has overrides as Bun 1.4 reads them, and what it writes of them.
+func TestBunOverrides(t *testing.T) {
+	none := []string(nil)
+	for _, tt := range []struct {
+		declared string // in package.json
+		version  int    // of the lockfile
+		locked   string // its overrides
+		want     []string
+	}{
+		{`"overrides": {"a": {"b": "1.0.2"}}`, 3, `{"a": {"b": "1.0.2"}}`, none},
+		{`"overrides": {"a>b": "1.0.2"}`, 3, `{"a": {"b": "1.0.2"}}`, none},
+		{`"overrides": {"a": {".": "1.0.2", "b@2": "$a"}}`, 3, `{"a": {".": "1.0.2", "b@2": "^1.0.0"}}`, none},
+		{`"overrides": {"a": {".": "1.0.2"}}`, 2, `{"a": "1.0.2"}`, none},
+		{`"overrides": {"@s/a@>=1 <2": "1.0.2"}`, 3, `{"@s/a@>=1 <2": {".": "1.0.2"}}`, none},
+		{`"resolutions": {"@s/a@1/**/b@npm:2": "1.0.2", "**/a": "1"}`, 3, `{"@s/a@1": {"b@2": "1.0.2"}, "a": "1"}`, none},
+		{`"overrides": {}, "resolutions": {"b": "1.0.2"}`, 2, `{}`, none},
+		{`"overrides": {"c": "1"}, "resolutions": {"b": "1.0.2"}`, 2, `{"c": "1"}`, none},
+		{`"overrides": {"a": {"b": "1.0.2"}}`, 3, `{"a": {"b": "1.0.3"}}`, []string{`package.json:2: invalid: the override of "a>b" is not`}},
+		{`"overrides": {"a": {"b": "1.0.2"}}`, 3, `{}`, []string{`package.json:2: invalid: the override of "a>b" is not`}},
+		{`"name": "x"`, 3, `{"a": {"b": "1.0.2"}}`, []string{`bun.lock:6: invalid: package.json declares no override of "a>b"`}},
+		{`"overrides": {"a": {"b": "1.0.2"}}`, 2, `{}`, []string{`package.json:2: warning: the Bun that wrote "bun.lock" ignores the override of "b"`}},
+		{`"overrides": {"a": {"b": {"c": "1"}}}`, 3, `{}`, []string{`package.json:2: warning: …ignores the override of "b"`}},
+		{`"overrides": {"a/b/c": "1", "a@latest": "1", "d": ""}`, 3, `{}`, []string{`package.json:2: warning: …of "a/b/c"`, `package.json:2: warning: …of "a@latest"`, `package.json:2: warning: …of "d"`}},
+		{`"overrides": {"b": "1"}`, 3, `{"b": [1]}`, []string{`bun.lock:6: invalid: "b" must be a string`, `package.json:2: invalid: the override of "b"`}},
+	} {
+		locked := strings.Replace(bunLock(`"dependencies": {"a": "^1.0.0"}`, `"a": ["a@1.0.0", "", {}, "`+sri+`"]`), `"packages"`, `"overrides": `+tt.locked+",\n  \"packages\"", 1)
+		locked = strings.Replace(locked, `"lockfileVersion": 1`, fmt.Sprintf(`"lockfileVersion": %d`, tt.version), 1)
+		t.Run(tt.declared, func(t *testing.T) {
+			inv := scan(t, map[string]string{BunLock: locked, Manifest: `{"dependencies": {"a": "^1.0.0"},` + "\n" + tt.declared + "}"})
+			wantProblems(t, inv, tt.want...)
+		})
 	}
 }

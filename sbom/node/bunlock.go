@@ -22,15 +22,17 @@ const (
 const hintBun = "run `bun install --lockfile-only` and commit what it writes"
 
 // bunVersion is the newest version of the format that is known. 0 lists what a
-// workspace member asks for twice; 2 has the content of 1.
-const bunVersion = 2
+// workspace member asks for twice; 2 has the content of 1; 3, which Bun writes only
+// where it needs it, has overrides below a package and for ranges.
+const bunVersion = 3
 
 // bunRules are what steers Bun beside the packages: the lockfile's copy of it,
 // which is held against package.json.
 type bunRules struct {
+	version   int
 	catalogs  map[string]map[string]string // "" is the unnamed one
-	overrides map[string]string
-	replaced  map[string][]string // what the overrides put in place of a name
+	overrides map[string]string            // by the packages that they are for, see overridePath
+	replaced  map[string][]string          // what the overrides put in place of a name
 }
 
 // bunReader reads one bun.lock into npm's virtual tree: a key a/b is the folder
@@ -109,6 +111,7 @@ func (r *bunReader) readVersion(root *value) bool {
 			"this lockfileVersion is not read by this version of countermark (0 to %d are)", bunVersion)
 		return false
 	}
+	r.bun.version, _ = strconv.Atoi(m.value.text)
 	return true
 }
 
@@ -195,10 +198,17 @@ func (r *bunReader) readRules(root *value) {
 			r.trusted[name] = true
 		}
 	}
-	r.texts(root, "overrides", func(name, spec string, _ *member) {
-		r.bun.overrides[name] = spec
-		r.bun.replaced[name] = append(r.bun.replaced[name], spec)
-	})
+	if m := r.member(root, "overrides", objectKind); m != nil {
+		bunOverrides(&m.value, func(path []string, o *member) {
+			if o.value.kind != stringKind {
+				r.wrongType(o, stringKind)
+				return
+			}
+			r.bun.overrides[strings.Join(path, ">")] = o.value.text
+			name := overridden(path)
+			r.bun.replaced[name] = append(r.bun.replaced[name], o.value.text)
+		})
+	}
 	r.bun.catalogs[""] = map[string]string{}
 	r.texts(root, "catalog", func(name, spec string, _ *member) { r.bun.catalogs[""][name] = spec })
 	if m := r.member(root, "catalogs", objectKind); m != nil {
@@ -525,39 +535,6 @@ func (r *bunRules) catalog(name, spec string) (string, bool) {
 	}
 	spec, ok = r.catalogs[strings.TrimSpace(catalog)][name]
 	return spec, ok
-}
-
-// compareBunRules holds the overrides and catalogs of the project against the
-// lockfile's copy of them, by which Bun resolves.
-func (l *lockfile) compareBunRules(m *manifest) {
-	declared := map[string]string{}
-	where := map[string]int{}
-	for _, key := range []string{"resolutions", "overrides"} { // the latter count more
-		group := m.doc.root.get(key)
-		if group == nil || group.value.kind != objectKind {
-			continue
-		}
-		for i := range group.value.members {
-			o := &group.value.members[i]
-			if o.value.kind != stringKind {
-				m.warn(o.off, "", "Bun does not know overrides below a package, and ignores %s", quote(o.name))
-				continue
-			}
-			name := strings.TrimPrefix(o.name, "**/")
-			declared[name], where[name] = m.reference(o.value.text), o.off
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(declared)) {
-		if locked, ok := l.bun.overrides[name]; !ok || m.reference(locked) != declared[name] {
-			m.invalid(where[name], hintBun, "the override of %s is not the one of %s", quote(name), l.quotePath())
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(l.bun.overrides)) {
-		if _, ok := declared[name]; !ok {
-			l.invalid(l.doc.root.get("overrides").off, hintBun, "package.json declares no override of %s", quote(name))
-		}
-	}
-	l.compareCatalogs(m)
 }
 
 // compareCatalogs: package.json has them at its top, or below "workspaces".

@@ -3,7 +3,7 @@
 // In flow the files that [Reader] recognises: npm's package-lock.json and
 // npm-shrinkwrap.json (lockfileVersion 1 to 3), pnpm's pnpm-lock.yaml
 // (lockfileVersion 5, 6 and 9), yarn.lock in both of its forms, Bun's bun.lock
-// (lockfileVersion 0 to 2), package.json, and the lockfiles of other package
+// (lockfileVersion 0 to 3), package.json, and the lockfiles of other package
 // managers, which this version names but cannot read. Out flow, into a [sbom.Builder], the project, its workspace members, one instance for
 // each installed copy of a package, and the edges that npm itself resolves:
 //

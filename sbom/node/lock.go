@@ -103,6 +103,9 @@ func readLockfile(f *sbom.File, m *manifest) *lockfile {
 	if !l.readVersion(root) {
 		return nil
 	}
+	if m != nil && m.doc.err == nil { // only npm reads them in this way
+		m.overrides = m.readOverrides(&m.doc.root)
+	}
 	if l.legacy {
 		l.readLegacy(root, m)
 		return l

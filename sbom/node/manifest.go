@@ -55,7 +55,6 @@ func readManifest(s *source) *manifest {
 	m.deps = m.dependencies(root, true)
 	m.depsOff = firstDependencies(root)
 	m.workspaces = m.workspacePatterns(root)
-	m.overrides = m.readOverrides(root)
 	m.bins = slices.Concat(m.source.bins(root, rawName(root)), m.binsBelow(root))
 	return m
 }

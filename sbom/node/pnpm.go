@@ -207,26 +207,13 @@ func addCatalogs(to map[string]table, v *value) {
 func (d *pnpmDocument) readOverrides() {
 	for i := range d.overrides.members {
 		m := &d.overrides.members[i]
-		name := pnpmOverridden(m.name)
+		name := overridden(overridePath(m.name))
 		spec := m.value.text
 		if _, twice := d.replaced[name]; twice || strings.HasPrefix(spec, "$") || strings.HasPrefix(spec, "catalog:") {
 			spec = ""
 		}
 		d.replaced[name] = spec
 	}
-}
-
-// pnpmOverridden returns the name that an override is about, the last one of
-// "asker@1>name@>=2 <3". A > behind @, | or a blank belongs to a range.
-func pnpmOverridden(key string) string {
-	for i := len(key) - 1; i > 0; i-- {
-		if key[i] == '>' && strings.IndexByte(" |@", key[i-1]) < 0 {
-			key = key[i+1:]
-			break
-		}
-	}
-	name, _, _ := cutVersion(strings.TrimSpace(key), "@")
-	return name
 }
 
 // readPatches reads which files patch which packages. The oldest and newest forms
