@@ -15,7 +15,6 @@ import (
 
 	cdx "github.com/CycloneDX/cyclonedx-go"
 	"github.com/google/go-cmp/cmp"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -118,15 +117,7 @@ func TestCycloneDXIsValid(t *testing.T) {
 			if version == "" {
 				version = sbom.DefaultSpecVersion
 			}
-			schema, err := official.CycloneDX(version)
-			if err != nil {
-				t.Fatal(err)
-			}
-			doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := schema.Validate(doc); err != nil {
+			if err := official.CycloneDX(version, text); err != nil {
 				t.Error(err)
 			}
 			if !bytes.Contains(text, []byte(`"specVersion": "`+version+`"`)) {

@@ -15,7 +15,6 @@ import (
 	"countermark/schemas/official"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 var documents = []sbom.Document{
@@ -32,16 +31,8 @@ func validate(t *testing.T, doc sbom.Document, texts ...[]byte) {
 		}
 		return
 	}
-	schema, err := official.CycloneDX(doc.SpecVersion)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, text := range texts {
-		v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := schema.Validate(v); err != nil {
+		if err := official.CycloneDX(doc.SpecVersion, text); err != nil {
 			t.Error(err)
 		}
 	}

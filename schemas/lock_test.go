@@ -1,28 +1,19 @@
 package schemas_test
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"countermark/sbom/mcp/lock"
+	"countermark/schemas"
 )
 
 // TestLock holds the schema of locks to what is written and to what is read.
 func TestLock(t *testing.T) {
-	schema := compile(t, "mcp-lock.schema.json")
-	validate := func(data []byte) error {
-		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return schema.Validate(doc)
-	}
+	validate := func(data []byte) error { return schemas.Validate("mcp-lock.schema.json", data) }
 	files, err := filepath.Glob("../sbom/mcp/lock/testdata/*.lock.json")
 	if err != nil || len(files) < 2 {
 		t.Fatalf("golden files: %q %v", files, err)

@@ -44,3 +44,16 @@ func Compile(name string) (*jsonschema.Schema, error) {
 	}
 	return c.Compile(name)
 }
+
+// Validate validates a document in JSON with the schema of that file name.
+func Validate(name string, document []byte) error {
+	schema, err := Compile(name)
+	if err != nil {
+		return err
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
+	if err != nil {
+		return err
+	}
+	return schema.Validate(value)
+}

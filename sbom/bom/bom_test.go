@@ -12,7 +12,6 @@ import (
 	"countermark/schemas/official"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 const (
@@ -199,15 +198,7 @@ func TestWriteIsValidInEveryVersionAndFormat(t *testing.T) {
 
 func valid(t *testing.T, version string, text []byte) {
 	t.Helper()
-	schema, err := official.CycloneDX(version)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := schema.Validate(v); err != nil {
+	if err := official.CycloneDX(version, text); err != nil {
 		t.Error(err)
 	}
 }

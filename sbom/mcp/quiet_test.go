@@ -14,8 +14,6 @@ import (
 
 	"countermark/sbom"
 	"countermark/schemas/official"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // everyLaunch are command lines of every launcher, with a place for a value that
@@ -81,10 +79,6 @@ func entryOf(t *testing.T, line, value string) string {
 // can hold a string, and looks for it in the SBOM, which has to be valid and to
 // lead from the client's file to the server to what it runs.
 func TestDocumentHoldsNoSecret(t *testing.T) {
-	schema, err := official.CycloneDX(sbom.DefaultSpecVersion)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, line := range everyLaunch {
 		for _, value := range []string{"hunter2", "ghp_MARKERmarker0123456789MARKERmarker01"} {
 			inv := read(t, map[string]string{".mcp.json": entryOf(t, line, value)})
@@ -95,11 +89,7 @@ func TestDocumentHoldsNoSecret(t *testing.T) {
 			if strings.Contains(text.String(), value) || strings.Contains(dump(t, inv), value) {
 				t.Errorf("%s: %s shows", line, value)
 			}
-			doc, err := jsonschema.UnmarshalJSON(&text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := schema.Validate(doc); err != nil {
+			if err := official.CycloneDX(sbom.DefaultSpecVersion, text.Bytes()); err != nil {
 				t.Errorf("%s: %v", line, err)
 			}
 			const file, server = "mcp:.mcp.json", "mcp:.mcp.json#s"

@@ -13,7 +13,6 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"countermark/sbom"
 	"countermark/schemas/official"
@@ -397,15 +396,7 @@ func TestPNPMGolden(t *testing.T) {
 		if err := sbom.WriteCycloneDX(&b, inv, sbom.Document{SpecVersion: version}); err != nil {
 			t.Fatal(err)
 		}
-		schema, err := official.CycloneDX(version)
-		if err != nil {
-			t.Fatal(err)
-		}
-		doc, err := jsonschema.UnmarshalJSON(&b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := schema.Validate(doc); err != nil {
+		if err := official.CycloneDX(version, b.Bytes()); err != nil {
 			t.Errorf("%s: %v", version, err)
 		}
 	}

@@ -12,7 +12,6 @@ import (
 	"testing/fstest"
 
 	gocmp "github.com/google/go-cmp/cmp"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"countermark/sbom"
 	"countermark/schemas/official"
@@ -199,15 +198,7 @@ func TestYarnCycloneDX(t *testing.T) {
 			if diff := gocmp.Diff(string(want), got.String()); diff != "" {
 				t.Errorf("-want +got; rewrite with `go test ./sbom/node -update`: %s", diff)
 			}
-			schema, err := official.CycloneDX(sbom.DefaultSpecVersion)
-			if err != nil {
-				t.Fatal(err)
-			}
-			doc, err := jsonschema.UnmarshalJSON(&got)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := schema.Validate(doc); err != nil {
+			if err := official.CycloneDX(sbom.DefaultSpecVersion, got.Bytes()); err != nil {
 				t.Error(err)
 			}
 		})

@@ -9,6 +9,7 @@
 package official
 
 import (
+	"bytes"
 	"embed"
 	"errors"
 	"fmt"
@@ -36,20 +37,29 @@ var cycloneDX = map[string]func() (*jsonschema.Schema, error){
 
 var sarif = sync.OnceValues(func() (*jsonschema.Schema, error) { return compile("sarif/sarif-2.1.0-rtm.5.json") })
 
-// CycloneDX returns the schema of CycloneDX JSON in that version: "1.4", "1.5",
-// "1.6" or "1.7". Formats are asserted. Callers may share the schema.
-func CycloneDX(version string) (*jsonschema.Schema, error) {
+// CycloneDX validates a document in JSON with the schema of that version, "1.4",
+// "1.5", "1.6" or "1.7". Formats are asserted.
+func CycloneDX(version string, document []byte) error {
 	schema, ok := cycloneDX[version]
 	if !ok {
-		return nil, fmt.Errorf("no CycloneDX schema of version %q: there are 1.4, 1.5, 1.6 and 1.7", version)
+		return fmt.Errorf("no CycloneDX schema of version %q: there are 1.4, 1.5, 1.6 and 1.7", version)
 	}
-	return schema()
+	return validate(schema, document)
 }
 
-// SARIF returns the schema of SARIF 2.1.0. Formats are asserted. Callers may share
-// the schema.
-func SARIF() (*jsonschema.Schema, error) {
-	return sarif()
+// SARIF validates a document with the schema of SARIF 2.1.0. Formats are asserted.
+func SARIF(document []byte) error { return validate(sarif, document) }
+
+func validate(compiled func() (*jsonschema.Schema, error), document []byte) error {
+	schema, err := compiled()
+	if err != nil {
+		return err
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
+	if err != nil {
+		return err
+	}
+	return schema.Validate(value)
 }
 
 // compile compiles the schema in that file. A schema is known by its file name, in
