@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"countermark/policy/catalog"
+	"countermark/policy/report"
 
 	"github.com/spf13/cobra"
 )
@@ -42,7 +43,7 @@ Exit codes: 0 shown; 1 nothing of that name is known; 2 wrong usage.`,
 					hints: []string{"run `countermark catalog` for everything that it knows"}}
 			}
 			if format.value == "json" {
-				return writeJSON(p.stdout, entries)
+				return report.Indented(p.stdout, entries)
 			}
 			return p.catalogText(known, entries)
 		},

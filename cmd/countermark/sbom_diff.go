@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"io"
 
 	"countermark/policy/report"
@@ -35,7 +34,7 @@ usage; 3 a file is no document that can be read.`,
 			}
 			write := map[string]func(io.Writer, *diff.Result) error{
 				"text":     p.diffText,
-				"json":     indented[*diff.Result],
+				"json":     func(w io.Writer, r *diff.Result) error { return report.Indented(w, r) },
 				"markdown": func(w io.Writer, r *diff.Result) error { return r.Markdown(w) },
 			}[format.value]
 			older, err := p.readDocument(args[0])
@@ -61,14 +60,6 @@ usage; 3 a file is no document that can be read.`,
 	addOutput(flags, &output)
 	flags.BoolVar(&exitCode, "exit-code", false, "exit with 1 where the documents differ")
 	return cmd
-}
-
-// indented writes a result as JSON.
-func indented[T any](w io.Writer, v T) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }
 
 func (p *program) diffText(w io.Writer, r *diff.Result) error {

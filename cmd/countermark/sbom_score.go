@@ -45,7 +45,11 @@ read; 4 a PATH holds nothing that is read.`,
 		Example: `  countermark sbom score sbom.cdx.json
   countermark sbom score --format markdown --timestamp --author 'Release team' .`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			write := map[string]func(io.Writer, *scores) error{"text": p.scoreText, "json": indented[*scores], "markdown": scoreMarkdown}[format.value]
+			write := map[string]func(io.Writer, *scores) error{
+				"text":     p.scoreText,
+				"json":     func(w io.Writer, s *scores) error { return report.Indented(w, s) },
+				"markdown": scoreMarkdown,
+			}[format.value]
 			if err := cmp.Or(format.validate(), noEmptyPaths(paths(args)), ownOnly(paths(args), cmd.Flags())); err != nil {
 				return err
 			}

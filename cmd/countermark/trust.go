@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,7 +16,6 @@ import (
 	"countermark/policy/report"
 	"countermark/provenance/trust"
 	"countermark/sbom"
-	"countermark/sbom/visible"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -52,7 +50,7 @@ that is valid, else the embedded ones.`,
 			}
 			p.warnStale(material, now)
 			if format.value == "json" {
-				return writeJSON(p.stdout, material.Summary())
+				return report.Indented(p.stdout, material.Summary())
 			}
 			return trustText(p.plainOut(), material.Summary())
 		},
@@ -319,14 +317,4 @@ func openFolder(name string) (*os.Root, error) {
 		return nil, errors.New("it is not a folder")
 	}
 	return os.OpenRoot(name)
-}
-
-// writeJSON writes a result for programs, harmless where it ends on a terminal.
-func writeJSON(w io.Writer, value any) error {
-	text, err := json.MarshalIndent(value, "", "  ")
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(append(visible.JSON(text), '\n'))
-	return err
 }

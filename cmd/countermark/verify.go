@@ -496,5 +496,5 @@ func (p *program) writeResults(flags *verifyFlags, args []string, results []prov
 			Ref: args[i], PURL: results[i].Subject.PURL, Provenance: policy.ProvenanceOf(&results[i]),
 		})
 	}
-	return writeJSON(p.stdout, doc)
+	return report.Indented(p.stdout, doc)
 }

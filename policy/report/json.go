@@ -18,7 +18,7 @@ import (
 // \u escapes, which mean the same to a parser. The characters <, > and & stand as
 // they are.
 func JSON(w io.Writer, v *policy.Verdict) error {
-	if err := encodeJSON(w, withLists(*v)); err != nil {
+	if err := Indented(w, withLists(*v)); err != nil {
 		return fmt.Errorf("write the verdict: %w", err)
 	}
 	return nil
@@ -46,8 +46,8 @@ func list[T any](items []T) []T {
 	return items
 }
 
-// encodeJSON writes a document that is harmless to whatever shows it as text.
-func encodeJSON(w io.Writer, document any) error {
+// Indented writes a result as JSON that is harmless to whatever shows it as text.
+func Indented(w io.Writer, document any) error {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)

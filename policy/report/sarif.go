@@ -169,7 +169,7 @@ type sarifSuppression struct {
 // SARIF writes the verdict as a SARIF 2.1.0 log. The rules describe those that
 // findings may name.
 func SARIF(w io.Writer, v *policy.Verdict, rules []RuleDoc) error {
-	if err := encodeJSON(w, newSARIF(v, rules, MaxSARIFResults)); err != nil {
+	if err := Indented(w, newSARIF(v, rules, MaxSARIFResults)); err != nil {
 		return fmt.Errorf("write SARIF: %w", err)
 	}
 	return nil
