@@ -34,13 +34,6 @@ type Document struct {
 	Manufacturer *Contact
 }
 
-// Contact is a person or an organisation.
-type Contact struct {
-	Name  string
-	Email string // empty where none was given
-	URL   string // of an organisation; empty where none was given
-}
-
 // DefaultSpecVersion is the newest CycloneDX version that common readers know.
 const DefaultSpecVersion = "1.6"
 

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -107,42 +104,17 @@ func (p *program) registrySource(ev evidenceFlags, pol policy.Located, paths []s
 	return client, nil
 }
 
-// recorded is a snapshot's own file. No package is called so.
-const recorded = ".recorded.json"
-
-const maxRecorded = 1 << 16 // bytes
-
-// about says of a snapshot when its registry was asked.
-type about struct {
-	RecordedAt time.Time `json:"recordedAt"`
-}
-
 func openSnapshot(dir string) (closure.Source, time.Time, error) {
-	wrong := func(format string, args ...any) (closure.Source, time.Time, error) {
-		return nil, time.Time{}, usageError("name a folder that --record wrote", format, args...)
-	}
+	const hint = "name a folder that --record wrote"
 	root, err := openFolder(dir)
 	if err != nil {
-		return wrong("%s: cannot be opened: %v", dir, sbom.Pathless(err))
+		return nil, time.Time{}, usageError(hint, "%s: cannot be opened: %v", dir, sbom.Pathless(err))
 	}
-	// Asked first: to open a pipe waits for somebody to write.
-	if info, err := root.Stat(recorded); err == nil && !info.Mode().IsRegular() {
-		return wrong("%s: is no snapshot: %s: it is not a regular file", dir, recorded)
-	}
-	f, err := root.Open(recorded)
+	snapshot, at, err := closure.OpenSnapshot(root.FS())
 	if err != nil {
-		return wrong("%s: is no snapshot: %s: %v", dir, recorded, sbom.Pathless(err))
+		return nil, time.Time{}, usageError(hint, "%s: is no snapshot: %v", dir, err)
 	}
-	defer func() { _ = f.Close() }() // it was only read from
-	data, err := io.ReadAll(io.LimitReader(f, maxRecorded))
-	var a about
-	if err == nil {
-		err = json.Unmarshal(data, &a)
-	}
-	if err != nil || a.RecordedAt.IsZero() {
-		return wrong("%s: is no snapshot: %s does not say when it was recorded", dir, recorded)
-	}
-	return closure.Snapshot{FS: root.FS()}, a.RecordedAt, nil
+	return snapshot, at, nil
 }
 
 // record keeps every answer in a folder of its own: what an old snapshot had must
@@ -161,33 +133,14 @@ func record(source closure.Source, dir string, at time.Time) (closure.Source, er
 	if len(entries) > 0 {
 		return nil, wrong(errors.New("it is not empty"))
 	}
-	data, err := json.Marshal(about{at.UTC()})
-	if err != nil {
-		return nil, err
-	}
-	if err := writeWhole(filepath.Join(dir, recorded), data); err != nil {
-		return nil, wrong(err)
-	}
-	return closure.Record(source, func(name string, doc *closure.Packument) error {
-		data, err := json.Marshal(doc)
-		if err != nil {
-			return err
-		}
-		var packed bytes.Buffer
-		z := gzip.NewWriter(&packed)
-		if _, err := z.Write(data); err != nil {
-			return err
-		}
-		if err := z.Close(); err != nil {
-			return err
-		}
-		if err := writeWhole(filepath.Join(dir, closure.SnapshotName(name)+".gz"), packed.Bytes()); err != nil {
+	recording, err := closure.Record(source, at, func(name string, data []byte) error {
+		if err := report.WriteFile(filepath.Join(dir, name), func(w io.Writer) error { _, err := w.Write(data); return err }); err != nil {
 			return &fs.PathError{Op: "write", Path: dir, Err: sbom.Pathless(err)}
 		}
 		return nil
-	}), nil
-}
-
-func writeWhole(name string, data []byte) error {
-	return report.WriteFile(name, func(w io.Writer) error { _, err := w.Write(data); return err })
+	})
+	if err != nil {
+		return nil, wrong(err)
+	}
+	return recording, nil
 }

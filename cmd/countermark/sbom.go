@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"io"
-	"net/mail"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -276,27 +274,11 @@ func (o *ownFlags) document(p *program) (sbom.Document, error) {
 	return doc, nil
 }
 
-// contact reads "NAME" or "NAME <EMAIL or URL>".
+// contact reads who a flag names.
 func contact(flag, value string) (sbom.Contact, error) {
-	bad := usageError("write it as 'NAME' or 'NAME <ADDRESS>'", "--%s is %q: expected a name, and an email address or an https URL in angle brackets", flag, value)
-	name, rest, has := strings.Cut(value, "<")
-	c := sbom.Contact{Name: strings.TrimSpace(name)}
-	address, closed := strings.CutSuffix(strings.TrimSpace(rest), ">")
-	switch {
-	case c.Name == "" || has != closed:
-		return c, bad
-	case !has:
-	case strings.HasPrefix(address, "https://"):
-		if _, err := url.Parse(address); err != nil {
-			return c, bad
-		}
-		c.URL = address
-	default:
-		parsed, err := mail.ParseAddress(address)
-		if err != nil || parsed.Address != address {
-			return c, bad
-		}
-		c.Email = address
+	c, err := sbom.ParseContact(value)
+	if err != nil {
+		return c, usageError("write it as 'NAME' or 'NAME <ADDRESS>'", "--%s is %q: %v", flag, value, err)
 	}
 	return c, nil
 }

@@ -2,11 +2,9 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 
 	"countermark/sbom/bom"
 
-	cdx "github.com/CycloneDX/cyclonedx-go"
 	"github.com/spf13/cobra"
 )
 
@@ -43,7 +41,7 @@ document that can be read.`,
 			case name == "" && cmp.Or(version, group) != "":
 				return usageError("give --name, too", "--version and --group need --name")
 			case name != "":
-				how.Root = &cdx.Component{Type: cdx.ComponentTypeApplication, Group: group, Name: name, Version: version, BOMRef: subjectRef(group, name, version)}
+				how.Root = bom.Subject(group, name, version)
 			}
 			var documents []*bom.Document
 			for _, file := range args {
@@ -70,14 +68,4 @@ document that can be read.`,
 	flags.StringVar(&version, "version", "", "its `VERSION`")
 	flags.StringVar(&group, "group", "", "its `GROUP`")
 	return cmd
-}
-
-func subjectRef(group, name, version string) string {
-	if group != "" {
-		name = group + "/" + name
-	}
-	if version != "" {
-		name = fmt.Sprintf("%s@%s", name, version)
-	}
-	return name
 }

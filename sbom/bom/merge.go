@@ -24,6 +24,19 @@ type Merging struct {
 	Hierarchical bool
 }
 
+// Subject is a component that a merged document can be about. Group and version may
+// be empty.
+func Subject(group, name, version string) *cdx.Component {
+	ref := name
+	if group != "" {
+		ref = group + "/" + ref
+	}
+	if version != "" {
+		ref += "@" + version
+	}
+	return &cdx.Component{Type: cdx.ComponentTypeApplication, Group: group, Name: name, Version: version, BOMRef: ref}
+}
+
 // ErrNoRoot is a hierarchical merge without a subject.
 var ErrNoRoot = errors.New("a hierarchical merge needs a subject")
 

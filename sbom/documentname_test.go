@@ -1,7 +1,8 @@
-package main
+package sbom
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -24,5 +25,12 @@ func TestDocumentName(t *testing.T) {
 	}
 	if documentName(strings.Repeat("x", 300)) == documentName(strings.Repeat("x", 301)) {
 		t.Error("long names that differ have one document")
+	}
+}
+
+func TestDocumentNames(t *testing.T) {
+	got := DocumentNames([]string{"", "web", "Web", "WEB", "sbom"})
+	if want := []string{"sbom", "web", "Web~2", "WEB~3", "sbom~2"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
