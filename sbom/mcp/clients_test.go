@@ -40,6 +40,9 @@ func TestClients(t *testing.T) {
 		{"Claude Code, managed settings", "etc/claude-code/managed-settings.d/10.json", `{"managedMcpServers": {"a": {"type": "http", "url": "https://a.example"}}}`, []string{"claude-code/a http remote https://a.example"}},
 		{"Claude Code, headers by a program", ".mcp.json", `{"mcpServers": {"a": {"url": "https://a.example", "headersHelper": "npx -y foo"}}}`, []string{"claude-code/a http remote https://a.example + npm foo"}},
 		{"plugin with its servers", "p/.claude-plugin/plugin.json", `{"name": "p", "mcpServers": {"a": {"command": "npx", "args": ["foo"]}}}`, []string{"claude-code/a stdio npm foo"}},
+		{"plugin of Codex", "p/.codex-plugin/plugin.json", `{"name": "p", "mcpServers": {"a": {"command": "npx", "args": ["foo"]}}}`, []string{"codex/a stdio npm foo"}},
+		{"plugin of Copilot CLI", "p/plugin.json", `{"name": "p", "mcpServers": {"a": {"command": "npx", "args": ["foo"]}}}`, []string{"copilot-cli/a stdio npm foo"}},
+		{"agent of Codex", ".codex/agents/a.toml", "name = \"a\"\n[mcp_servers.b]\nurl = \"https://a.example\"\n", []string{"codex/b http remote https://a.example"}},
 		{"plugin that is flat", "plugins/p/.mcp.json", `{"a": {"command": "npx", "args": ["foo"]}}`, []string{"claude-code/a stdio npm foo"}},
 		{"Cursor", ".cursor/mcp.json", `{"mcpServers": {"a": {"url": "https://a.example"}}}`, []string{"cursor/a http remote https://a.example"}},
 		{"VS Code, settings", ".vscode/settings.json", `{"editor.tabSize": 2, "mcp": {"servers": {"a": {"command": "npx", "args": ["foo"]}}}}`, []string{"vscode/a stdio npm foo"}},
@@ -161,6 +164,7 @@ func TestNotOurs(t *testing.T) {
 		"smithery.yaml":                   "a: b\n",
 		".github/agents/x.md":             "# no front matter\n",
 		".claude/agents/x.md":             "---\nname: a\ntools: Read\n---\nmcpServers\n",
+		"plugin.json":                     `{"type": "datasource", "name": "x", "servers": ["x"]}`,
 		"tsconfig.json":                   `{"compilerOptions": {"baseUrl": "."}}`,
 	} {
 		if inv := read(t, map[string]string{name: data}); len(inv.Inputs) != 0 {
@@ -186,6 +190,9 @@ func TestBroken(t *testing.T) {
 		{"TOML, twice", ".codex/config.toml", "[mcp_servers.a]\ncommand = \"x\"\n[mcp_servers.a]\nargs = []\n", 3, []string{"a"}},
 		{"TOML, list", ".vibe/config.toml", "[[mcp_servers]]\nname = \"a\"\ncommand = \"x\"\n[[mcp_servers]]\nname = \"b\"\ncommand = \n", 6, []string{"a"}},
 		{"bundle", "manifest.json", "{\"dxt_version\": \"0.1\",\n\"name\": \"a\",,}", 2, nil},
+		{"bundle, behind its server", "manifest.json", "{\"dxt_version\": \"0.1\", \"name\": \"a\", \"server\": {\"type\": \"node\", \"entry_point\": \"x.js\"},\n\"tools\": [{\"name\": \"t\"}{}]}", 2, []string{"a"}},
+		{"bundle, in its server", "manifest.json", "{\"dxt_version\": \"0.1\", \"name\": \"a\",\n\"server\": {\"type\": \"node\" \"entry_point\": \"x.js\"}}", 2, nil},
+		{"Docker", "server.yaml", "name: a\nimage: mcp/a\ntype: server\nconfig:\n  - @x\n", 5, []string{"a"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -253,13 +260,14 @@ func TestPluginNamesAFile(t *testing.T) {
 	inv := read(t, map[string]string{
 		"p/.claude-plugin/plugin.json": plugin(`"./conf/servers.json"`), "p/conf/servers.json": config,
 		"q/.claude-plugin/plugin.json": plugin(`["./.mcp.json"]`), "q/.mcp.json": config,
+		"r/plugin.json": plugin(`"./conf/servers.json"`), "r/conf/servers.json": config,
 	})
 	var got []string
 	for _, s := range serversOf(inv) {
 		got = append(got, s.File+" "+s.Name)
 	}
 	slices.Sort(got)
-	if want := []string{"p/conf/servers.json a", "q/.mcp.json a"}; !slices.Equal(got, want) || inv.Incomplete() {
+	if want := []string{"p/conf/servers.json a", "q/.mcp.json a", "r/conf/servers.json a"}; !slices.Equal(got, want) || inv.Incomplete() {
 		t.Errorf("got %v, want %v, inputs %+v", got, want, inv.Inputs)
 	}
 	for _, value := range []string{`"./gone.json"`, `"../../../etc/passwd"`, `"./broken.json"`} {

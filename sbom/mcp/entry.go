@@ -37,6 +37,22 @@ const (
 	missingServer       // the value says where the server is, and it is not there
 )
 
+// decisive is the member of a document that is one server which says what it runs.
+var decisive = map[form]string{bundleServer: "server", dockerServer: "image", smitheryServer: "startCommand", ownServer: "mcpName"}
+
+// whole reports whether an entry can be told, although its document may break off.
+func (e entry) whole() bool {
+	if e.doc.whole(e.value) {
+		return true
+	}
+	o := object(e.value)
+	if o == nil || e.value != &e.doc.root || decisive[e.form] == "" {
+		return false
+	}
+	f := member(quietFields(o), decisive[e.form])
+	return f != nil && e.doc.whole(f.value)
+}
+
 const tooLong = " is too long to be analysed"
 
 const hintShape = `an entry is an object with "command" and "args", or with "url"`

@@ -299,7 +299,7 @@ func (r *run) entriesOf(f *sbom.File, c client) ([]entry, bool) {
 		more, ok := r.elsewhere(f, d, c)
 		entries, complete = append(entries, more...), complete && ok
 	}
-	entries = slices.DeleteFunc(entries, func(e entry) bool { return !e.doc.whole(e.value) })
+	entries = slices.DeleteFunc(entries, func(e entry) bool { return !e.whole() })
 	if problem == nil && isMistaken(f, c) {
 		d.problem(sbom.Invalid, &d.root, "it holds servers where "+c.name+" does not look for any", "name the client whose file it is, or leave --client out")
 		complete = false

@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"bytes"
+	"path"
 	"slices"
 	"strings"
 
@@ -176,34 +177,43 @@ func (r *run) elsewhere(f *sbom.File, d *document, c client) ([]entry, bool) {
 			if !isText(v) {
 				continue
 			}
-			found, ok := r.named(f, d, v)
+			found, ok := r.named(f, d, v, c.name)
 			out, complete = append(out, found...), complete && ok
 		}
 	}
 	return out, complete
 }
 
+// plugins is how the file is read that a plugin names for its servers.
+var plugins = client{keys: both, flat: true}
+
 // named reads the file that a value names, unless it is read anyway. Its path
 // counts from the folder of the plugin.
-func (r *run) named(f *sbom.File, d *document, v *hujson.Value) ([]entry, bool) {
+func (r *run) named(f *sbom.File, d *document, v *hujson.Value, client string) ([]entry, bool) {
 	name := slashed(text(v))
 	name = strings.TrimPrefix(strings.TrimPrefix(name, projectFolder.FindString(name)), "./")
 	bad := func(message string) ([]entry, bool) {
 		d.problem(sbom.Invalid, v, message, "name a file of the plugin")
 		return nil, false
 	}
-	data, err := f.Sibling("../" + name)
+	// The description of a plugin stands in its folder, or in a hidden one there.
+	root := "."
+	if strings.HasPrefix(path.Base(path.Dir(f.Name)), ".") && path.Dir(f.Name) != "." {
+		root = ".."
+	}
+	data, err := f.Sibling(root + "/" + name)
 	if err != nil {
 		return bad("the file that it names for its servers cannot be read")
 	}
 	other := *f
-	other.Name = join(f.Name, name)
+	other.Name = path.Join(path.Dir(f.Name), root, name)
 	other.Path = strings.TrimSuffix(f.Path, f.Name) + other.Name
 	if r.files[other.Path] {
 		return nil, true
 	}
 	r.files[other.Path] = true
-	c := client{name: "claude-code", keys: both, flat: true}
+	c := plugins
+	c.name = client
 	doc, problem := parse(c.notation(other.Name, data), data)
 	if problem != nil || doc == nil {
 		return bad("the file that it names for its servers is broken")
