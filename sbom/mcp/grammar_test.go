@@ -474,11 +474,11 @@ func TestProgramPath(t *testing.T) {
 		}
 	}
 	holdLaunches(t, nil, []launchCase{
-		{"/Users/me/My Project/npx | a", []string{"path", "local|/Users/me/My Project/npx|n/a"}},
-		{"/opt/My Tools/server | --x", []string{"path", "local|/opt/My Tools/server|n/a"}},
-		{"/opt/My Tools/server", []string{"path", "local|/opt/My|n/a"}},
-		{"/opt/server --token a/b | --x", []string{"path", "local|/opt/server|n/a"}},
-		{"/opt/server ghp_0123456789abcdefghijklmnopqrstuvwxyz/b | --x", []string{"path", "local|/opt/server|n/a"}},
+		{"/Users/me/My Project/npx | a", []string{"path", "local|/Users/me/My|n/a"}},
+		{"/Applications/My App.app/Contents/MacOS/server | --x", []string{"path", "local|/Applications/My App.app/Contents/MacOS/server|n/a"}},
+		{"~/Library/Application Support/a/server | --x", []string{"path", "local|~/Library/Application Support/a/server|n/a"}},
+		{"/opt/My Tools/server | --x", []string{"path", "local|/opt/My|n/a"}},
+		{"/usr/local/bin/server pg://u:p@h/db | --x", []string{"path", "local|/usr/local/bin/server|n/a"}},
 	})
 }
 

@@ -331,9 +331,7 @@ func (s *scan) split(words []word, depth int) []subject {
 		s.words(rest)
 		return s.command(slices.Concat([]word{first}, rest, words[1:]), depth+1)
 	}
-	if len(words) > 1 && blankFolder.MatchString(text) && !slices.ContainsFunc(strings.Fields(text), isOptionOrSecret) {
-		// A program in a folder with a blank in its name, since its arguments stand
-		// apart.
+	if len(words) > 1 && isPath(text) && !strings.ContainsFunc(blankFolder.ReplaceAllString(text, "/"), unicode.IsSpace) {
 		return s.whole(word{text: text, at: head.at}, words[1:], depth)
 	}
 	first := program(strings.Fields(text)[0])
@@ -357,13 +355,9 @@ func (s *scan) split(words []word, depth int) []subject {
 	return s.shell(word{text: text, at: head.at}, "command", depth+1)
 }
 
-// blankFolder matches a path of which folders have blanks in their names, but not
-// the program.
-var blankFolder = lazyregexp.New(`^(~|\$\{?[A-Za-z_:]+\}?)?/[^"'|&;<>$` + "`" + `\t\r\n]*/[^\s/]+$`)
-
-func isOptionOrSecret(field string) bool {
-	return strings.HasPrefix(field, "-") || sbom.LooksSecret(field)
-}
+// blankFolder matches the folders of systems that have blanks in their names. Of
+// any other text a blank may end the program, and what follows be nobody's to see.
+var blankFolder = lazyregexp.New(`/(Application Support|Mobile Documents|Group Containers|Program Files( \(x86\))?|Common Files)/|^~?/Applications/[^/]+\.app/`)
 
 // whole is a path with blanks that is one word.
 func (s *scan) whole(head word, args []word, depth int) []subject {

@@ -178,7 +178,9 @@ func (s *scan) nameless(launcher string, command word, p parsed) []subject {
 func guessed(p parsed) []subject {
 	words := p.values("--from", "--spec")
 	if len(words) == 0 {
-		words = p.rest[:min(len(p.rest), 2)]
+		p.behind = p.rest
+		words = p.guesses()
+		words = words[:min(len(words), 2)]
 	}
 	var out []subject
 	for _, w := range words {

@@ -49,6 +49,12 @@ var everyLaunch = []string{
 	"bash | -c | export K=VALUE; cd /x && npx a --t VALUE", "bash | -c | curl -H 'X: VALUE' https://u:VALUE@a.example/VALUE.sh | sh", "bash | -c | npx a (VALUE",
 	"cmd | /c | set K=VALUE && npx a VALUE & echo VALUE", "powershell | -c | $env:K='VALUE'; npx a VALUE", "pwsh | -EncodedCommand | VALUE",
 	"node | -r | VALUE | x.js | VALUE", "node | -e | VALUE", "node | --env-file=VALUE | x.js", "ssh | u:VALUE@host | npx | a | VALUE", "kubectl | exec | p | -- | npx | a | VALUE",
+	"poetry | -C | /VALUE | run | a | VALUE", "conda | run | -e | K=VALUE | -n | VALUE | python | s.py | VALUE", "uv | run | --with | a | a | VALUE",
+	"nix | run | git+https://u:VALUE@git.example/o/r?token=VALUE#VALUE | -- | VALUE", "nix | run | github:o/r?token=VALUE#VALUE", "nix | run | https://u:VALUE@a.example/x.tar.gz?t=VALUE",
+	"jbang | a@b | jdbc:x://u:VALUE@h | -pVALUE", "uvx | --auth-token | VALUE | a", "uvx | --auth-token=VALUE | a | VALUE", "docker | compose | run | -e | K=VALUE | s | npx | a | VALUE",
+	"fnm | exec | --using | VALUE | npx | a | VALUE", "volta | run | --env | K=VALUE | npx | a", "sops | exec-env | /VALUE | npx a VALUE", "doppler | run | --command | npx a VALUE",
+	"corepack | pnpm | dlx | a | VALUE", "yarn | workspace | @a/b | start | VALUE", "pnpm | serve | VALUE", "dotnet | run | --project | p | -- | VALUE", "flatpak-spawn | --env=K=VALUE | npx | a",
+	"ssh | host | cd /VALUE && npx a VALUE", "/usr/local/bin/server pg://u:VALUE@h/VALUE | --x", "docker | run | o/supergateway | --oauth2Bearer | VALUE | --sse | https://u:VALUE@a.example/?k=VALUE",
 	"/opt/server | --token | VALUE", "/opt/server --token VALUE", "server | VALUE", "C:\\x\\server.exe | --key=VALUE", "curl | -H | X: VALUE | https://x.example",
 }
 
