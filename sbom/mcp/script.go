@@ -241,6 +241,10 @@ type step struct {
 	words []word
 	image string // the keyword of an image, in words[0]
 
+	subjects   []subject // where the file says itself what they are
+	rights     []option  // of the container, as docker run has them
+	rightsOnly bool      // it is worth naming for those alone
+
 	download string  // the way in which it runs what it fetches, where it does
 	given    []given // variables that hold for it
 	where    where
@@ -320,7 +324,12 @@ func (f *finder) launch(r *run, s step) (found, bool) {
 		}
 	}
 	var subjects []subject
+	look.containerRights(parsed{options: s.rights})
 	switch {
+	case s.rightsOnly && len(look.risks) == 0:
+		return found{}, false
+	case s.subjects != nil:
+		subjects = s.subjects
 	case s.download != "":
 		at := place{where: s.download, line: s.words[0].at.line, column: 1}
 		subjects = []subject{opaque(at, "", "it runs what it fetches, whatever that is at the moment")}

@@ -12,12 +12,13 @@ import (
 
 // Compose files, justfiles and Taskfiles: what people start a project by.
 
-// compose reads a Compose file (docs.docker.com, "Compose file reference"). What it
-// includes or extends is read where it is called like one. A service's image is
-// there to run in, as that of a job is; what its command fetches is a launch.
+// compose reads a Compose file (docs.docker.com, "Compose file reference") with those
+// that it includes or extends. A service's image is there to run in, as that of a job
+// is; what its command fetches is a launch.
 func (f *finder) compose() {
 	for _, d := range f.documents(f.data) {
 		y := yamlFile{f, d, bytes.TrimPrefix(f.data, byteOrderMark)}
+		y.elsewhere(get(&d.root, "include"))
 		for _, s := range members(get(&d.root, "services")) {
 			y.service(s.name, s.value)
 		}
@@ -25,7 +26,16 @@ func (f *finder) compose() {
 }
 
 func (y yamlFile) service(name string, v *hujson.Value) {
-	y.image(name, "image", get(v, "image"))
+	rights := y.rights(v, 0)
+	if ref := get(v, "image"); textOf(ref) != "" && get(v, "build") == nil {
+		y.add(step{name: name, image: "image", words: []word{y.word(ref, "image")}, rights: rights})
+	} else {
+		y.image(name, "image", ref)
+		y.built(name, v, rights)
+	}
+	if extended := get(v, "extends"); get(extended, "file") != nil {
+		y.elsewhere(extended)
+	}
 	given := y.environment(get(v, "environment"))
 	// An image without an entry point of its own runs the command.
 	words := append(y.commandWords(get(v, "entrypoint"), "entrypoint"), y.commandWords(get(v, "command"), "command")...)
@@ -34,6 +44,9 @@ func (y yamlFile) service(name string, v *hujson.Value) {
 		for _, h := range elements(get(v, hook)) {
 			y.inContainer(name+"/"+hook, y.commandWords(get(h, "command"), hook), given)
 		}
+	}
+	for _, watched := range elements(get(v, "develop", "watch")) {
+		y.inContainer(name+"/develop", y.commandWords(get(watched, "exec", "command"), "develop"), given)
 	}
 	y.healthcheck(name+"/healthcheck", get(v, "healthcheck", "test"), given)
 	y.inlineBuild(name+"/build", get(v, "build", "dockerfile_inline"))
