@@ -50,7 +50,10 @@ func Open(here string, paths []string) (trees []Tree, closeAll func(), err error
 			var root *os.Root
 			if root, err = os.OpenRoot(dirs[i]); err == nil {
 				roots = append(roots, root)
-				trees[i].FS, trees[i].Folder, trees[i].Dir = root.FS(), filepath.Base(dirs[i]), dirs[i]
+				trees[i].FS, trees[i].Folder, trees[i].Dir, trees[i].Place = root.FS(), filepath.Base(dirs[i]), dirs[i], dirs[i]
+				if place, err := filepath.EvalSymlinks(dirs[i]); err == nil {
+					trees[i].Place = place
+				}
 			}
 		}
 		if err != nil {

@@ -81,6 +81,10 @@ type File struct {
 	FS   fs.FS
 	Name string
 
+	// Place is where the tree is on this machine, to be compared with what files say of
+	// places, and never to be written; empty where nobody knows.
+	Place string
+
 	input *Input
 }
 
@@ -116,6 +120,7 @@ type Tree struct {
 	Input  string   // kind of the inputs, where their place says more than what their reader recognises; "" for the reader's
 	Folder string   // name of the folder that the tree is, by which some files are known (.vscode/mcp.json)
 	Dir    string   // where the tree is on this machine, for who writes beside what was read; empty where nobody can
+	Place  string   // the same without links, as programs remember it; empty where nobody knows
 }
 
 // Options steer a scan. The zero value searches everything.
@@ -315,7 +320,7 @@ func (c *collector) takeFolder(name string) {
 		if kind := fr.RecognizeFolder(name); kind != "" {
 			c.found = true
 			in := c.b.input(c.Prefix+name, kind)
-			c.files[i] = append(c.files[i], &File{Path: in.Path, Kind: kind, FS: c.FS, Name: name, input: in})
+			c.files[i] = append(c.files[i], &File{Path: in.Path, Kind: kind, FS: c.FS, Name: name, Place: c.Place, input: in})
 		}
 	}
 }
@@ -501,7 +506,7 @@ func (c *collector) take(reader int, name, kind string, data []byte, err error) 
 	}
 	in := c.b.input(c.Prefix+name, cmp.Or(c.Input, kind))
 	in.SHA256 = Sum(data)
-	c.files[reader] = append(c.files[reader], &File{Path: in.Path, Kind: kind, Data: data, FS: c.FS, Name: name, input: in})
+	c.files[reader] = append(c.files[reader], &File{Path: in.Path, Kind: kind, Data: data, FS: c.FS, Name: name, Place: c.Place, input: in})
 }
 
 // Sum is what [Input] has as the SHA-256 of a file's bytes.

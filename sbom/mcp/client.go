@@ -33,6 +33,8 @@ type client struct {
 	commands []string // members that hold a command line of their own
 	steers   []steer  // members that say of servers, also those in other files, whether they run and whether anybody is asked
 
+	choices []steer // the same for one project, in projects.<path>, where the user chose for that project
+
 	roams     bool   // it starts its servers in no folder of a project, whatever folder the file is in
 	workspace string // what has to stand before a path in the project; empty where relative paths count from there
 }
@@ -82,7 +84,7 @@ var clients = []client{
 		home:    []string{"<config>/Claude/Claude Extensions/*/manifest.json"},
 		project: []string{"manifest.json"}},
 
-	{name: "claude-code", roams: true, keys: both, shape: projectFolders, settings: true,
+	{name: "claude-code", roams: true, keys: both, shape: projectFolders, settings: true, choices: claudeChoices,
 		home: []string{".claude.json", ".claude/.claude.json"}, project: []string{".claude.json"}, moved: []string{"CLAUDE_CONFIG_DIR/.claude.json"}},
 	{name: "claude-code", keys: both, flat: true,
 		home:    []string{".claude/plugins/cache/**/.mcp.json"},

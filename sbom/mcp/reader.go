@@ -243,6 +243,7 @@ type run struct {
 	files   map[string]bool // that are read, by path in the inventory
 	refs    map[string]bool // of servers, used in any file
 	rulings []ruling        // what any file says of servers
+	parsed  map[*sbom.File]reading
 
 	started   func(ref string, s *start)
 	listed    map[string]map[string]bool // the names in folders, by path
@@ -251,12 +252,25 @@ type run struct {
 
 // learn takes from a file what it says of servers. What is broken in it, read says.
 func (r *run) learn(c client, f *sbom.File) {
-	if len(c.steers) == 0 {
+	if len(c.steers)+len(c.choices) == 0 {
 		return
 	}
-	if d, _ := parse(c.notation(f.Name, f.Data), f.Data); d != nil {
+	if d, _ := r.parse(c, f, f.Data); d != nil {
 		r.rulings = append(r.rulings, d.rulings(c, f)...)
 	}
+}
+
+// parse reads a file, or the part of it that is a document, once.
+func (r *run) parse(c client, f *sbom.File, data []byte) (*document, *sbom.Problem) {
+	if known, ok := r.parsed[f]; ok {
+		return known.document, known.problem
+	}
+	d, problem := parse(c.notation(f.Name, data), data)
+	if r.parsed == nil {
+		r.parsed = map[*sbom.File]reading{}
+	}
+	r.parsed[f] = reading{d, problem}
+	return d, problem
 }
 
 func (r *run) read(ctx context.Context, f *sbom.File, c client) {
@@ -286,7 +300,8 @@ func (r *run) entriesOf(f *sbom.File, c client) ([]entry, bool) {
 	if c.shape == frontMatter {
 		data = matter(data)
 	}
-	d, problem := parse(c.notation(f.Name, data), data)
+	d, problem := r.parse(c, f, data)
+	delete(r.parsed, f) // nobody asks again
 	if problem != nil {
 		f.Problem(*problem)
 	}

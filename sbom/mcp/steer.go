@@ -45,6 +45,15 @@ var claudeSettings = []steer{
 	{"permissions.defaultMode", approvesAll, "bypassPermissions"},
 }
 
+// claudeChoices are what a user answered Claude Code in one project. That a server is
+// enabled by its name is what somebody decided, and no way around asking.
+var claudeChoices = []steer{
+	{"disabledMcpjsonServers", turnsOffShared, ""},
+	{"enableAllProjectMcpServers", startsShared, ""},
+	{"disabledMcpServers", turnsOff, ""},
+	{"allowedTools", approvesTools, toolPrefix},
+}
+
 // geminiSettings are those of Gemini CLI and what was made from it.
 var geminiSettings = []steer{{"mcp.excluded", turnsOff, ""}, {"mcp.allowed", leavesOnly, ""}}
 
@@ -53,6 +62,10 @@ var codeSettings = []steer{{"chat.tools.autoApprove", approvesAll, ""}, {"chat.t
 
 // toolPrefix begins the names of tools of MCP servers in Claude Code's permissions.
 const toolPrefix = "mcp__"
+
+// maxRulings bounds the choices that a user made for all projects: each is compared
+// with each server.
+const maxRulings = 20_000
 
 // maxRuled bounds the servers or tools that one list names: each is compared with
 // each server.
@@ -66,19 +79,57 @@ type ruling struct {
 	partly  bool     // the list says more than names, which nobody here can judge
 	project string   // whose servers it is about, as projectOf has it
 	all     bool     // it is about all projects: it is the user's, or the machine's
+	folder  string   // the one project that it is about, by its place on this machine; empty for those that project and all name
 	by      sbom.Approval
 }
 
 // rulings are what the document says of servers, its own ones included.
 func (d *document) rulings(c client, f *sbom.File) []ruling {
-	root := object(&d.root)
-	if root == nil || len(c.steers) == 0 {
+	out := d.rulingsIn(object(&d.root), c.steers, c, f)
+	if len(c.choices) == 0 || f == nil || !ofUser(f) {
+		return out
+	}
+	for _, p := range members(get(&d.root, "projects")) {
+		for _, r := range d.rulingsIn(object(p.value), c.choices, c, f) {
+			r.folder = machineFolder(p.name)
+			out = append(out, r)
+		}
+		if len(out) > maxRulings {
+			d.file = f
+			d.problem(sbom.Invalid, p.value, fmt.Sprintf("more than %d choices for projects, of which the rest is not read", maxRulings), "remove those of projects that are gone")
+			break
+		}
+	}
+	return out
+}
+
+// machineFolder writes the place of a folder as clients of all systems do.
+func machineFolder(name string) string {
+	name = strings.ReplaceAll(name, `\`, "/")
+	if windowsDrive.MatchString(name) {
+		name = strings.ToLower(name)
+	}
+	return path.Clean(name)
+}
+
+// folderOf is the place of the project on this machine that a file belongs to; empty
+// where nobody knows, and for the files of a user.
+func folderOf(f *sbom.File) string {
+	if f.Place == "" || ofUser(f) {
+		return ""
+	}
+	return machineFolder(f.Place + "/" + above(f.Name, f.Name))
+}
+
+// rulingsIn are those of an object with such members.
+func (d *document) rulingsIn(root *hujson.Object, steers []steer, c client, f *sbom.File) []ruling {
+	if root == nil || len(steers) == 0 {
 		return nil
 	}
 	quiet := &document{toml: d.toml}
 	top := quietFields(root)
 	var out []ruling
-	for _, s := range c.steers {
+	for _, s := range steers {
 		for _, m := range quiet.lookup(top, s.member) {
 			r := ruling{effect: s.effect, client: c.name}
 			if !r.reads(s, m.value) {
@@ -141,12 +192,14 @@ func ofUser(f *sbom.File) bool {
 
 // projectOf is the folder of the project that a file belongs to, in the inventory:
 // "a" for a/.mcp.json and for a/.claude/settings.json.
-func projectOf(f *sbom.File) string {
+func projectOf(f *sbom.File) string { return above(f.Path, f.Name) }
+
+// above is the folder above a path by as many names as the table has for the file.
+func above(folder, name string) string {
 	n := 1
-	if p, ok := tablePathOf(f.Name); ok {
+	if p, ok := tablePathOf(name); ok {
 		n = len(p.segments)
 	}
-	folder := f.Path
 	for range n {
 		folder = path.Dir(folder)
 	}
@@ -163,9 +216,13 @@ func inShared(f *sbom.File) bool {
 // the clients.
 func (r *run) steer(f *sbom.File, s *sbom.Server) {
 	listed, only := false, false
-	project, approved := projectOf(f), approvals{server: s}
+	project, folder, approved := projectOf(f), folderOf(f), approvals{server: s}
 	for _, ruling := range r.rulings {
-		if ruling.client != s.Client || !ruling.all && ruling.project != project {
+		about := ruling.all || ruling.project == project
+		if ruling.folder != "" {
+			about = ruling.folder == folder
+		}
+		if ruling.client != s.Client || !about {
 			continue
 		}
 		has := slices.Contains(ruling.names, s.Name)

@@ -118,3 +118,47 @@ func TestSettingsSteer(t *testing.T) {
 		})
 	}
 }
+
+// TestChoicesOfProjects holds that what a user chose for one project counts for the
+// servers of that project, wherever it is, and for no others.
+func TestChoicesOfProjects(t *testing.T) {
+	const two = `{"mcpServers": {"a": {"command": "npx", "args": ["-y", "foo"]}, "b": {"command": "npx", "args": ["-y", "bar"]}}}`
+	state := `{"projects": {
+"/home/me/p": {"disabledMcpjsonServers": ["a"], "enabledMcpjsonServers": ["b"], "allowedTools": ["Bash", "mcp__b__run"]},
+"/home/me/p/sub/": {"disabledMcpServers": ["b"], "enableAllProjectMcpServers": true},
+"C:\\Users\\me\\W": {"disabledMcpjsonServers": ["b"]},
+"/home/me": {"disabledMcpServers": ["user"]},
+"/other": {"disabledMcpjsonServers": ["b"], "allowedTools": ["mcp__a"]}},
+"mcpServers": {"user": {"command": "npx", "args": ["-y", "baz"]}}}`
+	for dir, want := range map[string]string{
+		"/home/me/p":       "sub/.mcp.json#a ~/.claude.json:3:50 enableAllProjectMcpServers=|sub/.mcp.json#b off|.mcp.json#a off|.mcp.json#b ~/.claude.json:2:81 allowedTools=run",
+		"c:\\users\\me\\w": "sub/.mcp.json#a|sub/.mcp.json#b|.mcp.json#a|.mcp.json#b off",
+		"/elsewhere":       "sub/.mcp.json#a|sub/.mcp.json#b|.mcp.json#a|.mcp.json#b",
+		"":                 "sub/.mcp.json#a|sub/.mcp.json#b|.mcp.json#a|.mcp.json#b",
+	} {
+		inv, _, err := sbom.Scan(t.Context(), []sbom.Tree{
+			{FS: fstest.MapFS{".mcp.json": {Data: []byte(two)}, "sub/.mcp.json": {Data: []byte(two)}}, Place: dir},
+			{FS: fstest.MapFS{".claude.json": {Data: []byte(state)}}, Prefix: "~/", Place: "/home/me"},
+		}, sbom.Options{Readers: []sbom.Reader{Reader{}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, s := range serversOf(inv) {
+			line := s.File + "#" + s.Name
+			if s.Disabled {
+				line += " off"
+			}
+			for _, a := range s.Approvals {
+				line += fmt.Sprintf(" %s:%d:%d %s=%s", a.File, a.Line, a.Column, a.Setting, a.Tool)
+			}
+			got = append(got, line)
+		}
+		wanted := append(strings.Split(want, "|"), "~/.claude.json#user")
+		slices.Sort(got)
+		slices.Sort(wanted)
+		if !slices.Equal(got, wanted) {
+			t.Errorf("%s:\n got  %q\n want %q", dir, got, wanted)
+		}
+	}
+}
