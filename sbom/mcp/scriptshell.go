@@ -301,30 +301,27 @@ func isShell(program string) bool {
 // inner reads the text that a shell gets as a word: sh -c "…", cmd /c ….
 func (f *finder) inner(s step) bool {
 	head := program(s.words[0].text)
-	for i, a := range s.words {
-		if i == 0 {
+	read, takes := f.shell, func(option string) bool {
+		return strings.HasPrefix(option, "-") && !strings.HasPrefix(option, "--") && strings.HasSuffix(option, "c")
+	}
+	switch head {
+	case "cmd":
+		read, takes = f.batch, func(option string) bool { return strings.EqualFold(option, "/c") || strings.EqualFold(option, "/k") }
+	case "powershell", "pwsh":
+		read, takes = f.powershell, func(option string) bool {
+			return strings.EqualFold(option, "-c") || strings.EqualFold(option, "-Command")
+		}
+	}
+	for i := 1; i < len(s.words); i++ {
+		if !takes(s.words[i-1].text) {
 			continue
 		}
-		t := scriptText{name: s.name, line: a.at.line, given: s.given, where: s.where, body: textOfWords(s.words[i:])}
-		switch before := strings.ToLower(s.words[i-1].text); {
-		case head == "cmd":
-			if oneOf("/c /k", before) {
-				f.batch(t)
-				return true
-			}
-			continue
-		case head == "powershell" || head == "pwsh":
-			if oneOf("-c -command", before) {
-				f.powershell(t)
-				return true
-			}
-			continue
+		t := scriptText{name: s.name, body: s.words[i].text, line: s.words[i].at.line, given: s.given, where: s.where}
+		if !slices.Contains(shells, head) {
+			t.body = textOfWords(s.words[i:]) // the rest is its script
 		}
-		if strings.HasPrefix(s.words[i-1].text, "-") && !strings.HasPrefix(s.words[i-1].text, "--") && strings.HasSuffix(s.words[i-1].text, "c") {
-			t.body = a.text
-			f.shell(t)
-			return true
-		}
+		read(t)
+		return true
 	}
 	return false
 }

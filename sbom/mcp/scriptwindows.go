@@ -376,8 +376,11 @@ func (s *windowsScript) powershellCommand(words []word, quoted []bool) {
 	}
 	var line []word
 	for i, w := range words {
-		m := powershellVariable.FindStringSubmatch(w.text)
-		if m == nil || s.held[strings.ToLower(m[1])] == "" {
+		text := ""
+		if m := powershellVariable.FindStringSubmatch(w.text); len(m) > 1 {
+			text = s.held[strings.ToLower(m[1])]
+		}
+		if text == "" {
 			if oneOf(". return exit throw", strings.ToLower(w.text)) && len(line) == 0 {
 				continue
 			}
@@ -387,7 +390,7 @@ func (s *windowsScript) powershellCommand(words []word, quoted []bool) {
 			line = append(line, w)
 			continue
 		}
-		value := word{text: s.held[strings.ToLower(m[1])], at: w.at}
+		value := word{text: text, at: w.at}
 		if len(line) == 0 {
 			line = append(line, fieldsOf(value)...)
 		} else {

@@ -145,14 +145,14 @@ func TestChoicesOfProjects(t *testing.T) {
 		}
 		var got []string
 		for _, s := range serversOf(inv) {
-			line := s.File + "#" + s.Name
+			line := []string{s.File + "#" + s.Name}
 			if s.Disabled {
-				line += " off"
+				line = append(line, "off")
 			}
 			for _, a := range s.Approvals {
-				line += fmt.Sprintf(" %s:%d:%d %s=%s", a.File, a.Line, a.Column, a.Setting, a.Tool)
+				line = append(line, fmt.Sprintf("%s:%d:%d %s=%s", a.File, a.Line, a.Column, a.Setting, a.Tool))
 			}
-			got = append(got, line)
+			got = append(got, strings.Join(line, " "))
 		}
 		wanted := append(strings.Split(want, "|"), "~/.claude.json#user")
 		slices.Sort(got)
