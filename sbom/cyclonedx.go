@@ -81,11 +81,15 @@ func WriteCycloneDX(w io.Writer, inv *Inventory, doc Document) error {
 		return fmt.Errorf("encode cyclonedx: %w", err)
 	}
 	// The serial number stands before everything that the inventory says.
-	if at := bytes.Index(blocks[0], []byte(noSerial)); at >= 0 {
-		copy(blocks[0][at:], serial(blocks))
+	if at := bytes.Index(blocks[0].Text, []byte(noSerial)); at >= 0 {
+		copy(blocks[0].Text[at:], serial(blocks))
 	}
 	for _, block := range blocks {
-		if _, err := w.Write(escape(block)); err != nil {
+		text := block.Text
+		if !block.Plain {
+			text = escape(text)
+		}
+		if _, err := w.Write(text); err != nil {
 			return err
 		}
 	}
@@ -93,11 +97,11 @@ func WriteCycloneDX(w io.Writer, inv *Inventory, doc Document) error {
 }
 
 // serial is the serial number of a document that has noSerial in its place.
-func serial(blocks [][]byte) string {
+func serial(blocks []bom.Block) string {
 	sum := sha1.New() //nolint:gosec // as RFC 9562 has it; nobody trusts it for anything
 	sum.Write(serialSpace[:])
 	for _, block := range blocks {
-		sum.Write(block)
+		sum.Write(block.Text)
 	}
 	var id uuid.UUID
 	copy(id[:], sum.Sum(nil))
@@ -127,11 +131,11 @@ func (d Document) version() (cdx.SpecVersion, error) {
 func newBOM(inv *Inventory, doc Document) *cdx.BOM {
 	out := cdx.NewBOM()
 	out.Dependencies, out.Compositions = newDependencies(inv), newCompositions(inv)
-	digests := map[string]string{}
+	w := writer{digests: map[string]string{}, licenses: map[string]*cdx.Licenses{}}
 	for _, in := range inv.Inputs {
-		digests[in.Path] = in.SHA256
+		w.digests[in.Path] = in.SHA256
 	}
-	root := newComponent(inv.Root, digests)
+	root := w.component(inv.Root)
 	out.Metadata = &cdx.Metadata{
 		Component: &root,
 		Tools: &cdx.ToolsChoice{Components: &[]cdx.Component{{
@@ -152,7 +156,7 @@ func newBOM(inv *Inventory, doc Document) *cdx.BOM {
 	if len(inv.Components) > 0 {
 		components := make([]cdx.Component, 0, len(inv.Components))
 		for _, c := range inv.Components {
-			components = append(components, newComponent(c, digests))
+			components = append(components, w.component(c))
 		}
 		out.Components = &components
 	}
@@ -188,7 +192,13 @@ func appendTo[T any](list *[]T, v T) *[]T {
 	return &out
 }
 
-func newComponent(c *Component, digests map[string]string) cdx.Component {
+// writer is what the components of a document have in common.
+type writer struct {
+	digests  map[string]string        // of the inputs, by path
+	licenses map[string]*cdx.Licenses // by what is declared: thousands of packages have a few dozen
+}
+
+func (w *writer) component(c *Component) cdx.Component {
 	group, name := "", c.Name
 	if c.Ecosystem == NPM && strings.HasPrefix(name, "@") {
 		if scope, bare, ok := strings.Cut(name, "/"); ok {
@@ -197,7 +207,7 @@ func newComponent(c *Component, digests map[string]string) cdx.Component {
 	}
 	out := cdx.Component{
 		BOMRef: c.Ref, Type: cdx.ComponentType(c.Type), Group: group, Name: name, Version: c.Version,
-		PackageURL: c.PURL, Licenses: newLicenses(c.License),
+		PackageURL: c.PURL, Licenses: w.license(c.License),
 	}
 	// The project and the files that were read are not parts whose presence has
 	// a scope.
@@ -205,8 +215,8 @@ func newComponent(c *Component, digests map[string]string) cdx.Component {
 		out.Scope = cdx.Scope(c.Scope)
 	}
 	hashes := newHashes(c.Hashes)
-	if c.Type == FileType && digests[c.Name] != "" {
-		hashes = &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: digests[c.Name]}}
+	if c.Type == FileType && w.digests[c.Name] != "" {
+		hashes = &[]cdx.Hash{{Algorithm: cdx.HashAlgoSHA256, Value: w.digests[c.Name]}}
 	}
 	out.Hashes = hashes
 	out.ExternalReferences = newReferences(c)
@@ -304,6 +314,15 @@ func plainURL(s string) bool {
 // which takes time that grows with its square. Packages have a tenth of that; what is
 // longer is written as a name, in full.
 const maxExpression = 1024
+
+func (w *writer) license(text string) *cdx.Licenses {
+	known, ok := w.licenses[text]
+	if !ok {
+		known = newLicenses(text)
+		w.licenses[text] = known
+	}
+	return known
+}
 
 // newLicenses writes an SPDX expression as such, and any other text as a name.
 func newLicenses(text string) *cdx.Licenses {

@@ -77,14 +77,27 @@ func plain(line []byte) bool {
 	if first < len(line) && strings.IndexByte(":-+~^", line[first]) >= 0 {
 		return false
 	}
-	for i, b := range line[first:] {
+	return ordinary(line[first:], '\t')
+}
+
+// Plain reports whether a text of a document has nothing that [JSON] or [XML] would
+// show as escapes, if it stands behind the beginning of a line. It may say no of one
+// that is harmless.
+func Plain(text string) bool { return ordinary(text, ' ') }
+
+// ordinary reports whether a text is of printable ASCII, and blank, and completes no
+// beginning of a command that can stand within a line.
+func ordinary[T string | []byte](text T, blank byte) bool {
+	for i := range len(text) {
+		b := text[i]
 		if b > ':' && b < '\x7f' || b == ' ' || b > '#' && b < ':' {
 			continue // as nearly all are
 		}
-		switch before := line[max(first+i-1, 0)]; {
-		case b >= '\x7f', b < ' ' && b != '\t':
+		before := text[max(i-1, 0)]
+		switch {
+		case b >= '\x7f', b < ' ' && b != blank:
 			return false
-		case b == '#' && before == '#':
+		case b == '#' && before == '#' && i > 0:
 			return false
 		case b == ':' && (before == 't' || before == 'd'): // section_start:, section_end:
 			return false
