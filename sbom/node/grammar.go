@@ -94,6 +94,19 @@ func isArchive(spec string) bool {
 	return strings.HasSuffix(spec, ".tgz") || strings.HasSuffix(spec, ".tar.gz") || strings.HasSuffix(spec, ".tar")
 }
 
+// isChecksum reports whether s is what yarn writes as a checksum: a digest in hex, behind the key of the cache that it
+// is for, if any.
+func isChecksum(s string) bool {
+	if key, digest, keyed := strings.Cut(s, "/"); keyed {
+		if key == "" || !every(key, func(c byte) bool { return isDigit(c) || c >= 'a' && c <= 'z' }) {
+			return false
+		}
+		s = digest
+	}
+	const shortest, longest = 32, 128
+	return len(s) >= shortest && len(s) <= longest && every(s, func(c byte) bool { return isDigit(c) || c >= 'a' && c <= 'f' })
+}
+
 // validHost reports whether s is a host in lower case, perhaps with a port.
 func validHost(s string) bool {
 	host, port := s, ""

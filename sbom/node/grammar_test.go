@@ -1,6 +1,7 @@
 package node
 
 import (
+	"path"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ func FuzzGrammar(f *testing.F) {
 		host    = regexp.MustCompile(`^([a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(:[0-9]{0,5})?$`)
 		word    = regexp.MustCompile(`^(?:[A-Za-z/.-][^ :,\r\n]*|[0-9]+)`)
 		boolean = regexp.MustCompile(`^(?:true|false).`)
+		digest  = regexp.MustCompile(`^([0-9a-z]+/)?[0-9a-f]{32,128}$`)
 		address = regexp.MustCompile(`^([Hh][Tt][Tt][Pp][Ss]?):([\\/]*)`)
 	)
 	for _, s := range []string{
@@ -25,6 +27,8 @@ func FuzzGrammar(f *testing.F) {
 		"x.tgz", "x.TAR.GZ", "x.tar", "tar", ".tar", "x.tgzz",
 		"a.example", "a.example.", "a..b", ".", "a:80", "a:123456", "a:", "[::1]:8", "[]", "[g]", "[::1", "[::1]x", "a]", "a_b-c:x", "A",
 		"true", "false", "truex", "false1", "12a", "a,b", "-a b", "/a\rb", ".\xff", "äa",
+		strings.Repeat("0", 32), "10c0/" + strings.Repeat("f", 128), "/" + strings.Repeat("0", 32), "a/" + strings.Repeat("0", 129), "a/b/" + strings.Repeat("0", 64),
+		"node_modules/@s/a", "@s/a", "a/@s", "node_modules/a", "~/x", "x:\\", "..", "u@h:x", "o/r",
 	} {
 		f.Add(s)
 	}
@@ -44,6 +48,20 @@ func FuzzGrammar(f *testing.F) {
 		}
 		if got, want := isArchive(s), archive.MatchString(s); got != want {
 			t.Errorf("isArchive(%q) = %v", s, got)
+		}
+		if got, want := isChecksum(s), digest.MatchString(s); got != want {
+			t.Errorf("isChecksum(%q) = %v", s, got)
+		}
+		if !strings.ContainsAny(s, `/:\`) && s != "." && s != ".." && (specSCP.MatchString(s) || specLocal.MatchString(s) || specHosted.MatchString(s)) {
+			t.Errorf("parseSpec takes %q for a version or a tag", s)
+		}
+		if folder := path.Base(s); path.Clean(s) == s && folder != "/" {
+			if scope := path.Base(path.Dir(s)); strings.Contains(s, "/") && strings.HasPrefix(scope, "@") {
+				folder = scope + "/" + folder
+			}
+			if got := folderName(s); got != folder {
+				t.Errorf("folderName(%q) = %q, want %q", s, got, folder)
+			}
 		}
 		if got, want := validHost(s), host.MatchString(s); got != want {
 			t.Errorf("validHost(%q) = %v", s, got)

@@ -42,6 +42,9 @@ var gitHosts = map[string]string{
 
 func parseSpec(name, spec string) request {
 	spec = strings.TrimSpace(spec)
+	if !strings.ContainsAny(spec, `/:\`) && spec != "." && spec != ".." { // as nearly all are
+		return request{name: name, version: plainVersion(spec)}
+	}
 	scheme := schemeOf(spec)
 	switch {
 	case scheme == "npm:":

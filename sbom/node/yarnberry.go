@@ -42,9 +42,6 @@ func (l *yarnLock) readMetadata(n *yarnNode) bool {
 	return false
 }
 
-// yarnChecksum is a digest in hex, behind the key of the cache that it is for.
-var yarnChecksum = lazyregexp.New(`^([0-9a-z]+/)?[0-9a-f]{32,128}$`)
-
 // readBerry reads an entry of yarn 2 and newer.
 func (l *yarnLock) readBerry(n *yarnNode) (yarnEntry, bool) {
 	e := yarnEntry{keys: n.keys, off: n.off()}
@@ -68,7 +65,7 @@ func (l *yarnLock) readBerry(n *yarnNode) (yarnEntry, bool) {
 				})
 			})
 		case "checksum":
-			if text := l.text(c); yarnChecksum.MatchString(text) {
+			if text := l.text(c); isChecksum(text) {
 				e.properties = append(e.properties, sbom.Property{Name: PropertyYarnChecksum, Value: text})
 			} else {
 				l.invalid(c.off(), hintYarn, "the checksum of %s is no digest in hex", quote(n.name()))
