@@ -593,6 +593,8 @@ func TestPNPMProblems(t *testing.T) {
 		"overridden":          {head + "overrides:\n  a: ^1.0.0\n" + strings.TrimPrefix(one, head), `{"dependencies": {"a": "^0.9.0"}, "pnpm": {"overrides": {"a": "^1.0.0"}}}`, nil},
 		"ranges": {head + "overrides:\n  a@>=0.1.0 <0.9.1: ^1.0.0\n  x>b@>1 <2: ^2.0.0\n" + strings.TrimPrefix(one, head),
 			`{"dependencies": {"a": "^0.9.0"}, "pnpm": {"overrides": {"a@>=0.1.0 <0.9.1": "^1.0.0", "x > b@>1 <2": "^2.0.0"}}}`, nil},
+		"by its URL":   {edit("^1.0.0", "https://registry.example/a/-/a-1.0.0.tgz"), `{"dependencies": {"a": "https://registry.example/a/-/a-1.0.0.tgz"}}`, nil},
+		"by another's": {edit("^1.0.0", "https://registry.example/b/-/b-1.0.0.tgz"), `{"dependencies": {"a": "https://registry.example/b/-/b-1.0.0.tgz"}}`, []string{"pnpm-lock.yaml:5: invalid: \"a\" leads to another package"}},
 		"runtime": {strings.NewReplacer("a:\n", "node:\n", "specifier: ^1.0.0", "specifier: runtime:26.7.0", "version: 1.0.0", "version: runtime:26.7.0",
 			"a@1.0.0", "node@runtime:26.7.0", "{integrity: "+sri+"}", "{type: variations, variants: []}").Replace(one), `{"devEngines": {"runtime": {"name": "node", "version": "26.7.0", "onFail": "download"}}}`, nil},
 		"another range":    {head + "overrides:\n  a@>1 <2: ^1.0.0\n" + strings.TrimPrefix(one, head), `{"dependencies": {"a": "^1.0.0"}, "pnpm": {"overrides": {"a@>1 <3": "^1.0.0"}}}`, []string{"pnpm-lock.yaml:0: invalid: the override of \"a@>1<3\"", "pnpm-lock.yaml:3: invalid: the project declares no override of \"a@>1 <2\""}},

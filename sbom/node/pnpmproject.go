@@ -80,6 +80,11 @@ func (l *pnpmLock) covers() []string {
 	for i := range l.importers {
 		dirs = append(dirs, l.folder(l.importers[i].id))
 	}
+	for i := range l.packages {
+		if dir := l.packages[i].directory; dir != "" { // of which pnpm installs a copy
+			dirs = append(dirs, l.folder(dir))
+		}
+	}
 	return dirs
 }
 
@@ -281,7 +286,7 @@ func (l *pnpmLock) fits(d pnpmDep) bool {
 	case r.source == sbom.FromGit, r.source == sbom.FromTarball:
 		web := strings.HasPrefix(scheme, "http")
 		return pkg.c.Source == sbom.FromGit && (r.source == sbom.FromGit || web) || pkg.c.Source == sbom.FromTarball ||
-			web && pkg.c.Source == sbom.FromRegistry && pkg.c.Resolved != ""
+			web && pkg.c.Source == sbom.FromRegistry && (pkg.c.Resolved != "" || addresses(spec, pkg))
 	case r.source == sbom.FromFile, r.source == sbom.FromLink:
 		return pkg.c.Source == sbom.FromFile
 	case scheme == "npm:" || scheme == "" && !strings.ContainsAny(spec, `/:\`):
@@ -291,6 +296,13 @@ func (l *pnpmLock) fits(d pnpmDep) bool {
 		return pkg.c.Source == sbom.FromRegistry && pkg.name == r.name
 	}
 	return true // jsr: and whatever comes
+}
+
+// addresses reports whether a URL is that of the package in a registry: pnpm does not
+// write it again then.
+func addresses(url string, pkg *pnpmPackage) bool {
+	_, at := Distribution(url)
+	return at.Name == pkg.name && at.Version != "" && at.Version == pkg.version
 }
 
 // catalog returns what a catalogue of the workspace asks for under a name. What

@@ -415,6 +415,26 @@ func TestYarnWild(t *testing.T) {
 	}
 }
 
+// TestCopiedFolders: of a folder of which a copy is installed the lockfile says what it
+// depends on, so that its package.json needs no lockfile of its own.
+func TestCopiedFolders(t *testing.T) {
+	files := map[string]string{
+		Manifest: `{"name": "app", "version": "1.0.0", "dependencies": {"left": "file:./left"}}`, "left/package.json": `{"name": "left", "version": "3.0.0", "dependencies": {"b": "1"}}`,
+	}
+	for _, tt := range []struct{ name, lock string }{
+		{YarnLock, classicLock("\"left@file:./left\":\n  version \"3.0.0\"\n  dependencies:\n    b \"1\"\n", "b@1:\n  version \"1.0.0\"\n")},
+		{YarnLock, berryLock(berryRoot("left: \"file:./left\""), berryEntry("left@file:./left::locator=app%40workspace%3A.", "3.0.0", "left@file:./left#./left::hash=0&locator=app%40workspace%3A.", "dependencies:\n    b: \"npm:1\""), berryEntry("b@npm:1", "1.0.0", "b@npm:1.0.0"))},
+		{PNPMLock, "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      left:\n        specifier: file:./left\n        version: file:left\npackages:\n  b@1.0.0:\n    resolution: {integrity: " + sri +
+			"}\n  left@file:left:\n    resolution: {directory: left, type: directory}\nsnapshots:\n  b@1.0.0: {}\n  left@file:left:\n    dependencies:\n      b: 1.0.0\n"},
+	} {
+		inv := scan(t, with(files, tt.name, tt.lock))
+		wantProblems(t, inv)
+		if n := len(inv.Components); n != 2 {
+			t.Errorf("%s: %d components", tt.name, n)
+		}
+	}
+}
+
 // TestYarnNames: only a folder of the project can have a name that no registry knows.
 func TestYarnNames(t *testing.T) {
 	l := &yarnLock{berry: true}

@@ -154,6 +154,9 @@ func (l *yarnLock) locate(e *yarnEntry, reference string, depth int) bool {
 		}
 	case scheme == "file:", scheme == "exec:":
 		e.source = sbom.FromFile
+		if dir := strings.TrimPrefix(body, scheme); scheme == "file:" && !path.IsAbs(dir) && !isArchive(body) {
+			e.dir = linkedPath(path.Join(base, dir))
+		}
 	case berryGit.MatchString(fragment):
 		e.source = sbom.FromGit
 		e.resolved = body + "#" + berryGit.FindStringSubmatch(fragment)[1]
@@ -292,9 +295,7 @@ func (p *projects) readBerryFolders(at *folder) {
 	for i := range l.entries {
 		e := &l.entries[i]
 		locators[e.resolution] = i
-		if e.source == sbom.FromLink {
-			p.readLinked(at, e)
-		}
+		p.readLocal(at, e)
 		if e.source != sbom.FromProject {
 			continue
 		}
@@ -351,6 +352,18 @@ func (l *yarnLock) compareBerry(e *yarnEntry, m *manifest) {
 		if _, left := locked[d.name]; left {
 			l.warn(d.off, hintYarn, "%s is no longer in package.json of %s", quote(d.name), e.label())
 		}
+	}
+}
+
+// readLocal looks at the folder that a package comes from, where it does. Of one that
+// is copied, the lockfile says what it depends on.
+func (p *projects) readLocal(at *folder, e *yarnEntry) {
+	switch e.source {
+	case sbom.FromLink:
+		p.readLinked(at, e)
+	case sbom.FromFile:
+		p.cover(at, e.dir)
+	default:
 	}
 }
 

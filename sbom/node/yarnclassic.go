@@ -144,8 +144,8 @@ func classicRequests(keys []yarnKey) (source sbom.Source, path string) {
 		if r.source == "" {
 			return sbom.FromRegistry, ""
 		}
-		if r.source == sbom.FromLink {
-			path = linkedPath(strings.TrimPrefix(spec, "link:"))
+		if r.source == sbom.FromLink || r.source == sbom.FromFile && !isArchive(spec) {
+			path = linkedPath(strings.TrimPrefix(spec, schemeOf(spec)))
 		}
 		source = cmp.Or(source, r.source)
 	}
@@ -162,9 +162,7 @@ func (p *projects) readClassicFolders(at *folder) {
 		return
 	}
 	for i := range l.entries {
-		if e := &l.entries[i]; e.source == sbom.FromLink {
-			p.readLinked(at, e)
-		}
+		p.readLocal(at, &l.entries[i])
 	}
 	l.entries = append(l.entries, yarnEntry{off: 0, name: m.name, source: sbom.FromProject, own: m, deps: m.ownRequests()})
 	l.rules.overrides = m.resolutions()
