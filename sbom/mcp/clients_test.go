@@ -58,6 +58,7 @@ func TestClients(t *testing.T) {
 		{"Factory", ".factory/mcp.json", `{"mcpServers": {"a": {"command": "npx", "args": ["foo"]}}}`, []string{"factory/a stdio npm foo"}},
 		{"fast-agent", "fastagent.config.yaml", "default_model: x\nmcp:\n  servers:\n    a:\n      command: npx\n      args: [foo]\n", []string{"fast-agent/a stdio npm foo"}},
 		{"LibreChat", "librechat.yaml", "version: 1\nmcpServers:\n  a:\n    type: sse\n    url: https://a.example\n", []string{"librechat/a sse remote https://a.example"}},
+		{"Continue, from the hub and without names", ".continue/config.yaml", "mcpServers:\n  - uses: o/block\n    with: {K: x}\n  - transport: {type: stdio, command: npx, args: [foo]}\n  - command: uvx\n    args: [bar]\n", []string{"continue/o/block  unknown o/block", "continue/ stdio npm foo", "continue/ stdio pypi bar"}},
 		{"mcporter", "mcporter.json", `{"mcpServers": {"a": {"baseUrl": "https://a.example/mcp", "bearerTokenEnv": "A_TOKEN"}, "b": {"url": "https://b.example", "baseUrl": "https://c.example"}}}`, []string{"mcporter/a http remote https://a.example/mcp", "mcporter/b http remote https://b.example"}},
 		{"Claude Code, subagent", ".claude/agents/x/a.md", "---\nname: a\nmcpServers:\n  - elsewhere\n  - b:\n      type: stdio\n      command: npx\n      args: [foo]\n---\ntext\n", []string{"claude-code/b stdio npm foo"}},
 		{"VS Code, profile", ".config/Code/User/profiles/x1/mcp.json", `{"servers": {"a": {"command": "npx", "args": ["foo"]}}}`, []string{"vscode/a stdio npm foo"}},
@@ -357,7 +358,7 @@ func TestMoved(t *testing.T) {
 func TestNoSecretAnywhere(t *testing.T) {
 	const secret = "ghp_MARKERmarker0123456789MARKERmarker01"
 	for name, data := range map[string]string{
-		".continue/config.yaml":     "mcpServers:\n  - {name: SECRET, command: npx, args: [foo, SECRET], env: {K: SECRET, SECRET: x}, apiKey: SECRET, cwd: SECRET, requestOptions: {headers: {A: SECRET}}}\n  - {name: b, url: 'https://u:SECRET@a.example/SECRET?k=SECRET#SECRET', apiKey: SECRET}\nSECRET: SECRET\n",
+		".continue/config.yaml":     "mcpServers:\n  - {name: SECRET, command: npx, args: [foo, SECRET], env: {K: SECRET, SECRET: x}, apiKey: SECRET, cwd: SECRET, requestOptions: {headers: {A: SECRET}}, requestInit: {headers: {B: SECRET}}}\n  - {name: b, url: 'https://u:SECRET@a.example/SECRET?k=SECRET#SECRET', apiKey: SECRET}\nSECRET: SECRET\n",
 		".config/goose/config.yaml": "extensions:\n  a: {type: inline_python, code: SECRET, dependencies: [SECRET, 'foo==SECRET']}\n  b: {cmd: SECRET, args: [SECRET], env_keys: [SECRET], envs: {K: SECRET}, uri: SECRET}\n  c: {type: SECRET}\n",
 		".codex/config.toml":        "[mcp_servers.a]\ncommand = \"npx\"\nargs = [\"SECRET\", \"--token\", \"SECRET\"]\nenv = {K = \"SECRET\"}\nenv_vars = [\"SECRET\", {name = \"SECRET\", source = \"SECRET\"}]\nbearer_token_env_var = \"SECRET\"\nhttp_headers = {A = \"SECRET\"}\nenv_http_headers = {A = \"SECRET\"}\n[mcp_servers.a.tools.SECRET]\napproval_mode = \"approve\"\n",
 		"opencode.json":             `{"mcp": {"a": {"type": "SECRET", "command": ["npx", "foo", "SECRET"], "environment": {"K": "SECRET"}, "headers": {"A": "SECRET"}}, "b": {"command": ["SECRET"]}}}`,
@@ -393,6 +394,17 @@ func TestNoSecretAnywhere(t *testing.T) {
 				i := strings.Index(out, "MARKER")
 				t.Errorf("%s leaks: …%s…", name, out[max(0, i-300):i+40])
 			}
+		}
+	}
+}
+
+// TestHeadersElsewhere: some clients keep the headers in a member of their own.
+func TestHeadersElsewhere(t *testing.T) {
+	for _, key := range []string{"requestOptions", "requestInit"} {
+		inv := read(t, map[string]string{".mcp.json": `{"mcpServers": {"a": {"url": "https://a.example", "` + key + `": {"headers": {"Authorization": "Bearer ghp_MARKERmarker0123456789MARKERmarker01"}}}}}`})
+		s := serversOf(inv)[0]
+		if len(s.Risks) == 0 || s.Risks[0].Code != sbom.RiskSecret || !slices.Equal(s.Credentials, []string{"header Authorization"}) {
+			t.Errorf("%s: risks %+v, credentials %q", key, s.Risks, s.Credentials)
 		}
 	}
 }

@@ -176,13 +176,20 @@ func (d *document) listed(element *hujson.Value, client string) entry {
 		return e
 	}
 	fields := quietFields(o)
-	if name := member(fields, "name"); name != nil && isText(name.value) {
-		e.name, e.key = text(name.value), name.value
-	} else if len(fields) == 1 && object(fields[0].value) != nil && fields[0].name != "transport" {
+	for _, key := range []string{"name", hubBlock} {
+		if name := member(fields, key); name != nil && isText(name.value) {
+			e.name, e.key = text(name.value), name.value
+			return e
+		}
+	}
+	if len(fields) == 1 && object(fields[0].value) != nil && fields[0].name != "transport" {
 		e.name, e.key, e.value = fields[0].name, fields[0].key, fields[0].value
 	}
 	return e
 }
+
+// hubBlock is the member by which Continue takes a server from its hub.
+const hubBlock = "uses"
 
 // dotted takes apart what TOML makes of a name with dots that is not quoted:
 // [mcp_servers.a.b] is a server "a" that has nothing but a member "b". No client
@@ -443,8 +450,12 @@ func (a *analyzed) inside(fields []field) []subject {
 		}
 	}
 	at := a.doc.at(a.key, "")
-	settings := member(fields, "settings")
+	settings, block := member(fields, "settings"), member(fields, hubBlock)
 	switch {
+	case block != nil && isText(block.value):
+		out := unknown(at, "a block of a hub says what runs")
+		out.launch.Spec = redact(text(block.value))
+		return []subject{out}
 	case kind == "inline_python":
 		return a.inlinePython(fields)
 	case slices.Contains(builtins, kind), kind == "" && settings != nil && object(settings.value) != nil:
@@ -513,9 +524,9 @@ var transports = map[string]string{
 // flattened reads members of a member as if they stood in the entry: Cline's
 // command line tool writes the transport as an object that holds command or URL,
 // old versions of Zed a command with path, args and env, Continue the headers in
-// requestOptions. It notes the declared transport on the way.
+// requestOptions, Copilot for other editors in requestInit. It notes the declared transport on the way.
 func (a *analyzed) flattened(fields []field) []field {
-	for _, name := range []string{"command", "requestOptions"} {
+	for _, name := range []string{"command", "requestOptions", "requestInit"} {
 		f := member(fields, name)
 		if f == nil || object(f.value) == nil {
 			continue
