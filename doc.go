@@ -32,6 +32,7 @@
 //	    provenance/npm/npmrc    the .npmrc files that govern a run
 //	  provenance/pypi   Python indexes, and PEP 740
 //	  provenance/oci    container registries, and their referrers
+//	  provenance/git    which commit a branch or tag is
 //	  provenance/layout in-toto layouts and links
 //	  provenance/fetch  one document of a server that may be hostile
 //	  provenance/cache  what registries answered, kept and verified again

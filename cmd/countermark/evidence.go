@@ -9,6 +9,7 @@ import (
 	"countermark/policy"
 	"countermark/provenance"
 	"countermark/provenance/cache"
+	"countermark/provenance/git"
 	"countermark/provenance/npm"
 	"countermark/provenance/npm/npmrc"
 	"countermark/provenance/trust"
@@ -24,6 +25,7 @@ type evidence struct {
 	npm      *npm.Client       // nil where no registry is asked
 	python   provenance.Source // *pypi.Client where an index is asked
 	images   provenance.Source
+	git      *git.Client // nil where no repository is asked
 	offline  bool
 	tarballs bool     // they may be fetched
 	trusted  []string // registries that the user vouches for
@@ -75,6 +77,9 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 		return nil, err
 	}
 	ev.python = index
+	if !ev.offline {
+		ev.git = &git.Client{Transport: transport, Version: p.version}
+	}
 	imageSource, err := p.imageSource(config, ev.offline)
 	if err != nil {
 		return nil, err

@@ -51,15 +51,16 @@ name something else, has a tag another digest, is something not attested any mor
 is there a server that nobody locked? The same is found by check, as the rule
 launch-drift, as far as configurations, attestations and exact versions tell it;
 what a floating version or tag selects is asked for here only: of npm's registry, of
-a container registry, or of the index of Python packages that --pypi-index or uv's own
-variables name. What comes with a Python package is not resolved, and a branch of a
-repository is nothing that can be asked for without git.
+a container registry, of the index of Python packages that --pypi-index or uv's own
+variables name, or of the very repository that a launch names, over https and without
+git. What comes with a Python package or a repository is not resolved.
 
 With --write the configurations themselves are pinned to what the lock then holds:
 an exact version in the place of a range or tag, a digest behind the name of an
-image. Everything else in them stays byte for byte, comments and layout too. What
-cannot be pinned safely is named, and left as it is; --dry-run shows what
-would be written, and writes nothing.
+image, the commit in the place of a branch or behind the URL of a repository.
+Everything else in them stays byte for byte, comments and layout too. What cannot be
+pinned safely is named, and left as it is; --dry-run shows what would be written, and
+writes nothing.
 
 With --vendor, packages that npx, npm exec, bunx, pnpm dlx or yarn dlx would fetch get
 a folder in the project instead, .mcp/NAME: a package.json and a package-lock.json that

@@ -4,11 +4,14 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"countermark/provenance/git/gittest"
 	"countermark/provenance/npm/npmtest"
 	"countermark/provenance/pypi/pypitest"
 )
@@ -231,6 +234,75 @@ func TestLockOfPython(t *testing.T) {
 	w.run(0, "lock", "--check", "@project")
 }
 
+// TestLockOfRepositories: the host that a launch names says which commit a branch, a
+// tag or the default branch is; another one is drift, and --write pins it in place.
+func TestLockOfRepositories(t *testing.T) {
+	const first, second = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+	host := &gittest.Host{}
+	host.Set("/acme/tool", "HEAD", first)
+	host.Set("/acme/tool", "refs/heads/main", first)
+	host.Set("/acme/py", "refs/tags/v1", second)
+	host.Set("/acme/py", "refs/tags/v1^{}", first)
+	server := httptest.NewServer(host)
+	t.Cleanup(server.Close)
+	w := newPythonWorld(t)
+	w.transport = repositories(server.URL)
+	config := `{"mcpServers": {"a": {"command": "npx", "args": ["-y", "github:acme/tool"]}, "b": {"command": "npx", "args": ["-y", "acme/tool#main"]},
+"c": {"command": "uvx", "args": ["--from", "git+https://git.example/acme/py@v1#subdirectory=x", "tool"]}}}`
+	w.write("project/.mcp.json", []byte(config))
+
+	_, stderr := w.run(3, "lock", "--offline", "@project")
+	if !strings.Contains(stderr, "the lock does not say the commit of") || len(host.Requests()) > 0 {
+		t.Errorf("offline: %s %v", stderr, host.Requests())
+	}
+	w.run(0, "lock", "@project")
+	if n := strings.Count(w.locked(), `"commit": "`+first+`"`); n != 3 {
+		t.Errorf("%d commits are locked, want 3:\n%s", n, w.locked())
+	}
+	for _, url := range host.Requests() {
+		if !strings.HasPrefix(url, "github.com/acme/tool/info/refs?") && !strings.HasPrefix(url, "git.example/acme/py/info/refs?") {
+			t.Errorf("%s was asked, and no launch names it", url)
+		}
+	}
+	w.run(0, "lock", "--check", "@project")
+
+	host.Set("/acme/tool", "refs/heads/main", second)
+	if stdout, _ := w.run(1, "lock", "--check", "@project"); !strings.Contains(stdout, "server b") || !strings.Contains(stdout, "is   "+second) {
+		t.Errorf("a branch that moved: %s", stdout)
+	}
+	w.run(0, "lock", "--write", "@project")
+	want := strings.NewReplacer("github:acme/tool", "github:acme/tool#"+first, "acme/tool#main", "github:acme/tool#"+second, "py@v1", "py@"+first).Replace(config)
+	data, err := os.ReadFile(filepath.Join(w.dir, "project", ".mcp.json"))
+	if err != nil || string(data) != want {
+		t.Errorf("not pinned: %s %v", data, err)
+	}
+	w.run(0, "lock", "--check", "@project")
+	if stdout, _ := w.run(1, "check", "--offline", "@project"); strings.Contains(stdout, "version-floating") {
+		t.Errorf("a commit floats: %s", stdout)
+	}
+
+	w.write("project/.mcp.json", []byte(`{"mcpServers": {"gone": {"command": "npx", "args": ["acme/gone"]}, "branch": {"command": "npx", "args": ["acme/tool#none"]}}}`))
+	_, stderr = w.run(3, "lock", "@project")
+	for _, want := range []string{"git+https://github.com/acme/gone is no repository, or does not show itself to everybody", "git+https://github.com/acme/tool has no branch or tag of that name", "write the full commit"} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("it does not say %q: %s", want, stderr)
+		}
+	}
+}
+
+// repositories sends what is asked of any host to one of our own.
+func repositories(to string) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		out := r.Clone(r.Context())
+		out.Host, out.URL.Scheme, out.URL.Host = r.URL.Host, "http", strings.TrimPrefix(to, "http://")
+		return http.DefaultTransport.RoundTrip(out)
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 // TestLockOfWhatNobodyIsAsked: what the launch itself or git decides is not known, is
 // said with what to do, and never borrowed from another server's launch.
 func TestLockOfWhatNobodyIsAsked(t *testing.T) {
@@ -245,8 +317,8 @@ func TestLockOfWhatNobodyIsAsked(t *testing.T) {
 		`"uvx", "args": ["--default-index=https://a.example/", "tool"]`: "a registry that the launch itself chooses",
 		`"npx", "args": ["--before=2020-01-01", "tool"]`:                "the option --before changes what it selects",
 		`"npx", "args": ["tool"], "env": {"npm_config_tag": "next"}`:    "the variable NPM_CONFIG_TAG changes what it selects",
-		`"uvx", "args": ["git+https://github.com/acme/tool@main"]`:      "only git tells, which is not run; write the full commit",
-		`"npx", "args": ["github:acme/tool"]`:                           "only git tells, which is not run; write the full commit",
+		`"uvx", "args": ["git+ssh://git@git.example/acme/tool@main"]`:   "it is reached by ssh, which is not asked; write git+https:",
+		`"npx", "args": ["git+http://git.example/acme/tool"]`:           "its URL is not encrypted",
 		`"uvx", "args": ["gone"]`:                                       "knows no project of this name",
 		`"go", "args": ["run", "example.com/tool@latest"]`:              "a spec of the kind go selects is not asked for",
 		`"dnx", "args": ["Some.Tool"]`:                                  "a spec of the kind nuget selects is not asked for",

@@ -24,11 +24,13 @@ type pythonWorld struct {
 	index *pypitest.Index
 	url   string
 	env   []string
+
+	transport http.RoundTripper
 }
 
 func newPythonWorld(t *testing.T) *pythonWorld {
 	t.Helper()
-	w := &pythonWorld{world: newWorld(t), index: &pypitest.Index{}}
+	w := &pythonWorld{world: newWorld(t), index: &pypitest.Index{}, transport: http.DefaultTransport}
 	server := httptest.NewServer(w.index)
 	t.Cleanup(server.Close)
 	w.url = server.URL + "/simple/"
@@ -54,7 +56,7 @@ func (w *pythonWorld) run(code int, args ...string) (stdout, stderr string) {
 	p := &program{
 		stdin: strings.NewReader(""), stdout: &out, stderr: &messages, environ: w.env,
 		home: func() (string, error) { return w.dir, nil }, here: os.Getwd,
-		now: func() time.Time { return provenancetest.Now }, transport: http.DefaultTransport, version: "test",
+		now: func() time.Time { return provenancetest.Now }, transport: w.transport, version: "test",
 	}
 	line := []string{args[0], "--trusted-root", filepath.Join(w.dir, "root.json"), "--npm-keys", filepath.Join(w.dir, "keys.json")}
 	for _, arg := range args[1:] {

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/package-url/packageurl-go"
 
 	"countermark/policy"
 	"countermark/provenance"
+	"countermark/provenance/git"
 	"countermark/provenance/oci"
 	"countermark/provenance/pypi"
 	"countermark/sbom"
@@ -112,8 +114,8 @@ func (s *selection) ask(ctx context.Context, server *sbom.Server, c *sbom.Compon
 		return s.install(ctx, c, l)
 	case l.Kind == sbom.KindPyPI && c.Ecosystem == sbom.PyPI:
 		return s.release(ctx, c, l)
-	case l.Kind == sbom.KindGit && l.Pin.Floating():
-		return lock.Known{}, errBranch
+	case l.Kind == sbom.KindGit && l.Pin.Floating() && s.evidence.git != nil:
+		return s.commit(ctx, c, l)
 	default:
 		return lock.Known{}, fmt.Errorf("what a spec of the kind %s selects is not asked for by this version; pin it", l.Kind)
 	}
@@ -190,7 +192,25 @@ func (s *selection) judge(c *sbom.Component, l sbom.Launch, version string) erro
 	return nil
 }
 
-var errBranch = errors.New("what a branch or tag of a repository is at the moment only git tells, which is not run; write the full commit behind the URL: git+URL@COMMIT for uvx and pipx, URL#COMMIT for npx")
+// commit finds out which one a branch or tag of a repository is, or its default branch.
+func (s *selection) commit(ctx context.Context, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
+	purl, err := packageurl.FromString(c.PURL)
+	if err != nil {
+		return lock.Known{}, err
+	}
+	if strings.Contains(l.Spec, sbom.Redacted) {
+		return lock.Known{}, errors.New("a part of it looks like a credential, and is sent to nobody; write the full commit in its place")
+	}
+	repository := purl.Qualifiers.Map()["vcs_url"]
+	if l.Request != "" {
+		repository = strings.TrimSuffix(repository, "@"+l.Request)
+	}
+	commit, err := s.evidence.git.Commit(ctx, repository, l.Request)
+	if e, ok := errors.AsType[*git.Error](err); ok {
+		return lock.Known{}, fmt.Errorf("%s; %s", e.Reason, e.Hint)
+	}
+	return lock.Known{Commit: commit}, err
+}
 
 // release finds out which release of a Python project a launch gets.
 func (s *selection) release(ctx context.Context, c *sbom.Component, l sbom.Launch) (lock.Known, error) {

@@ -236,7 +236,7 @@ func TestVendorRefuses(t *testing.T) {
 		setUp      func(w *world)
 		want       string
 	}{
-		"git":                 {".mcp.json", server(`{"command": "npx", "args": ["github:acme/tool"]}`), nil, "a spec of the kind git is not pinned"},
+		"git":                 {".mcp.json", server(`{"command": "npx", "args": ["git+ssh://git@git.example/acme/tool.git"]}`), nil, "it is reached by ssh, which is not asked"},
 		"several":             {".mcp.json", server(`{"command": "npx", "args": ["-p", "@acme/tool", "-p", "dep", "tool"]}`), nil, "it is not one package"},
 		"no such program":     {".mcp.json", server(`{"command": "npx", "args": ["-p", "@acme/tool", "evil"]}`), nil, "the package has no program of the name"},
 		"no script":           {".mcp.json", server(`{"command": "npx", "args": ["-p", "@acme/tool", "native"]}`), nil, "its program is no script that node starts"},

@@ -81,6 +81,9 @@ func repository(w word, spec, base, ref string) subject {
 		}
 	}
 	out.launch.Spec = url
+	if shown != sbom.Redacted {
+		out.launch.Request = shown
+	}
 	switch {
 	case shown == "":
 	case strings.Contains(spec, "#"+ref):

@@ -11,6 +11,9 @@ import (
 type Replacement struct {
 	Line, Column int // of the text that holds it, as [sbom.Launch] has them
 	Old, New     string
+	// Repository says that Old names a repository, which may stand there in npm's
+	// shortest form, owner/name, and with a part of the repository behind it.
+	Repository bool
 }
 
 // Rewrite returns a configuration in which specs are replaced, and every other byte
@@ -30,6 +33,10 @@ func Rewrite(name string, data []byte, list []Replacement) (out []byte, refused 
 	var edits []edit
 	for i, r := range list {
 		from, why := locate(n, data, r)
+		if short, ok := strings.CutPrefix(r.Old, "github:"); why == notThere && r.Repository && ok {
+			r.Old = short
+			from, why = locate(n, data, r)
+		}
 		if why != "" {
 			refused[i] = why
 			continue
@@ -77,7 +84,8 @@ func locate(n notation, data []byte, r Replacement) (from int, why string) {
 			break
 		}
 		at += i
-		if alone(data[begin:end], at-begin, len(r.Old)) {
+		part := r.Repository && !strings.Contains(r.Old, "#") && at+len(r.Old) < end && data[at+len(r.Old)] == '#' // #subdirectory=…
+		if alone(data[begin:end], at-begin, len(r.Old)) || part {
 			if found >= 0 {
 				return 0, "it stands there more than once"
 			}
@@ -86,10 +94,12 @@ func locate(n notation, data []byte, r Replacement) (from int, why string) {
 		at++
 	}
 	if found < 0 {
-		return 0, "it does not stand there in plain letters"
+		return 0, notThere
 	}
 	return found, ""
 }
+
+const notThere = "it does not stand there in plain letters"
 
 func offsetOf(data []byte, line, column int) (int, bool) {
 	at := 0

@@ -264,7 +264,7 @@ func (l *line) find(w word) (from, to int, whole, ok bool) {
 			return at, l.from, false, true
 		}
 	}
-	l.why = "it does not stand there in plain letters"
+	l.why = notThere
 	return 0, 0, false, false
 }
 

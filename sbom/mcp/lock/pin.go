@@ -64,6 +64,11 @@ func pinned(l sbom.Launch, locked *Launch) (spec, why string) {
 			return "", notKnown
 		}
 		return pinnedPython(l.Spec, locked.Version), ""
+	case sbom.KindGit:
+		if locked.Commit == "" {
+			return "", notKnown
+		}
+		return pinnedRepository(l, locked.Commit), ""
 	case sbom.KindOCI:
 		if locked.Digest == "" {
 			return "", notKnown
@@ -82,6 +87,20 @@ func pinnedPython(spec, version string) string {
 		return name[:i] + "==" + version
 	}
 	return name + "@" + version
+}
+
+// pinnedRepository puts the commit in the place of a branch or tag, or behind the URL as
+// uv and pipx, or npm, take it.
+func pinnedRepository(l sbom.Launch, commit string) string {
+	program, _, _ := strings.Cut(l.Launcher, " ")
+	switch {
+	case l.Request != "":
+		return strings.TrimSuffix(l.Spec, l.Request) + commit
+	case program == "uvx" || program == "uv" || program == "pipx":
+		return l.Spec + "@" + commit
+	default:
+		return l.Spec + "#" + commit
+	}
 }
 
 // Edit is what pinning makes of one configuration.
@@ -113,7 +132,7 @@ func Write(ctx context.Context, t sbom.Tree, name, kind string, data []byte, pin
 		}
 		l := p.Server.Server.Launches[p.Launch]
 		doable = append(doable, p)
-		list = append(list, mcp.Replacement{Line: l.Line, Column: l.Column, Old: p.Old, New: p.New})
+		list = append(list, mcp.Replacement{Line: l.Line, Column: l.Column, Old: p.Old, New: p.New, Repository: l.Kind == sbom.KindGit})
 	}
 	after, refused := mcp.Rewrite(e.File, data, list)
 	for i, p := range doable {
@@ -246,7 +265,7 @@ func (p Pin) fits(was, is sbom.Launch) bool {
 	case p.Vendor != nil:
 		return was.Nested == is.Nested && p.Vendor.asVendored(is, p.New)
 	case p.New != "":
-		return is.Spec == p.New && is.Kind == was.Kind && is.Nested == was.Nested && (is.Pin == sbom.PinExact || is.Pin == sbom.PinDigest)
+		return is.Spec == p.New && is.Kind == was.Kind && is.Nested == was.Nested && (is.Pin == sbom.PinExact || is.Pin == sbom.PinDigest || is.Pin == sbom.PinGitCommit)
 	default:
 		return is.Spec == was.Spec && is.Kind == was.Kind && is.Nested == was.Nested && is.Pin == was.Pin
 	}

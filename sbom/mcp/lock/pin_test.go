@@ -15,10 +15,14 @@ func selected(_ *sbom.Component, l sbom.Launch) Known {
 		return Known{}
 	case l.Kind == sbom.KindOCI:
 		return Known{Digest: digestA}
+	case l.Kind == sbom.KindGit:
+		return Known{Commit: commitA}
 	default:
 		return Known{Version: "9.8.7", Integrity: sri}
 	}
 }
+
+const commitA = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 // pin pins one configuration.
 func pin(t testing.TB, name, text string) Edit {
@@ -65,11 +69,19 @@ func TestWrite(t *testing.T) {
 		"codex":            {".codex/config.toml", "# ours\n[mcp_servers.s]\ncommand = 'npx'\nargs = [\n  \"-y\",\n  \"tool\", # floats\n]\n", "# ours\n[mcp_servers.s]\ncommand = 'npx'\nargs = [\n  \"-y\",\n  \"tool@9.8.7\", # floats\n]\n", ""},
 		"vibe":             {".vibe/config.toml", "[[mcp_servers]]\nname = \"s\"\ntransport = \"stdio\"\ncommand = \"npx\"\nargs = [\"tool\"]\n", "[[mcp_servers]]\nname = \"s\"\ntransport = \"stdio\"\ncommand = \"npx\"\nargs = [\"tool@9.8.7\"]\n", ""},
 		"windows and mark": {".mcp.json", "\xef\xbb\xbf{\r\n\"mcpServers\": {\"s\": {\"command\":\"npx\",\r\n\"args\":[\"tool\"]}}}\r\n", "\xef\xbb\xbf{\r\n\"mcpServers\": {\"s\": {\"command\":\"npx\",\r\n\"args\":[\"tool@9.8.7\"]}}}\r\n", ""},
+		"git":              {".mcp.json", one(`{"command":"npx","args":["github:a/b"]}`), one(`{"command":"npx","args":["github:a/b#` + commitA + `"]}`), ""},
+		"git, short":       {".mcp.json", one(`{"command":"npx","args":["-y","a/b#main"]}`), one(`{"command":"npx","args":["-y","github:a/b#` + commitA + `"]}`), ""},
+		"git branch":       {".mcp.json", one(`{"command":"npx","args":["git+https://git.example/a/b.git#main"]}`), one(`{"command":"npx","args":["git+https://git.example/a/b.git#` + commitA + `"]}`), ""},
+		"git of uvx":       {".mcp.json", one(`{"command":"uvx","args":["--from","git+https://git.example/a/b","bin"]}`), one(`{"command":"uvx","args":["--from","git+https://git.example/a/b@` + commitA + `","bin"]}`), ""},
+		"git tag of uvx":   {".mcp.json", one(`{"command":"uvx","args":["--from","git+https://git.example/a/b@v1","bin"]}`), one(`{"command":"uvx","args":["--from","git+https://git.example/a/b@` + commitA + `","bin"]}`), ""},
+		"git folder":       {".mcp.json", one(`{"command":"uvx","args":["--from","git+https://git.example/a/b#subdirectory=c","bin"]}`), one(`{"command":"uvx","args":["--from","git+https://git.example/a/b@` + commitA + `#subdirectory=c","bin"]}`), ""},
+		"git of pipx":      {".mcp.json", one(`{"command":"pipx","args":["run","--spec","git+https://git.example/a/b","bin"]}`), one(`{"command":"pipx","args":["run","--spec","git+https://git.example/a/b@` + commitA + `","bin"]}`), ""},
+		"git by name":      {".mcp.json", one(`{"command":"uvx","args":["--from","x @ git+https://git.example/a/b@main","bin"]}`), one(`{"command":"uvx","args":["--from","x @ git+https://git.example/a/b@` + commitA + `","bin"]}`), ""},
 		"nothing floats":   {".mcp.json", one(`{"command":"npx","args":["tool@1.0.0"]}`), "", ""},
 
 		"twice in one text": {".mcp.json", one(`{"command":"npx tool tool"}`), "", "more than once"},
 		"escaped":           {".mcp.json", one(`{"command":"npx","args":["\u0074ool"]}`), "", "plain letters"},
-		"git":               {".mcp.json", one(`{"command":"npx","args":["github:a/b"]}`), "", "kind git"},
+		"gone":              {".mcp.json", one(`{"command":"dnx","args":["Some.Tool"]}`), "", "kind nuget"},
 		"block of YAML":     {".continue/mcpServers/a.yaml", "name: a\nmcpServers:\n  - name: s\n    command: |\n      npx -y tool\n", "", "more than one line"},
 		"a variable":        {".mcp.json", one(`{"command":"npx","args":["tool@${V:-1}"]}`), "", ""},
 	} {
