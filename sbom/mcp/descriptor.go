@@ -511,12 +511,13 @@ func join(file, rel string) string { return path.Join(path.Dir(path.Dir(file)), 
 
 var (
 	literalCommand = lazyregexp.New("command['\"]?\\s*:\\s*['\"`]([^'\"`$\\\\]+)['\"`]")
-	literalArgs    = lazyregexp.New("args['\"]?\\s*:\\s*\\[((?:\\s*(?:'[^'\\\\]*'|\"[^\"\\\\]*\")\\s*,?)*)\\s*\\]")
-	stringLiteral  = lazyregexp.New(`'([^'\\]*)'|"([^"\\]*)"`)
+	literalArgs    = lazyregexp.New("args['\"]?\\s*:\\s*\\[((?:\\s*(?:'[^'\\\\]*'|\"[^\"\\\\]*\"|[A-Za-z_$][A-Za-z0-9_$.]*)\\s*,?)*)\\s*\\]")
+	argument       = lazyregexp.New(`'([^'\\]*)'|"([^"\\]*)"|([A-Za-z_$][A-Za-z0-9_$.]*)`)
+	templateText   = lazyregexp.New("`(?:[^`\\\\]|\\\\.)*`")
 )
 
 // smithery reads smithery.yaml. The command is made by JavaScript, which is never
-// evaluated: only a plain literal is read, everything else is not known.
+// evaluated: only plain literals are read, everything else is not known.
 func (a *analyzed) smithery(fields []field, look *scan) []subject {
 	start := a.inner(fields, "startcommand")
 	kind, _ := a.field(start, "type")
@@ -526,19 +527,25 @@ func (a *analyzed) smithery(fields []field, look *scan) []subject {
 		at := a.doc.at(a.key, "")
 		return []subject{{at: at, launcher: "smithery", launch: sbom.Launch{Kind: sbom.KindLocal, Pin: sbom.PinNA, Spec: "."}}}
 	}
-	command, args := literalCommand.FindAllStringSubmatch(function.text, 2), literalArgs.FindAllStringSubmatch(function.text, 2)
+	// What is put together when it runs is one variable word, whatever is in it.
+	body := templateText.ReplaceAllString(function.text, "'$$text'")
+	command, args := literalCommand.FindAllStringSubmatch(body, 2), literalArgs.FindAllStringSubmatch(body, 2)
 	dynamic := named("smithery", []subject{unknown(function.at, "the command is made by JavaScript, which is not evaluated")})
 	if len(command) != 1 {
 		return dynamic
 	}
 	words := []word{{text: command[0][1], at: function.at}}
 	if len(args) == 1 {
-		for _, m := range stringLiteral.FindAllStringSubmatch(args[0][1], maxArgs) {
-			words = append(words, word{text: m[1] + m[2], at: function.at})
+		for _, m := range argument.FindAllStringSubmatch(args[0][1], maxArgs) {
+			w := word{text: m[1] + m[2], at: function.at}
+			if m[3] != "" {
+				w.text = "${" + m[3] + "}"
+			}
+			words = append(words, w)
 		}
 	}
 	look.words(words)
-	if len(args) != 1 || !plainFunction.MatchString(function.text) {
+	if len(args) != 1 || !plainFunction.MatchString(body) {
 		// What it names is judged, but nobody knows whether that is all.
 		return append(dynamic, nested(worthNaming(look.command(words, 0)))...)
 	}
@@ -546,7 +553,7 @@ func (a *analyzed) smithery(fields []field, look *scan) []subject {
 }
 
 // plainFunction is a function that does nothing but return one object.
-var plainFunction = lazyregexp.New(`^\s*(//[^\n]*\n\s*)*\(?\s*[A-Za-z_]*\s*\)?\s*=>\s*\(?\s*\{[^{}?+` + "`" + `]*(env['"]?\s*:\s*\{[^{}` + "`" + `]*\}[^{}]*)?\}\s*\)?\s*;?\s*$`)
+var plainFunction = lazyregexp.New(`^\s*(//[^\n]*\n\s*)*\(?\s*[A-Za-z_]*\s*\)?\s*=>\s*(\(|\{\s*return)?\s*\{[^{}?+` + "`" + `]*(env['"]?\s*:\s*\{[^{}` + "`" + `]*\}[^{}]*)?\}\s*;?\s*[)}]?\s*;?\s*$`)
 
 // own is the package of the project itself, which says with "mcpName" that it is
 // a server. What it runs is the project's own code.
