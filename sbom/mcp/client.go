@@ -263,7 +263,7 @@ var clients = []client{
 	// Claude Code and Visual Studio read .mcp.json, others *.mcp.json of all kinds;
 	// only the content tells.
 	{name: unnamed, keys: both, flat: true, shared: true, telling: true,
-		project: []string{"mcp.json", "mcp.jsonc", "*.mcp.json", "mcp.*.json", "mcp-*.json", "mcp_*.json", "*_mcp.json", "*-mcp.json"}},
+		project: []string{"mcp.json", "mcp.jsonc", "*mcp*.json", "*mcp*.jsonc", "claude_desktop_config*.json"}},
 
 	{name: "docker-catalog", roams: true, keys: []string{"registry"}, shape: dockerEnabled, settings: true,
 		home: []string{".docker/mcp/registry.yaml"}},
