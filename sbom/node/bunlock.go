@@ -86,6 +86,7 @@ func readBun(f *sbom.File, m *manifest) *lockfile {
 	l.findBundled()
 	r.judgeBundlers()
 	l.mark()
+	l.judgeUnasked()
 	for _, spec := range slices.Sorted(maps.Keys(r.patches)) {
 		if !r.patched[spec] && !l.cut {
 			l.warn(root.get("patchedDependencies").off, hintBun, "the patch of %s is for no package of the lockfile", quote(spec))
@@ -496,30 +497,11 @@ func (r *bunReader) linkMembers() {
 // mark finds for what each package is installed, by how it is reached from the
 // project and its members: Bun's lockfile does not say.
 func (l *lockfile) mark() {
-	reach := func(follow func(edgeKind) bool) []bool {
-		seen := make([]bool, len(l.entries))
-		var queue []int
-		for i := range l.entries {
-			if i == 0 || l.entries[i].workspace {
-				seen[i] = true
-				queue = append(queue, i)
-			}
-		}
-		for ; len(queue) > 0; queue = queue[1:] {
-			for _, e := range l.entries[queue[0]].edges {
-				if to := l.instance(e.to); to != none && !seen[to] && follow(e.kind) {
-					seen[to] = true
-					queue = append(queue, to)
-				}
-			}
-		}
-		return seen
-	}
-	reached := reach(func(edgeKind) bool { return true })
-	shipped := reach(func(k edgeKind) bool { return k != devEdge })
-	required := reach(func(k edgeKind) bool { return k != devEdge && !k.mayMiss() })
-	needed := reach(func(k edgeKind) bool { return !k.mayMiss() })
-	unasked := reach(func(k edgeKind) bool { return k != peerEdge && k != peerOptionalEdge })
+	reached := l.reach(func(edgeKind) bool { return true })
+	shipped := l.reach(func(k edgeKind) bool { return k != devEdge })
+	required := l.reach(func(k edgeKind) bool { return k != devEdge && !k.mayMiss() })
+	needed := l.reach(func(k edgeKind) bool { return !k.mayMiss() })
+	unasked := l.reach(func(k edgeKind) bool { return k != peerEdge && k != peerOptionalEdge })
 	for i := range l.entries {
 		e := &l.entries[i]
 		e.use = sbom.UseOf(reached[i], shipped[i], required[i], needed[i])

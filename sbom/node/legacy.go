@@ -37,6 +37,7 @@ func (l *lockfile) readLegacy(root *value, m *manifest) {
 	l.followLinks()
 	l.resolve()
 	l.findBundled()
+	l.judgeUnasked()
 	l.judgeLegacyRoot(m)
 }
 

@@ -180,7 +180,7 @@ func TestLegacyWild(t *testing.T) {
 	wantEdges(t, inv, "pkg:npm/a -> pkg:npm/deep@1.0.0", "pkg:npm/app@1.0.0 -> pkg:npm/a")
 
 	inv = scan(t, map[string]string{"package.json": app, PackageLock: legacyLock(`"a": `+one, `"lib": `+other)})
-	wantProblems(t, inv, "package-lock.json:3: invalid: …are the same folder")
+	wantProblems(t, inv, "package-lock.json:3: invalid: …are the same folder", `package-lock.json:2: warning: nothing asks for "lib/node_modules/deep"`)
 
 	// npm 4 and older say neither by which version of the format they write, nor what a
 	// package depends on.

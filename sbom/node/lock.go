@@ -126,6 +126,7 @@ func readLockfile(f *sbom.File, m *manifest) *lockfile {
 	l.readDependencies()
 	l.resolve()
 	l.findBundled()
+	l.judgeUnasked()
 	return l
 }
 

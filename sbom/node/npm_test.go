@@ -152,7 +152,8 @@ func shared(t *testing.T, name string) []byte {
 // accepts, and a folder whose dependency is nowhere, which it does not.
 func TestBrokenLink(t *testing.T) {
 	inv := scan(t, map[string]string{"package-lock.json": string(shared(t, "lockfiles/npm-v3-broken-link/package-lock.json"))})
-	wantProblems(t, inv, `package-lock.json:16: invalid: "functions/func1" depends on "debug", which is not in the lockfile`)
+	wantProblems(t, inv, `package-lock.json:16: invalid: "functions/func1" depends on "debug", which is not in the lockfile`,
+		`package-lock.json:12: warning: nothing asks for "functions/func1" (one of 1 such packages)`)
 	c := component(t, inv, "pkg:npm/func1@1.0.0")
 	if !c.Extraneous || c.Source != sbom.FromLink || c.Coverage != sbom.IncompleteCoverage {
 		t.Errorf("func1 = %+v", c)

@@ -208,7 +208,8 @@ func TestResolution(t *testing.T) {
 				`"node_modules/self/node_modules/b": {"version": "2.0.0"}`,
 				`"node_modules/b": {"version": "1.0.0", "dependencies": {"self": "*"}}`,
 			},
-			edges: []string{"pkg:npm/b@1.0.0 -> project", "project -> pkg:npm/b@1.0.0"},
+			edges:    []string{"pkg:npm/b@1.0.0 -> project", "project -> pkg:npm/b@1.0.0"},
+			problems: []string{`package-lock.json:4: warning: nothing asks for "node_modules/self/node_modules/b" (one of 1 such packages)`},
 		},
 		{
 			name: "links that lead nowhere",
@@ -231,7 +232,7 @@ func TestResolution(t *testing.T) {
 				`"node_modules/jsonstream/node_modules/B": {"version": "1.0.0"}`,
 			},
 			edges:    []string{"project -> pkg:npm/jsonstream@2.0.0"},
-			problems: []string{`package-lock.json:4: invalid: "node_modules/JSONStream" and "node_modules/jsonstream" are the same folder`},
+			problems: []string{`package-lock.json:4: invalid: "node_modules/JSONStream" and "node_modules/jsonstream" are the same folder`, `package-lock.json:3: warning: nothing asks for "node_modules/JSONStream" (one of 2 `},
 		},
 		{
 			name: "asked for by another case",
@@ -307,7 +308,8 @@ func TestSources(t *testing.T) {
 		`"node_modules/nobody": {"version": "1.0.0", "extraneous": true}`,
 		`"src/node_modules/stray": {"version": "1.0.0"}`,
 	)})
-	wantProblems(t, inv, `package-lock.json:13: warning: "node_modules/p2/node_modules/liar" is marked as bundled`)
+	wantProblems(t, inv, `package-lock.json:13: warning: "node_modules/p2/node_modules/liar" is marked as bundled`,
+		`package-lock.json:14: warning: nothing asks for "node_modules/nobody" (one of 2 such packages)`)
 	for _, tc := range []struct {
 		ref     string
 		source  sbom.Source
@@ -433,7 +435,7 @@ func TestLockfileProblems(t *testing.T) {
 		"climbing path":         {lock(root, a(""), `"node_modules/../b": {}`), []string{`package-lock.json:4: invalid: the path "node_modules/../b" is not in its shortest`}},
 		"dot":                   {lock(root, a(""), `".": {}`), []string{`package-lock.json:4: invalid: the path "." is not`}},
 		"no name in path":       {lock(root, a(""), `"node_modules": {}`), []string{`package-lock.json:4: invalid: the path "node_modules" names no package`}},
-		"scope without name":    {lock(root, a(""), `"node_modules/@b": {"version": "1.0.0"}`), []string{`package-lock.json:4: invalid: "@b" is no name`}},
+		"scope without name":    {lock(root, a(""), `"node_modules/@b": {"version": "1.0.0"}`), []string{`package-lock.json:4: warning: nothing asks for "node_modules/@b"`, `package-lock.json:4: invalid: "@b" is no name`}},
 		"name with a path":      {lock(root, a(`, "name": "../x"`)), []string{`package-lock.json:3: invalid: "../x" is no name`}},
 		"name with a secret":    {lock(root, a(`, "name": "https://hunter2@host.example/"`)), []string{`package-lock.json:3: invalid: "https://host.example/" is no name`}},
 		"long path":             {lock(root, a(""), `"`+strings.Repeat("x", maxKey)+`y": {}`), []string{`package-lock.json:4: invalid: …is too long`}},
@@ -578,7 +580,7 @@ func TestStaleLockfile(t *testing.T) {
 		`7`: {`package.json:1: invalid: a package.json must be an object`},
 	} {
 		inv := scan(t, map[string]string{"package-lock.json": locked, "package.json": manifest})
-		wantProblems(t, inv, want...)
+		wantProblems(t, inv, append([]string{`package-lock.json:4: warning: nothing asks for "node_modules/h"`}, want...)...)
 		component(t, inv, "pkg:npm/a@1.2.0")
 	}
 }

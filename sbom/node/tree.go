@@ -400,6 +400,48 @@ func (l *lockfile) bundle(bundler int, children map[int][]int) {
 	}
 }
 
+// reach returns the entries to which edges of some kinds lead from the project and its
+// members.
+func (l *lockfile) reach(follow func(edgeKind) bool) []bool {
+	seen := make([]bool, len(l.entries))
+	var queue []int
+	for i := range l.entries {
+		if i == 0 || l.entries[i].workspace {
+			seen[i] = true
+			queue = append(queue, i)
+		}
+	}
+	for ; len(queue) > 0; queue = queue[1:] {
+		for _, e := range l.entries[queue[0]].edges {
+			if to := l.instance(e.to); to != none && !seen[to] && follow(e.kind) {
+				seen[to] = true
+				queue = append(queue, to)
+			}
+		}
+	}
+	return seen
+}
+
+// judgeUnasked tells of packages that nobody asks for: npm calls them extraneous, and
+// so are they listed. What is bundled arrives with its bundler, asked for or not.
+func (l *lockfile) judgeUnasked() {
+	if l.cut || l.entries[0].off == none || l.entries[0].incomplete {
+		return
+	}
+	first, n := none, 0
+	for i, is := range l.reach(func(edgeKind) bool { return true }) {
+		if e := &l.entries[i]; is || e.link || e.bundled {
+			continue
+		}
+		if n++; first == none {
+			first = i
+		}
+	}
+	if n > 0 {
+		l.warn(l.entries[first].off, l.hint(), "nothing asks for %s (one of %d such packages)", l.label(&l.entries[first]), n)
+	}
+}
+
 // instance follows a link to its target; none where it leads nowhere.
 func (l *lockfile) instance(i int) int {
 	if i != none && l.entries[i].link {
