@@ -31,6 +31,18 @@ func (p *program) readDocument(name string) (*bom.Document, error) {
 	return d, nil
 }
 
+// readWritable reads a document to make another one of it.
+func (p *program) readWritable(name string) (*bom.Document, error) {
+	d, err := p.readDocument(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Writable(); err != nil {
+		return nil, unreadableDocument(name, err)
+	}
+	return d, nil
+}
+
 // onceFromStdin refuses to read standard input twice: the second time it is empty.
 func onceFromStdin(names []string) error {
 	first := slices.Index(names, "-")
@@ -120,7 +132,7 @@ other format cannot hold is left out, so that the result is valid, and each such
 field is named on standard error, as is every field that was not read.
 
 Exit codes: 0 written, be it with fields left out; 2 wrong usage; 3 FILE is no
-document that can be read.`,
+document that can be read, or has a component of a type that no version knows.`,
 		Example: `  countermark sbom convert --spec-version 1.4 --format xml sbom.cdx.json
   countermark sbom convert --spec-version 1.6 -o new.cdx.json old.cdx.xml`,
 		Args: arguments(1, 1),
@@ -128,7 +140,7 @@ document that can be read.`,
 			if err := target.validate(); err != nil {
 				return err
 			}
-			d, err := p.readDocument(args[0])
+			d, err := p.readWritable(args[0])
 			if err != nil {
 				return err
 			}

@@ -45,7 +45,7 @@ document that can be read.`,
 			}
 			var documents []*bom.Document
 			for _, file := range args {
-				d, err := p.readDocument(file)
+				d, err := p.readWritable(file)
 				if err != nil {
 					return err
 				}

@@ -215,7 +215,7 @@ func TestWriteNamesWhatAVersionCannotHold(t *testing.T) {
 		{"1.7", "json", nil},
 		{"1.7", "xml", []string{"components[].components[].cryptoProperties.assetType is left out", "services[].trustZone is left out"}},
 		{"1.6", "json", []string{
-			"components[].components[].type is changed", "components[].hashes[].alg is left out", "components[].hashes[].content is left out", "components[].licenses[].acknowledgement is left out",
+			"components[].hashes[].alg is left out", "components[].hashes[].content is left out", "components[].licenses[].acknowledgement is left out",
 			"components[].licenses[].expression is left out", "vulnerabilities[].ratings[].score is left out",
 		}},
 	} {
@@ -239,6 +239,54 @@ func TestWriteNamesWhatAVersionCannotHold(t *testing.T) {
 		if !strings.Contains(fmt.Sprint(losses), want) {
 			t.Errorf("%q is not among %v", want, losses)
 		}
+	}
+}
+
+// TestComponentTypes: a type that the version does not have yet becomes one that it has,
+// and one that no version has cannot be written.
+func TestComponentTypes(t *testing.T) {
+	for _, test := range []struct{ kind, version, want, loss string }{
+		{"cryptographic-asset", "1.6", "cryptographic-asset", ""},
+		{"cryptographic-asset", "1.5", "application", "components[].components[].type is changed"},
+		{"platform", "1.5", "platform", ""},
+		{"platform", "1.4", "application", "components[].components[].type is changed"},
+	} {
+		in := strings.Replace(head, "1.6", "1.7", 1) + `,"components":[{"type":"library","name":"a","components":[{"type":"` + test.kind + `","name":"b"}]}]}`
+		d, err := bom.Read([]byte(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, losses, err := d.Write(test.version, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got string
+		for _, l := range losses {
+			got += l.String()
+		}
+		if got != test.loss || !strings.Contains(string(text), `"type": "`+test.want+`"`) {
+			t.Errorf("%s in %s: %q\n%s", test.kind, test.version, got, text)
+		}
+		valid(t, test.version, text)
+	}
+	for _, in := range []string{
+		head + ",\n\"metadata\":{\"component\":{\"type\":\"gizmo\",\"name\":\"a\"}}}",
+		head + ",\n\"components\":[{\"type\":\"\",\"name\":\"a\"}]}",
+		xmlHead + "<components>\n<component type=\"gizmo\"><name>a</name></component></components></bom>",
+	} {
+		d, err := bom.Read([]byte(in))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = d.Write("", "")
+		if e, ok := errors.AsType[*bom.Error](err); !ok || e.Line != 2 || e.Hint == "" || !strings.Contains(e.Message, "no version of CycloneDX has components of type") {
+			t.Errorf("%s: %v", in, err)
+		}
+	}
+	// A type of something else is none of a component.
+	d, err := bom.Read([]byte(head + `,"components":[{"type":"library","name":"a","externalReferences":[{"type":"vcs","url":"https://host.example"}]}]}`))
+	if err != nil || d.Writable() != nil {
+		t.Error(err, d.Writable())
 	}
 }
 

@@ -56,6 +56,7 @@ type jsonScanner struct {
 
 	format, version string
 	numbered        bool
+	strange         *Error // the first component of an unknown type
 }
 
 func scanJSON(data []byte) (*jsonScanner, error) {
@@ -187,6 +188,8 @@ func (s *jsonScanner) leaf(path, key, value string, text bool) error {
 		return nil
 	case path == "version":
 		s.numbered = true
+	case key == "type" && s.strange == nil && ofComponent(path):
+		s.strange = strangeType(value, s.line())
 	case key == "bom-ref" && text && value != "":
 		maker := strings.HasPrefix(path, "metadata.tools.") || strings.HasPrefix(path, "annotations[].annotator.")
 		if err := s.refs.define(value, s.line(), maker); err != nil {
@@ -195,6 +198,16 @@ func (s *jsonScanner) leaf(path, key, value string, text bool) error {
 	}
 	s.facts.add(path, value, s.line)
 	return nil
+}
+
+// ofComponent reports whether a field "type" is that of a component.
+func ofComponent(path string) bool {
+	for _, end := range []string{"components[].type", ".component.type", ".ancestors[].type", ".descendants[].type", ".variants[].type"} {
+		if strings.HasSuffix(path, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // number writes a number in one way, whatever its notation.

@@ -26,6 +26,17 @@ type Document struct {
 	// Unread are the fields that are not in BOM, since CycloneDX has no such field
 	// there or since its library does not know it.
 	Unread []Loss
+
+	strange *Error // a component of no type that CycloneDX has
+}
+
+// Writable says why no valid document can be made of this one. It can be read all the
+// same: what a component is called does not depend on its type.
+func (d *Document) Writable() error {
+	if d.strange != nil {
+		return d.strange
+	}
+	return nil
 }
 
 // Loss names a field that did not come along.
@@ -167,7 +178,12 @@ func readJSON(data []byte) (*Document, error) {
 	if !in.numbered {
 		bom.Version = 1 // its default
 	}
-	return finish(bom, "json", version, in.facts)
+	doc, err := finish(bom, "json", version, in.facts)
+	if err != nil {
+		return nil, err
+	}
+	doc.strange = in.strange
+	return doc, nil
 }
 
 func readXML(data []byte) (*Document, error) {
@@ -187,7 +203,12 @@ func readXML(data []byte) (*Document, error) {
 	if !s.numbered {
 		bom.Version = 1
 	}
-	return finish(bom, "xml", version, s.facts)
+	doc, err := finish(bom, "xml", version, s.facts)
+	if err != nil {
+		return nil, err
+	}
+	doc.strange = s.strange
+	return doc, nil
 }
 
 func unsupported(version string) *Error {
@@ -308,6 +329,17 @@ func tooMany() *Error {
 
 func tooDeep(line int) *Error {
 	return &Error{Line: line, Message: fmt.Sprintf("deeper than %d levels", MaxDepth), Hint: "flatten the document"}
+}
+
+// strangeType returns what is wrong with the type of a component, or nil.
+func strangeType(name string, line int) *Error {
+	if _, ok := componentTypes[cdx.ComponentType(name)]; ok {
+		return nil
+	}
+	return &Error{
+		Line: line, Message: fmt.Sprintf("no version of CycloneDX has components of type %q", shorten(name)),
+		Hint: "correct the type, or have the document written again",
+	}
 }
 
 // references notes where each bom-ref is defined.

@@ -128,7 +128,19 @@ func (r repairer) hashes(p **[]cdx.Hash) {
 	}
 }
 
+// componentTypes are those that there are, with the version that they came with.
+var componentTypes = map[cdx.ComponentType]cdx.SpecVersion{
+	"application": cdx.SpecVersion1_0, "framework": cdx.SpecVersion1_0, "library": cdx.SpecVersion1_0,
+	"operating-system": cdx.SpecVersion1_0, "device": cdx.SpecVersion1_0, "file": cdx.SpecVersion1_1,
+	"container": cdx.SpecVersion1_2, "firmware": cdx.SpecVersion1_2,
+	"platform": cdx.SpecVersion1_5, "device-driver": cdx.SpecVersion1_5, "machine-learning-model": cdx.SpecVersion1_5,
+	"data": cdx.SpecVersion1_5, "cryptographic-asset": cdx.SpecVersion1_6,
+}
+
 func (r repairer) component(c *cdx.Component) {
+	if r.version < componentTypes[c.Type] {
+		c.Type = cdx.ComponentTypeApplication
+	}
 	if r.xml {
 		c.CryptoProperties = nil // its references, as those of declarations
 		c.PatentAssertions = nil // as these

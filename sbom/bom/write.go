@@ -22,6 +22,9 @@ func (d *Document) Write(version, format string) (text []byte, losses []Loss, er
 	if format != "json" && format != "xml" {
 		return nil, nil, fmt.Errorf("format %q is not supported: expected json or xml", format)
 	}
+	if err := d.Writable(); err != nil {
+		return nil, nil, err
+	}
 	before, err := jsonFacts(d.BOM)
 	if err != nil {
 		return nil, nil, err
@@ -84,5 +87,22 @@ func as(bom *cdx.BOM, version cdx.SpecVersion) (*cdx.BOM, error) {
 		return nil, fmt.Errorf("convert to cyclonedx %s: %w", version, err)
 	}
 	setVersion(out, version)
+	if version >= cdx.SpecVersion1_6 {
+		keepAssets(bom.Components, out.Components)
+	}
 	return out, nil
+}
+
+// keepAssets gives cryptographic assets their type again, which the library takes away
+// even where the version has it.
+func keepAssets(from, to *[]cdx.Component) {
+	if from == nil || to == nil || len(*from) != len(*to) {
+		return
+	}
+	for i := range *from {
+		if (*from)[i].Type == cdx.ComponentTypeCryptographicAsset {
+			(*to)[i].Type = cdx.ComponentTypeCryptographicAsset
+		}
+		keepAssets((*from)[i].Components, (*to)[i].Components)
+	}
 }

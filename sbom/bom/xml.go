@@ -32,6 +32,7 @@ type xmlScanner struct {
 
 	version  string
 	numbered bool
+	strange  *Error // the first component of an unknown type
 }
 
 func newXMLScanner(data []byte) *xmlScanner {
@@ -241,6 +242,8 @@ func (s *xmlScanner) attribute(a xml.Attr, line int) error {
 		switch {
 		case s.depth == 1 && name == "@version":
 			s.numbered = true
+		case name == "@type" && s.strange == nil && s.path[s.depth-1] == "component":
+			s.strange = strangeType(a.Value, line)
 		case name == "@bom-ref" && a.Value != "":
 			at := strings.Join(s.path, "/") + "/"
 			maker := strings.HasPrefix(at, "bom/metadata/tools/") || strings.HasPrefix(at, "bom/annotations/annotation/annotator/")
