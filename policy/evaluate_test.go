@@ -879,6 +879,74 @@ func TestFingerprintsAreStableAndUnique(t *testing.T) {
 	}
 }
 
+// The first of several findings that are alike keeps its fingerprint: whoever
+// knows it already must not be told anew because another one came.
+func TestFingerprintOfTheFirstStays(t *testing.T) {
+	prints := func(n int) (out []string) {
+		f := facts(nil)
+		for range n {
+			f.Inventory.Inputs[0].Problems = append(f.Inventory.Inputs[0].Problems, sbom.Problem{Code: sbom.Invalid, Line: 1, Message: "a"})
+		}
+		for _, found := range byRule(Evaluate(nil, f), "input-invalid") {
+			out = append(out, found.Fingerprint)
+		}
+		return out
+	}
+	one, three := prints(1), prints(3)
+	if len(one) != 1 || len(three) != 3 || !slices.Contains(three, one[0]) {
+		t.Errorf("%q is not among %q", one, three)
+	}
+	slices.Sort(three)
+	if len(slices.Compact(three)) != 3 {
+		t.Errorf("some are the same: %q", three)
+	}
+}
+
+// TestSourceIsShown: a finding about where a package comes from says where the
+// attestations say that it does.
+func TestSourceIsShown(t *testing.T) {
+	const source = "https://github.com/somebody/postmark-mcp"
+	c := library("postmark-mcp", "2.0.0", mcp)
+	r := result(c, provenance.Unvouched)
+	r.Source.URI = source
+	v := Evaluate(nil, facts([]provenance.Result{r}, c))
+	for _, rule := range []string{"impersonation", "source-unvouched"} {
+		if found := byRule(v, rule); len(found) != 1 || found[0].Actual != source {
+			t.Errorf("%s: %+v", rule, found)
+		}
+	}
+}
+
+// The pattern that is suggested for the policy is of the package's own ecosystem.
+func TestUnvouchedSuggestsAPattern(t *testing.T) {
+	for prefix, ecosystem := range patternEcosystems {
+		c := library("harmless-tool", "1.0.0", mcp)
+		c.Ecosystem = ecosystem
+		c.PURL = strings.Replace(c.PURL, "npm", prefix, 1)
+		found := byRule(Evaluate(nil, facts(nil, c)), "source-unvouched")
+		if len(found) != 1 || !strings.Contains(found[0].Fix, `"`+prefix+`:harmless-tool": {repo: `) {
+			t.Errorf("%s: %+v", ecosystem, found)
+		}
+	}
+}
+
+func TestApprovedToolsAreCounted(t *testing.T) {
+	for n, want := range map[int]string{
+		maxTools:     fmt.Sprintf("tool%02d", maxTools),
+		maxTools + 2: "and 2 more",
+	} {
+		f := ofServer(func(s *sbom.Server) {
+			for i := range n {
+				s.AutoApprove = append(s.AutoApprove, fmt.Sprintf("tool%02d", i+1))
+			}
+		})()
+		found := byRule(Evaluate(nil, f), "auto-approve")
+		if len(found) != 1 || !strings.HasSuffix(found[0].Message, want) {
+			t.Errorf("%d tools: %+v", n, found)
+		}
+	}
+}
+
 func TestVerdictIsDeterministicAndWhole(t *testing.T) {
 	build := func(reverse bool) Facts {
 		a, b := library("a", "1.0.0", direct), library("b", "1.0.0", transitive)

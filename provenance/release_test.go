@@ -59,6 +59,8 @@ func TestReleaseAttacks(t *testing.T) {
 	}
 	if got := verifier(t, ours(t).material).Release(pypiSubject(), Expectation{Repo: "https://github.com/acme/tool"}, whole(t, nil)); got.State != Verified {
 		t.Fatalf("the honest release is %s (%s)", got.State, got.Reason)
+	} else if got.Source.URI != "https://github.com/acme/tool" || got.Integrated.IsZero() {
+		t.Errorf("it does not say what its certificate and the log do: %+v", got)
 	}
 	for _, a := range releaseAttacks(whole) {
 		if a.off == nil {

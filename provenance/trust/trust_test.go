@@ -30,6 +30,9 @@ func TestEmbedded(t *testing.T) {
 			}
 		}
 	}
+	if old := s.CertificateAuthorities[0]; old.End.Year() != 2022 || !s.CertificateAuthorities[1].End.IsZero() {
+		t.Errorf("the first authority ended at %s, and the second has no end: %s", old.End, s.CertificateAuthorities[1].End)
+	}
 	key, ok := m.Keys.Find("SHA256:jl3bwswu80PjjokCgh0o2w5c2U4LhQAE57gj9cz1kzA", Attestations)
 	if !ok || key.End.IsZero() || key.Start.Year() != 2022 {
 		t.Errorf("key: %+v", key)

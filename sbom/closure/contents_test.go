@@ -58,6 +58,7 @@ func TestReadContents(t *testing.T) {
 		"a link":          {[]string{"p/node_modules/b", "->"}, "something in it leads elsewhere"},
 		"a link inside":   {[]string{"p/node_modules/b/package.json", one("b", "1.0.0"), "p/node_modules/b/x.js", "->"}, "something in it leads elsewhere"},
 		"no JSON":         {[]string{"p/node_modules/b/package.json", "{"}, "a package.json in it is none"},
+		"more than one":   {[]string{"p/node_modules/b/package.json", one("b", "1.0.0") + one("c", "1.0.0")}, "a package.json in it is none"},
 		"keys twice":      {[]string{"p/node_modules/b/package.json", `{"name": "b", "name": "c", "version": "1.0.0"}`}, "a package.json in it is none"},
 		"no version":      {[]string{"p/node_modules/b/package.json", `{"name": "b"}`}, "cannot be understood"},
 		"no name":         {[]string{"p/node_modules/b/package.json", one("../b", "1.0.0")}, "cannot be understood"},

@@ -119,6 +119,25 @@ func TestReadPackument(t *testing.T) {
 	if diff := cmp.Diff(want, m, cmp.AllowUnexported(Manifest{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
+	// A snapshot gives back what was recorded.
+	text, err := json.Marshal(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := ReadPackument(bytes.NewReader(text), "x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for version, m := range p.Versions {
+		got := again.Versions[version]
+		got.number, m.number = nil, nil
+		if (got.Invalid == "") != (m.Invalid == "") {
+			t.Errorf("%s: read again it is invalid because %q, and was because %q", version, got.Invalid, m.Invalid)
+		}
+		if diff := cmp.Diff(m, got, cmp.AllowUnexported(Manifest{})); m.Invalid == "" && diff != "" {
+			t.Errorf("%s: read again it differs (-was +is)\n%s", version, diff)
+		}
+	}
 	for version, reason := range map[string]string{
 		"2.0.0": "it is of another package or version", "3.0.0": "a dependency has no valid name",
 		"4.0.0": "a dependency has no usable version", "5.0.0": "", "6.0.0": "it is no object",
