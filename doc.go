@@ -33,6 +33,7 @@
 //	  provenance/pypi   Python indexes, and PEP 740
 //	  provenance/oci    container registries, and their referrers
 //	  provenance/git    which commit a branch or tag is
+//	  provenance/selection what launches of MCP servers select today
 //	  provenance/layout in-toto layouts and links
 //	  provenance/fetch  one document of a server that may be hostile
 //	  provenance/cache  what registries answered, kept and verified again

@@ -1,5 +1,7 @@
 package sbom
 
+import "slices"
+
 // Inventory is what was found below one PATH, or several. Everything in it is
 // sorted, so that two inventories of the same input are deeply equal.
 type Inventory struct {
@@ -27,6 +29,11 @@ func (inv *Inventory) Component(ref string) *Component {
 		}
 	}
 	return nil
+}
+
+// Servers are the configured servers, in the order of the components.
+func (inv *Inventory) Servers() []*Component {
+	return slices.DeleteFunc(slices.Clone(inv.Components), func(c *Component) bool { return c.Server == nil })
 }
 
 // Incomplete reports whether some input could not be read in full.

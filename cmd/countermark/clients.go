@@ -185,10 +185,8 @@ func apart(trees, users []sbom.Tree, paths []string) error {
 // listClients shows the clients that are known, and what was found of each.
 func (p *program) listClients(pr *project) error {
 	servers := map[string]int{}
-	for _, c := range pr.inventory.Components {
-		if c.Server != nil {
-			servers[c.Server.File]++
-		}
+	for _, c := range pr.inventory.Servers() {
+		servers[c.Server.File]++
 	}
 	out := p.plainOut()
 	total, files := 0, 0

@@ -15,6 +15,8 @@ import (
 
 	"countermark/policy"
 	"countermark/policy/catalog"
+	"countermark/provenance"
+	"countermark/provenance/selection"
 	"countermark/sbom"
 	"countermark/sbom/mcp/lock"
 
@@ -173,7 +175,7 @@ type lockRun struct {
 	args      []string
 	policy    policy.Located
 	project   *project
-	selection *selection
+	selection *selection.Selection
 	today     []*lock.Lock
 }
 
@@ -191,14 +193,18 @@ func (r *lockRun) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.selection = &selection{
-		inventory: r.project.inventory, evidence: ev, jobs: r.flags.workers(),
-		expect: policy.Expect(r.policy.Policy, known), watch: r.watch(0, r.flags.quiet),
+	prove := func(ctx context.Context, subjects []provenance.Subject) (selection.Facts, error) {
+		results, err := ev.run(ctx, subjects, r.flags.workers(), policy.Expect(r.policy.Policy, known), r.watch(0, r.flags.quiet))
+		return policy.LockFacts(results), err
 	}
-	if err := r.selection.find(ctx); err != nil {
+	asking := selection.Asking{
+		Inventory: r.project.inventory, NPM: ev.npm, Python: ev.python, Images: ev.images, Git: ev.git,
+		Offline: ev.offline, Tarballs: ev.tarballs, Prove: prove,
+	}
+	if r.selection, err = asking.Find(ctx); err != nil {
 		return err
 	}
-	r.today = lock.Make(r.project.inventory, r.selection.known)
+	r.today = lock.Make(r.project.inventory, r.selection.Known)
 	return nil
 }
 
@@ -243,7 +249,7 @@ func worse(a, b error) error {
 }
 
 // checkLocks says what differs from the locks.
-func (p *program) checkLocks(project *project, s *selection, today []*lock.Lock) error {
+func (p *program) checkLocks(project *project, s *selection.Selection, today []*lock.Lock) error {
 	c := lock.Compare(project.locks, today, project.inventory)
 	out := p.plainOut()
 	drifted := false
@@ -260,9 +266,9 @@ func (p *program) checkLocks(project *project, s *selection, today []*lock.Lock)
 	}
 	for _, g := range c.Gaps {
 		what := sentence(g.Subject) + ": the lock has its " + g.What + ", which could not be found out today"
-		p.message(&exitError{message: where(g.Server) + what, hints: []string{s.hint(g.Server, g.Subject)}})
+		p.message(&exitError{message: where(g.Server) + what, hints: []string{s.Hint(g.Server, g.Subject)}})
 	}
-	servers := count(len(configuredServers(project.inventory)), "server")
+	servers := count(len(project.inventory.Servers()), "server")
 	// What the lock does not say may be another today, and nobody can tell.
 	unlocked := p.incomplete(project, s, project.locks, today, true)
 	switch {
@@ -315,12 +321,8 @@ func where(c *sbom.Component) string {
 
 func sentence(subject string) string { return strings.TrimSpace(subject) }
 
-func configuredServers(inv *sbom.Inventory) []*sbom.Component {
-	return slices.DeleteFunc(slices.Clone(inv.Components), func(c *sbom.Component) bool { return c.Server == nil })
-}
-
 // writeLocks writes every lock that differs from what is there.
-func (p *program) writeLocks(flags lockFlags, project *project, s *selection, today []*lock.Lock) error {
+func (p *program) writeLocks(flags lockFlags, project *project, s *selection.Selection, today []*lock.Lock) error {
 	at, _, err := p.instant()
 	if err != nil {
 		return err
@@ -437,9 +439,9 @@ func (p *program) writeLock(out interface{ Printf(string, ...any) }, project *pr
 
 // incomplete says what the locks do not hold. What today's do hold only has to be
 // written.
-func (p *program) incomplete(project *project, s *selection, locks, today []*lock.Lock, quiet bool) error {
+func (p *program) incomplete(project *project, s *selection.Selection, locks, today []*lock.Lock, quiet bool) error {
 	missing := false
-	for _, c := range configuredServers(project.inventory) {
+	for _, c := range project.inventory.Servers() {
 		server, now := lock.Find(locks, c.Ref), lock.Find(today, c.Ref)
 		if server == nil {
 			continue
@@ -449,14 +451,14 @@ func (p *program) incomplete(project *project, s *selection, locks, today []*loc
 				p.warn("", "%sserver %s: what comes with %s is not known: the dependencies of Python packages are not resolved by this version", where(c), c.Server.Name, server.Launches[i].Spec)
 			}
 			what, subject := server.Launches[i].Missing(), server.Launches[i].Spec
-			if len(what) == 0 && server.Launches[i].Closure == nil && s.incomplete(c, subject) {
+			if len(what) == 0 && server.Launches[i].Closure == nil && s.Incomplete(c, subject) {
 				what = []string{"closure"}
 			}
 			if len(what) == 0 {
 				continue
 			}
 			missing = true
-			hint := s.hint(c, subject)
+			hint := s.Hint(c, subject)
 			if now != nil && i < len(now.Launches) && len(now.Launches[i].Missing()) == 0 && now.Launches[i].Closure != nil {
 				hint = "write the lock again (countermark lock)"
 			}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 
+	"countermark/provenance/selection"
 	"countermark/sbom"
 	"countermark/sbom/mcp/lock"
 )
@@ -15,7 +16,7 @@ import (
 // shows what it would write: the specs alone, since the line of a configuration
 // around one can hold a credential. What could not be pinned is said; written reports whether
 // anything was.
-func (p *program) pinConfigurations(ctx context.Context, flags lockFlags, project *project, s *selection, locks []*lock.Lock) (written []lock.Pin, err error) {
+func (p *program) pinConfigurations(ctx context.Context, flags lockFlags, project *project, s *selection.Selection, locks []*lock.Lock) (written []lock.Pin, err error) {
 	out := p.plainOut()
 	plan := &vendors{project: project, selection: s, pins: lock.Pins(project.inventory, locks)}
 	if flags.vendor {
@@ -49,7 +50,7 @@ func (p *program) pinConfigurations(ctx context.Context, flags lockFlags, projec
 			left = true
 			p.message(&exitError{
 				message: fmt.Sprintf("%sserver %s: %s stays as it is: %s", where(pin.Server), pin.Server.Server.Name, pin.Old, pin.Why),
-				hints:   []string{s.pinHint(pin, flags)},
+				hints:   []string{pinHint(s, pin, flags)},
 			})
 		}
 	}
@@ -78,12 +79,12 @@ func (p *program) pinConfigurations(ctx context.Context, flags lockFlags, projec
 }
 
 // pinHint says what to do about a pin that was not made.
-func (s *selection) pinHint(pin lock.Pin, flags lockFlags) string {
+func pinHint(s *selection.Selection, pin lock.Pin, flags lockFlags) string {
 	l := pin.Server.Server.Launches[pin.Launch]
 	if flags.vendor && l.Kind == sbom.KindNPM {
 		return "leave out --vendor to pin its version alone"
 	}
-	if reason := s.reasons[asked(pin.Server, l)]; reason != "" && pin.New == "" {
+	if reason := s.Reason(pin.Server, l); reason != "" && pin.New == "" {
 		return reason
 	}
 	return "pin it by hand, then run this again"

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"countermark/provenance/selection"
 	"countermark/sbom"
 	"countermark/sbom/closure"
 	"countermark/sbom/lazyregexp"
@@ -24,7 +25,7 @@ import (
 // vendors are the folders that --vendor writes, one for each npm server.
 type vendors struct {
 	project   *project
-	selection *selection
+	selection *selection.Selection
 
 	folders  map[string]vendorFolder // by their paths in the inventory
 	pins     []lock.Pin
@@ -40,9 +41,9 @@ type vendorFolder struct {
 // planVendors puts a folder into the place of every pin of a package that a
 // launcher fetches from npm's registry. What cannot have one keeps its spec, with
 // the reason.
-func planVendors(project *project, s *selection, pins []lock.Pin) *vendors {
+func planVendors(project *project, s *selection.Selection, pins []lock.Pin) *vendors {
 	v := &vendors{project: project, selection: s, folders: map[string]vendorFolder{}, pins: pins}
-	for _, c := range configuredServers(project.inventory) {
+	for _, c := range project.inventory.Servers() {
 		for i, l := range c.Server.Launches {
 			if c.Server.Script || l.Kind != sbom.KindNPM || !closure.Fetched(l.Pin) {
 				continue
@@ -65,14 +66,14 @@ func planVendors(project *project, s *selection, pins []lock.Pin) *vendors {
 
 // plan finds the folder of one server.
 func (v *vendors) plan(c *sbom.Component, l sbom.Launch) (_ *lock.Vendor, why string) {
-	got := v.selection.closures[asked(c, l)]
+	got := v.selection.Closure(c, l)
 	switch {
-	case ownRegistry(c.Server):
-		return nil, errOwnRegistry.Error()
+	case selection.OwnRegistry(c.Server):
+		return nil, selection.ErrOwnRegistry.Error()
 	case slices.ContainsFunc(v.project.outside, func(prefix string) bool { return strings.HasPrefix(c.Server.File, prefix) }):
 		return nil, "it is started in the folder of no project"
 	case got == nil:
-		return nil, cmp.Or(v.selection.reasons[asked(c, l)], "what it selects is not known")
+		return nil, cmp.Or(v.selection.Reason(c, l), "what it selects is not known")
 	}
 	root := got.Package(got.Roots[0])
 	tree, name := v.project.treeOf(c.Server.File)

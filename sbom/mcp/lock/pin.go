@@ -25,10 +25,7 @@ type Pin struct {
 // are among them, with the reason.
 func Pins(inv *sbom.Inventory, locks []*Lock) []Pin {
 	var out []Pin
-	for _, c := range inv.Components {
-		if c.Server == nil {
-			continue
-		}
+	for _, c := range inv.Servers() {
 		s := Find(locks, c.Ref)
 		for i, l := range c.Server.Launches {
 			if !l.Pin.Floating() {
@@ -207,7 +204,7 @@ func (e *Edit) verify(ctx context.Context, after []byte) error {
 	if err != nil {
 		return err
 	}
-	then, now := servers(was), servers(is)
+	then, now := was.Servers(), is.Servers()
 	if was.Incomplete() != is.Incomplete() || len(then) != len(now) {
 		return errOtherwise
 	}
@@ -217,10 +214,6 @@ func (e *Edit) verify(ctx context.Context, after []byte) error {
 		}
 	}
 	return nil
-}
-
-func servers(inv *sbom.Inventory) []*sbom.Component {
-	return slices.DeleteFunc(slices.Clone(inv.Components), func(c *sbom.Component) bool { return c.Server == nil })
 }
 
 // same reports whether a server is the one of before, but for the pins. Columns

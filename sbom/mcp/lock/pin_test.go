@@ -152,7 +152,7 @@ func FuzzWrite(f *testing.F) {
 		}
 		was, is := inventory(t, map[string]string{name: text}), inventory(t, map[string]string{name: string(e.After)})
 		floats := func(inv *sbom.Inventory) (n int) {
-			for _, c := range servers(inv) {
+			for _, c := range inv.Servers() {
 				for _, l := range c.Server.Launches {
 					if l.Pin.Floating() {
 						n++
@@ -161,7 +161,7 @@ func FuzzWrite(f *testing.F) {
 			}
 			return n
 		}
-		if len(servers(was)) != len(servers(is)) || floats(was)-floats(is) != len(e.Written) {
+		if len(was.Servers()) != len(is.Servers()) || floats(was)-floats(is) != len(e.Written) {
 			t.Errorf("%d pins: %d floated, and %d do now", len(e.Written), floats(was), floats(is))
 		}
 	})

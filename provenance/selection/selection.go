@@ -1,4 +1,13 @@
-package main
+// Package selection finds out what the launches of MCP servers select today.
+//
+// In flow an inventory and whom to ask ([Asking]): npm's registry, an index of
+// Python packages, the registries of images, the repositories that launches name. Out flows a [Selection]: for each
+// launch what a lock says of it ([lock.Known]), or the reason why that is not known.
+// What a floating version or tag selects is asked for, with everything that npm would
+// install for it; what is fixed is only proven. Nothing is guessed: what comes from
+// elsewhere, or by a launch that chooses in a way of its own, has a reason and no
+// answer.
+package selection
 
 import (
 	"cmp"
@@ -10,9 +19,9 @@ import (
 
 	"github.com/package-url/packageurl-go"
 
-	"countermark/policy"
 	"countermark/provenance"
 	"countermark/provenance/git"
+	"countermark/provenance/npm"
 	"countermark/provenance/oci"
 	"countermark/provenance/pypi"
 	"countermark/sbom"
@@ -20,16 +29,28 @@ import (
 	"countermark/sbom/mcp/lock"
 )
 
-// selection is what the launches of an inventory's servers select at the moment:
-// versions, digests and whether they are attested.
-type selection struct {
-	inventory *sbom.Inventory
-	evidence  *evidence
-	jobs      int
-	expect    func(provenance.Subject) provenance.Expectation
-	watch     *progress
+// Asking is about which servers who is asked.
+type Asking struct {
+	Inventory *sbom.Inventory
+	NPM       *npm.Client       // nil where no registry is asked
+	Python    provenance.Source // a [*pypi.Client] where an index is asked
+	Images    provenance.Source // an [*oci.Client] where registries are asked
+	Git       *git.Client       // nil where no repository is asked
+	Offline   bool
+	Tarballs  bool // they may be fetched
+	// Prove judges subjects, and returns what the proofs say of a launch. The error is
+	// that of a cancelled context.
+	Prove func(ctx context.Context, subjects []provenance.Subject) (Facts, error)
+}
 
-	facts    func(*sbom.Component, sbom.Launch) lock.Known // what proofs say of the components
+// Facts says what is proven of a server's launch.
+type Facts func(server *sbom.Component, l sbom.Launch) lock.Known
+
+// Selection is what the launches of an inventory's servers select at the moment:
+// versions, digests and whether they are attested.
+type Selection struct {
+	asking   Asking
+	facts    Facts
 	selected map[request]lock.Known
 	reasons  map[request]string // why nothing was selected, or not all that comes with it is known
 	closures map[request]*closure.Closure
@@ -45,21 +66,21 @@ type request struct {
 
 func asked(server *sbom.Component, l sbom.Launch) request {
 	r := request{ref: l.Ref, text: l.Request}
-	if server != nil && (l.Steered != "" || ownRegistry(server.Server)) {
+	if server != nil && (l.Steered != "" || OwnRegistry(server.Server)) {
 		r.apart = server.Ref
 	}
 	return r
 }
 
-// find asks whom it has to ask. The error is that of a cancelled context.
-func (s *selection) find(ctx context.Context) error {
-	s.selected, s.reasons, s.closures = map[request]lock.Known{}, map[request]string{}, map[request]*closure.Closure{}
+// Find asks whom it has to ask. The error is that of a cancelled context.
+func (a Asking) Find(ctx context.Context) (*Selection, error) {
+	s := &Selection{asking: a, selected: map[request]lock.Known{}, reasons: map[request]string{}, closures: map[request]*closure.Closure{}}
 	launched := map[string]bool{}
 	byRef := map[string]*sbom.Component{}
-	for _, c := range s.inventory.Components {
+	for _, c := range a.Inventory.Components {
 		byRef[c.Ref] = c
 	}
-	for _, c := range configuredServers(s.inventory) {
+	for _, c := range a.Inventory.Servers() {
 		for _, l := range c.Server.Launches {
 			launched[l.Ref] = l.Ref != ""
 			if component := byRef[l.Ref]; component != nil && (component.Version == "" || l.Pin == sbom.PinExact && (l.Kind == sbom.KindNPM || l.Kind == sbom.KindPyPI)) {
@@ -68,23 +89,22 @@ func (s *selection) find(ctx context.Context) error {
 		}
 	}
 	var subjects []provenance.Subject
-	for _, subject := range provenance.Subjects(s.inventory) {
+	for _, subject := range provenance.Subjects(a.Inventory) {
 		if launched[subject.Ref] {
 			subjects = append(subjects, subject)
 		}
 	}
-	results, err := s.evidence.run(ctx, slices.Concat(subjects, s.versions), s.jobs, s.expect, s.watch)
-	if err != nil {
-		return err
+	var err error
+	if s.facts, err = a.Prove(ctx, slices.Concat(subjects, s.versions)); err != nil {
+		return nil, err
 	}
-	s.facts = policy.LockFacts(results)
-	return ctx.Err()
+	return s, ctx.Err()
 }
 
 var errOffline = errors.New("no registry was asked; run again without --offline")
 
 // choose finds out what a floating launch selects.
-func (s *selection) choose(ctx context.Context, server, c *sbom.Component, l sbom.Launch) {
+func (s *Selection) choose(ctx context.Context, server, c *sbom.Component, l sbom.Launch) {
 	key := asked(server, l)
 	if _, ok := s.reasons[key]; ok {
 		return
@@ -100,21 +120,21 @@ func (s *selection) choose(ctx context.Context, server, c *sbom.Component, l sbo
 	s.selected[key] = known
 }
 
-func (s *selection) ask(ctx context.Context, server *sbom.Server, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
+func (s *Selection) ask(ctx context.Context, server *sbom.Server, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
 	switch {
-	case s.evidence.offline:
+	case s.asking.Offline:
 		return lock.Known{}, errOffline
 	case l.Kind == sbom.KindOCI && l.Pin == sbom.PinTag:
 		return s.tag(ctx, c, l)
 	case l.Steered != "":
 		return lock.Known{}, fmt.Errorf("%s changes what it selects, which is not asked for; take that out of the launch", l.Steered)
-	case ownRegistry(server):
-		return lock.Known{}, errOwnRegistry
-	case l.Kind == sbom.KindNPM && c.Ecosystem == sbom.NPM && s.evidence.npm != nil:
+	case OwnRegistry(server):
+		return lock.Known{}, ErrOwnRegistry
+	case l.Kind == sbom.KindNPM && c.Ecosystem == sbom.NPM && s.asking.NPM != nil:
 		return s.install(ctx, c, l)
 	case l.Kind == sbom.KindPyPI && c.Ecosystem == sbom.PyPI:
 		return s.release(ctx, c, l)
-	case l.Kind == sbom.KindGit && l.Pin.Floating() && s.evidence.git != nil:
+	case l.Kind == sbom.KindGit && l.Pin.Floating() && s.asking.Git != nil:
 		return s.commit(ctx, c, l)
 	default:
 		return lock.Known{}, fmt.Errorf("what a spec of the kind %s selects is not asked for by this version; pin it", l.Kind)
@@ -123,8 +143,8 @@ func (s *selection) ask(ctx context.Context, server *sbom.Server, c *sbom.Compon
 
 const defaultTag = "latest" // of images that name none
 
-func (s *selection) tag(ctx context.Context, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
-	images, ok := s.evidence.images.(*oci.Client)
+func (s *Selection) tag(ctx context.Context, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
+	images, ok := s.asking.Images.(*oci.Client)
 	if !ok {
 		return lock.Known{}, errOffline
 	}
@@ -136,20 +156,21 @@ func (s *selection) tag(ctx context.Context, c *sbom.Component, l sbom.Launch) (
 	return lock.Known{Digest: digest}, err
 }
 
-// ownRegistry reports whether a launch chooses by itself where packages come from.
-func ownRegistry(s *sbom.Server) bool {
+// OwnRegistry reports whether a launch chooses by itself where packages come from.
+func OwnRegistry(s *sbom.Server) bool {
 	return slices.ContainsFunc(s.Risks, func(r sbom.Risk) bool { return r.Code == sbom.RiskRegistry })
 }
 
-var errOwnRegistry = errors.New("it comes from a registry that the launch itself chooses, which is not asked; take that out of the launch")
+// ErrOwnRegistry is the reason of a launch that is none of ours to ask for.
+var ErrOwnRegistry = errors.New("it comes from a registry that the launch itself chooses, which is not asked; take that out of the launch")
 
 // install finds out what npm would install for a launch.
-func (s *selection) install(ctx context.Context, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
+func (s *Selection) install(ctx context.Context, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
 	options := closure.Options{}
-	if s.evidence.tarballs {
-		options.Contents = s.evidence.npm.Contents
+	if s.asking.Tarballs {
+		options.Contents = s.asking.NPM.Contents
 	}
-	got, err := closure.Resolve(ctx, s.evidence.npm, []closure.Request{{Name: c.Name, Spec: l.Request}}, options)
+	got, err := closure.Resolve(ctx, s.asking.NPM, []closure.Request{{Name: c.Name, Spec: l.Request}}, options)
 	if err != nil {
 		return lock.Known{}, err
 	}
@@ -160,7 +181,7 @@ func (s *selection) install(ctx context.Context, c *sbom.Component, l sbom.Launc
 	s.closures[request{ref: l.Ref, text: l.Request}] = got
 	known := lock.Known{Version: root.Version, Integrity: lock.SHA512(root.Integrity)}
 	_, within := got.Gaps()
-	if !s.evidence.tarballs && slices.ContainsFunc(got.Unresolved, func(u closure.Unresolved) bool { return u.Reason == closure.ReasonBundled }) {
+	if !s.asking.Tarballs && slices.ContainsFunc(got.Unresolved, func(u closure.Unresolved) bool { return u.Reason == closure.ReasonBundled }) {
 		within += "; --fetch-tarballs looks into it"
 	}
 	switch {
@@ -179,7 +200,7 @@ func (s *selection) install(ctx context.Context, c *sbom.Component, l sbom.Launc
 }
 
 // judge has the version proven that a floating launch gets.
-func (s *selection) judge(c *sbom.Component, l sbom.Launch, version string) error {
+func (s *Selection) judge(c *sbom.Component, l sbom.Launch, version string) error {
 	if c.Version != "" {
 		return nil
 	}
@@ -193,7 +214,7 @@ func (s *selection) judge(c *sbom.Component, l sbom.Launch, version string) erro
 }
 
 // commit finds out which one a branch or tag of a repository is, or its default branch.
-func (s *selection) commit(ctx context.Context, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
+func (s *Selection) commit(ctx context.Context, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
 	purl, err := packageurl.FromString(c.PURL)
 	if err != nil {
 		return lock.Known{}, err
@@ -205,7 +226,7 @@ func (s *selection) commit(ctx context.Context, c *sbom.Component, l sbom.Launch
 	if l.Request != "" {
 		repository = strings.TrimSuffix(repository, "@"+l.Request)
 	}
-	commit, err := s.evidence.git.Commit(ctx, repository, l.Request)
+	commit, err := s.asking.Git.Commit(ctx, repository, l.Request)
 	if e, ok := errors.AsType[*git.Error](err); ok {
 		return lock.Known{}, fmt.Errorf("%s; %s", e.Reason, e.Hint)
 	}
@@ -213,10 +234,10 @@ func (s *selection) commit(ctx context.Context, c *sbom.Component, l sbom.Launch
 }
 
 // release finds out which release of a Python project a launch gets.
-func (s *selection) release(ctx context.Context, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
-	index, ok := s.evidence.python.(*pypi.Client)
+func (s *Selection) release(ctx context.Context, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
+	index, ok := s.asking.Python.(*pypi.Client)
 	if !ok {
-		if nobody, ok := s.evidence.python.(provenance.Offline); ok && nobody.Reason != "" {
+		if nobody, ok := s.asking.Python.(provenance.Offline); ok && nobody.Reason != "" {
 			return lock.Known{}, fmt.Errorf("%s; %s", nobody.Reason, nobody.Hint)
 		}
 		return lock.Known{}, errOffline
@@ -245,8 +266,8 @@ func unresolved(got *closure.Closure) error {
 // one.
 func chosen(l sbom.Launch) string { return "chosen:" + l.Ref + " " + l.Request }
 
-// known is what was found out about a launch.
-func (s *selection) known(server *sbom.Component, l sbom.Launch) lock.Known {
+// Known is what was found out about a launch.
+func (s *Selection) Known(server *sbom.Component, l sbom.Launch) lock.Known {
 	out := s.facts(server, l)
 	selected, ok := s.selected[asked(server, l)]
 	switch {
@@ -265,16 +286,28 @@ func (s *selection) known(server *sbom.Component, l sbom.Launch) lock.Known {
 	return out
 }
 
-// incomplete reports whether what comes with a server's launch of that spec had to be
+// Reason says why nothing was selected for a launch, or not all that comes with it is
+// known; "" where all is.
+func (s *Selection) Reason(server *sbom.Component, l sbom.Launch) string {
+	return s.reasons[asked(server, l)]
+}
+
+// Closure is what npm would install for a launch; nil where nobody asked, or nobody
+// knows.
+func (s *Selection) Closure(server *sbom.Component, l sbom.Launch) *closure.Closure {
+	return s.closures[asked(server, l)]
+}
+
+// Incomplete reports whether what comes with a server's launch of that spec had to be
 // found out, and was not.
-func (s *selection) incomplete(server *sbom.Component, spec string) bool {
+func (s *Selection) Incomplete(server *sbom.Component, spec string) bool {
 	return slices.ContainsFunc(server.Server.Launches, func(l sbom.Launch) bool {
 		return l.Spec == spec && l.Kind == sbom.KindNPM && s.reasons[asked(server, l)] != ""
 	})
 }
 
-// hint says why something is not known about a server's launch of that spec.
-func (s *selection) hint(server *sbom.Component, spec string) string {
+// Hint says why something is not known about a server's launch of that spec.
+func (s *Selection) Hint(server *sbom.Component, spec string) string {
 	if server == nil {
 		return ""
 	}
@@ -283,7 +316,7 @@ func (s *selection) hint(server *sbom.Component, spec string) string {
 			return reason
 		}
 	}
-	if s.evidence.offline {
+	if s.asking.Offline {
 		return errOffline.Error()
 	}
 	return "run again with access to its registry"
