@@ -162,7 +162,9 @@ func (p *program) lock(ctx context.Context, flags lockFlags, args []string) erro
 		if err := run.read(ctx); err != nil {
 			return err
 		}
-		run.project.pinnedFrom(before)
+		// What was found out before is what today's take facts over from. Approvals are
+		// those of the lock that was read: a pin changes what was approved.
+		run.project.locks = lock.Replace(run.project.locks, before)
 		left = worse(left, run.joined(written))
 	}
 	return worse(run.end(p.writeLocks(flags, run.project, run.selection, run.today)), left)
@@ -213,19 +215,6 @@ func (r *lockRun) read(ctx context.Context) error {
 func (r *lockRun) end(err error) error {
 	inputs := r.reportInputs(r.project, r.flags.quiet)
 	return worse(err, inputs)
-}
-
-// pinnedFrom makes the locks that were found out before the configurations were
-// pinned what today's take facts over from. Approvals are those of the lock that was
-// read: a pin changes what was approved.
-func (pr *project) pinnedFrom(before []*lock.Lock) {
-	for _, l := range before {
-		if i := slices.IndexFunc(pr.locks, func(was *lock.Lock) bool { return was.Path == l.Path }); i >= 0 {
-			pr.locks[i] = l
-		} else {
-			pr.locks = append(pr.locks, l)
-		}
-	}
 }
 
 // worse returns the error whose exit code wins: usage, which every error without a
@@ -346,44 +335,11 @@ func (p *program) writeLocks(flags lockFlags, project *project, s *selection.Sel
 // carryOver adds to the locks of today what those that were read know and they do
 // not, and says whose approval ended.
 func (p *program) carryOver(project *project, today []*lock.Lock) []*lock.Lock {
-	today = project.carried(today)
-	for _, now := range today {
-		for _, name := range project.carry(now) {
-			p.warn("review it, then approve it again (--approve-as NAME)", "%s: server %s has changed, so that its approval ended", now.Path, name)
-		}
+	all, ended := lock.CarryOver(project.locks, today, project.inventory, project.named)
+	for _, e := range ended {
+		p.warn("review it, then approve it again (--approve-as NAME)", "%s: server %s has changed, so that its approval ended", e.Lock.Path, e.Server)
 	}
-	return today
-}
-
-// carried adds to the locks of today those that were read and of which nothing is
-// configured any more.
-func (pr *project) carried(today []*lock.Lock) []*lock.Lock {
-	for _, was := range pr.locks {
-		if !slices.ContainsFunc(today, func(l *lock.Lock) bool { return l.Path == was.Path }) {
-			today = append(today, &lock.Lock{Version: lock.FormatVersion, Path: was.Path, Configurations: map[string]lock.Configuration{}})
-		}
-	}
-	slices.SortFunc(today, func(a, b *lock.Lock) int { return strings.Compare(a.Path, b.Path) })
-	return today
-}
-
-// carry takes over from the lock that was read what today's does not know: of
-// configurations that were not read, or not in full, too. It returns the servers
-// whose approval ended.
-func (pr *project) carry(now *lock.Lock) []string {
-	i := slices.IndexFunc(pr.locks, func(was *lock.Lock) bool { return was.Path == now.Path })
-	if i < 0 {
-		return nil
-	}
-	unread := func(configuration string) bool {
-		file := now.Folder() + configuration
-		j := slices.IndexFunc(pr.inventory.Inputs, func(in *sbom.Input) bool { return in.Path == file })
-		if j < 0 {
-			return slices.Contains(pr.named, now.Path)
-		}
-		return pr.inventory.Inputs[j].Broken()
-	}
-	return now.Carry(pr.locks[i], unread)
+	return all
 }
 
 // approve records who approves, and refuses to approve what is not there.
@@ -392,26 +348,14 @@ func (f *lockFlags) approve(today []*lock.Lock, at time.Time) error {
 		return nil
 	}
 	a := lock.Approval{By: f.approveAs, At: at.UTC().Format(time.RFC3339)}
-	used := make([]bool, len(f.servers))
-	for _, l := range today {
-		l.Approve(a, func(configuration, server string, s *lock.Server) bool {
-			chosen := len(f.servers) == 0 && s.Approved == nil // who looked at it before stays named
-			for i, name := range f.servers {
-				if name == server || name == l.Folder()+configuration+"#"+server {
-					chosen, used[i] = true, true
-				}
-			}
-			return chosen
-		})
-	}
-	if i := slices.Index(used, false); i >= 0 {
-		return usageError("run `countermark sbom --list-clients` to see what is found", "--server %s: no such server is configured", f.servers[i])
+	if unknown := lock.Approve(today, a, f.servers); len(unknown) > 0 {
+		return usageError("run `countermark sbom --list-clients` to see what is found", "--server %s: no such server is configured", unknown[0])
 	}
 	return nil
 }
 
 func (p *program) writeLock(out interface{ Printf(string, ...any) }, project *project, now *lock.Lock) error {
-	if slices.ContainsFunc(project.inventory.Inputs, func(in *sbom.Input) bool { return in.Path == now.Path && in.Broken() }) {
+	if lock.Unreadable(project.inventory, now.Path) {
 		return nil // reportInputs says why; what nobody can read is not overwritten
 	}
 	var buf bytes.Buffer
@@ -441,32 +385,22 @@ func (p *program) writeLock(out interface{ Printf(string, ...any) }, project *pr
 // written.
 func (p *program) incomplete(project *project, s *selection.Selection, locks, today []*lock.Lock, quiet bool) error {
 	missing := false
-	for _, c := range project.inventory.Servers() {
-		server, now := lock.Find(locks, c.Ref), lock.Find(today, c.Ref)
-		if server == nil {
+	for _, m := range lock.Silences(project.inventory, locks, today, s.Incomplete) {
+		if m.Dependencies && !quiet {
+			p.warn("", "%sserver %s: what comes with %s is not known: the dependencies of Python packages are not resolved by this version", where(m.Server), m.Server.Server.Name, m.Spec)
+		}
+		if len(m.What) == 0 {
 			continue
 		}
-		for i := range server.Launches {
-			if server.Launches[i].Kind == sbom.KindPyPI && server.Launches[i].Version != "" && !quiet {
-				p.warn("", "%sserver %s: what comes with %s is not known: the dependencies of Python packages are not resolved by this version", where(c), c.Server.Name, server.Launches[i].Spec)
-			}
-			what, subject := server.Launches[i].Missing(), server.Launches[i].Spec
-			if len(what) == 0 && server.Launches[i].Closure == nil && s.Incomplete(c, subject) {
-				what = []string{"closure"}
-			}
-			if len(what) == 0 {
-				continue
-			}
-			missing = true
-			hint := s.Hint(c, subject)
-			if now != nil && i < len(now.Launches) && len(now.Launches[i].Missing()) == 0 && now.Launches[i].Closure != nil {
-				hint = "write the lock again (countermark lock)"
-			}
-			p.message(&exitError{
-				message: fmt.Sprintf("%sserver %s: the lock does not say the %s of %s", where(c), c.Server.Name, strings.Join(what, " and "), subject),
-				hints:   []string{hint},
-			})
+		missing = true
+		hint := s.Hint(m.Server, m.Spec)
+		if m.Known {
+			hint = "write the lock again (countermark lock)"
 		}
+		p.message(&exitError{
+			message: fmt.Sprintf("%sserver %s: the lock does not say the %s of %s", where(m.Server), m.Server.Server.Name, strings.Join(m.What, " and "), m.Spec),
+			hints:   []string{hint},
+		})
 	}
 	if missing {
 		return done(exitUnknown)

@@ -71,7 +71,7 @@ func Compare(locks, today []*Lock, inv *sbom.Inventory) Comparison {
 		c.areas[area(l.Path)] = true
 	}
 	for _, now := range today {
-		if !unreadable(inv, now.Path) { // whose own problem says that nobody knows
+		if !Unreadable(inv, now.Path) { // whose own problem says that nobody knows
 			c.folder(c.locks[now.Path], now)
 		}
 	}
@@ -97,7 +97,8 @@ type comparison struct {
 	areas map[string]bool // in which something is locked
 }
 
-func unreadable(inv *sbom.Inventory, lock string) bool {
+// Unreadable reports whether there is a lock at that path that cannot be read.
+func Unreadable(inv *sbom.Inventory, lock string) bool {
 	return slices.ContainsFunc(inv.Inputs, func(in *sbom.Input) bool { return in.Path == lock && in.Kind == Kind && in.Broken() })
 }
 
@@ -356,83 +357,4 @@ func few(names []string) string {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), more)
 	}
 	return strings.Join(names, ", ")
-}
-
-// Carry takes over from an earlier lock what the new one does not know: who
-// approved a server that has not changed, facts of a spec that nobody could ask for
-// today, and all servers of configurations that were not read. It returns the
-// servers whose approval ended.
-func (l *Lock) Carry(was *Lock, unread func(configuration string) bool) (ended []string) {
-	for configuration, c := range was.Configurations {
-		if !unread(configuration) {
-			continue
-		}
-		if l.Configurations[configuration].Servers == nil {
-			l.Configurations[configuration] = Configuration{Servers: map[string]*Server{}}
-		}
-		for name, s := range c.Servers {
-			if l.server(configuration, name) == nil {
-				l.Configurations[configuration].Servers[name] = s
-			}
-		}
-	}
-	for _, configuration := range slices.Sorted(maps.Keys(l.Configurations)) {
-		servers := l.Configurations[configuration].Servers
-		for _, name := range slices.Sorted(maps.Keys(servers)) {
-			before := was.server(configuration, name)
-			if before == nil || before == servers[name] {
-				continue
-			}
-			same := servers[name].carry(before)
-			switch {
-			case before.Approved == nil:
-			case same:
-				servers[name].Approved = before.Approved
-			default:
-				ended = append(ended, name)
-			}
-		}
-	}
-	return ended
-}
-
-// carry takes over facts that are not known today, and reports whether nothing
-// else is different.
-func (s *Server) carry(was *Server) (same bool) {
-	c := comparison{}
-	if shape(was) == shape(s) {
-		for i := range s.Launches {
-			s.Launches[i].carry(&was.Launches[i])
-		}
-	}
-	c.server(Drift{Lock: &Lock{}}, was, s)
-	return len(c.Drifts) == 0
-}
-
-// carry takes over what is not known today of the same spec, or of the same version
-// of the same package, by whatever spec it is named.
-func (l *Launch) carry(was *Launch) {
-	if l.Kind != was.Kind || l.Spec != was.Spec && !l.names(was) {
-		return
-	}
-	l.Version, l.Commit = cmp.Or(l.Version, was.Version), cmp.Or(l.Commit, was.Commit)
-	l.Digest = cmp.Or(l.Digest, was.Digest)
-	if l.Version != was.Version || l.Commit != was.Commit || l.Digest != was.Digest {
-		return
-	}
-	l.Integrity = cmp.Or(l.Integrity, was.Integrity)
-	if l.Files == nil {
-		l.Files, l.RequiresPython = was.Files, was.RequiresPython
-	}
-	if l.Attested == nil {
-		l.Attested = was.Attested
-	}
-	if l.Closure == nil {
-		l.Closure = was.Closure
-	}
-}
-
-// names reports whether a launch names what another one selected.
-func (l *Launch) names(was *Launch) bool {
-	return l.Name != "" && l.Name == was.Name && (l.Version != "" && l.Version == was.Version || l.Digest != "" && l.Digest == was.Digest)
 }

@@ -124,11 +124,11 @@ func TestApprovals(t *testing.T) {
 		t.Errorf("nobody approved anything: %q", got)
 	}
 	ann := Approval{By: "Ann", At: "2026-11-24T12:00:00Z"}
-	locks[0].Approve(ann, func(_, name string, _ *Server) bool { return name == "a" })
+	locks[0].approve(ann, func(_, name string, _ *Server) bool { return name == "a" })
 	if got := changes(Compare(locks, Make(inv, nothing), inv)); got != "unapproved" {
 		t.Errorf("one of two is approved: %q", got)
 	}
-	locks[0].Approve(Approval{By: "Ann", At: "2026-11-25T12:00:00Z"}, func(_, _ string, s *Server) bool { return s.Approved == nil })
+	locks[0].approve(Approval{By: "Ann", At: "2026-11-25T12:00:00Z"}, func(_, _ string, s *Server) bool { return s.Approved == nil })
 	if at := locks[0].server(".mcp.json", "a").Approved.At; at != ann.At {
 		t.Errorf("a was approved at %s", at)
 	}
@@ -137,7 +137,7 @@ func TestApprovals(t *testing.T) {
 	// what was known of it.
 	locks[0].server(".mcp.json", "a").Launches[0].Integrity = sri
 	now := Make(inventory(t, map[string]string{".mcp.json": strings.Replace(two, "more@1.0.0", "more@2.0.0", 1)}), nothing)[0]
-	ended := now.Carry(locks[0], func(string) bool { return false })
+	ended := now.carry(locks[0], func(string) bool { return false })
 	if !slices.Equal(ended, []string{"b"}) || now.server(".mcp.json", "b").Approved != nil {
 		t.Errorf("the approvals of %q ended", ended)
 	}
@@ -153,7 +153,7 @@ func TestCarryUnread(t *testing.T) {
 		".mcp.json": one(`{"command":"npx","args":["tool@1.0.0"]}`), "mcp.json": one(`{"command":"npx","args":["more@1.0.0"]}`),
 	}), nothing)[0]
 	now := Make(inventory(t, map[string]string{".mcp.json": one(`{"command":"npx","args":["tool@1.0.0"]}`)}), nothing)[0]
-	now.Carry(was, func(c string) bool { return c == "mcp.json" })
+	now.carry(was, func(c string) bool { return c == "mcp.json" })
 	if got := slices.Sorted(maps.Keys(now.Configurations)); !slices.Equal(got, []string{".mcp.json", "mcp.json"}) {
 		t.Errorf("it is about %q", got)
 	}

@@ -155,8 +155,27 @@ func (l *Lock) Launches() iter.Seq[*Launch] {
 	}
 }
 
-// Approve records who approves every server that is chosen, and when.
-func (l *Lock) Approve(a Approval, chosen func(configuration, name string, s *Server) bool) {
+// Approve records who approves servers, and when: those of the names, each NAME or
+// FILE#NAME, or, without names, all that nobody approved. It returns the names of
+// which no server is.
+func Approve(locks []*Lock, a Approval, names []string) (unknown []string) {
+	used := map[string]bool{}
+	for _, l := range locks {
+		l.approve(a, func(configuration, server string, s *Server) bool {
+			chosen := len(names) == 0 && s.Approved == nil // who looked at it before stays named
+			for _, name := range names {
+				if name == server || name == l.Folder()+configuration+"#"+server {
+					chosen, used[name] = true, true
+				}
+			}
+			return chosen
+		})
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return used[name] })
+}
+
+// approve records who approves every server that is chosen, and when.
+func (l *Lock) approve(a Approval, chosen func(configuration, name string, s *Server) bool) {
 	for configuration, c := range l.Configurations {
 		for name, s := range c.Servers {
 			if chosen(configuration, name, s) {
@@ -322,6 +341,42 @@ func (l *Launch) Missing() []string {
 	case sbom.KindPyPI, sbom.KindNuGet, sbom.KindGo, sbom.KindCargo:
 		lacks("version", l.Version)
 	default:
+	}
+	return out
+}
+
+// Silence is what a lock does not say of a server's launch, and should.
+type Silence struct {
+	Server *sbom.Component
+	Spec   string
+	What   []string // as [Launch.Missing] names it, or "closure"; may be empty
+	// Dependencies says that nobody resolves what comes with it, which is a remark.
+	Dependencies bool
+	// Known says that today's lock does hold it, which only has to be written.
+	Known bool
+}
+
+// Silences lists what locks do not say of the servers of an inventory. today are
+// the locks as they would be written now. incomplete reports whether what comes with
+// a server's spec had to be found out, and was not.
+func Silences(inv *sbom.Inventory, locks, today []*Lock, incomplete func(server *sbom.Component, spec string) bool) []Silence {
+	var out []Silence
+	for _, c := range inv.Servers() {
+		server, now := Find(locks, c.Ref), Find(today, c.Ref)
+		if server == nil {
+			continue
+		}
+		for i := range server.Launches {
+			l := &server.Launches[i]
+			s := Silence{Server: c, Spec: l.Spec, What: l.Missing(), Dependencies: l.Kind == sbom.KindPyPI && l.Version != ""}
+			if len(s.What) == 0 && l.Closure == nil && incomplete(c, l.Spec) {
+				s.What = []string{"closure"}
+			}
+			s.Known = now != nil && i < len(now.Launches) && len(now.Launches[i].Missing()) == 0 && now.Launches[i].Closure != nil
+			if len(s.What) > 0 || s.Dependencies {
+				out = append(out, s)
+			}
+		}
 	}
 	return out
 }

@@ -85,7 +85,7 @@ func golden(t testing.TB) []*Lock {
 			return Known{}
 		}
 	})
-	locks[1].Approve(Approval{By: "Ann", At: "2026-11-24T12:00:00Z"}, func(_, name string, _ *Server) bool { return name == "exact" })
+	locks[1].approve(Approval{By: "Ann", At: "2026-11-24T12:00:00Z"}, func(_, name string, _ *Server) bool { return name == "exact" })
 	return locks
 }
 
