@@ -362,7 +362,7 @@ func (p *program) writeLock(out interface{ Printf(string, ...any) }, project *pr
 	if err := now.Write(&buf); err != nil {
 		return err
 	}
-	name, err := project.onDisk(now.Path)
+	name, err := project.places.File(now.Path)
 	if err != nil {
 		return err
 	}

@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"countermark/policy"
 	"countermark/sbom"
@@ -85,25 +83,4 @@ func vendoredLocks(t sbom.Tree) []string {
 		}
 	}
 	return out
-}
-
-// treeOf returns the tree, without its file system, that holds a file of the
-// inventory, and the file's name in it.
-func (pr *project) treeOf(name string) (sbom.Tree, string) {
-	best := folder{prefix: "\x00"}
-	for _, f := range pr.dirs {
-		if strings.HasPrefix(name, f.prefix) && (best.prefix == "\x00" || len(f.prefix) > len(best.prefix)) {
-			best = f
-		}
-	}
-	return sbom.Tree{Prefix: best.prefix, Dir: best.dir}, strings.TrimPrefix(name, best.prefix)
-}
-
-// onDisk returns where a file of the inventory is on this machine.
-func (pr *project) onDisk(name string) (string, error) {
-	t, rest := pr.treeOf(name)
-	if t.Dir == "" || !fs.ValidPath(rest) {
-		return "", fmt.Errorf("%s: nobody knows where it is", name)
-	}
-	return filepath.Join(t.Dir, filepath.FromSlash(rest)), nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"countermark/provenance/selection"
 	"countermark/sbom"
+	"countermark/sbom/closure"
 	"countermark/sbom/mcp/lock"
 )
 
@@ -18,12 +19,18 @@ import (
 // anything was.
 func (p *program) pinConfigurations(ctx context.Context, flags lockFlags, project *project, s *selection.Selection, locks []*lock.Lock) (written []lock.Pin, err error) {
 	out := p.plainOut()
-	plan := &vendors{project: project, selection: s, pins: lock.Pins(project.inventory, locks)}
+	plan := &lock.Folders{Pins: lock.Pins(project.inventory, locks)}
 	if flags.vendor {
-		plan = planVendors(project, s, plan.pins)
+		selected := func(server *sbom.Component, l sbom.Launch) (*closure.Closure, string) {
+			if selection.OwnRegistry(server.Server) {
+				return nil, selection.ErrOwnRegistry.Error()
+			}
+			return s.Closure(server, l), s.Reason(server, l)
+		}
+		plan = lock.Vendoring{Inventory: project.inventory, Places: project.places, Outside: project.outside, Selected: selected}.Plan(plan.Pins)
 	}
-	left := len(plan.attached) > 0
-	for _, pin := range plan.attached {
+	left := len(plan.Attached) > 0
+	for _, pin := range plan.Attached {
 		p.message(&exitError{
 			message: fmt.Sprintf("%sserver %s: %s is in no folder of its own: %s", where(pin.Server), pin.Server.Server.Name, pin.Old, pin.Why),
 			hints:   []string{"configure it as a server of its own, or know that what comes with it is chosen anew at every start"},
@@ -31,7 +38,7 @@ func (p *program) pinConfigurations(ctx context.Context, flags lockFlags, projec
 	}
 	byFile := map[string][]lock.Pin{}
 	var files []string
-	for _, pin := range plan.pins {
+	for _, pin := range plan.Pins {
 		file := pin.Server.Server.File
 		if byFile[file] == nil {
 			files = append(files, file)
@@ -58,7 +65,7 @@ func (p *program) pinConfigurations(ctx context.Context, flags lockFlags, projec
 		if len(edit.Written) == 0 {
 			continue
 		}
-		if err := plan.write(p, out, edit.Written, flags.dryRun); err != nil {
+		if err := p.writeFolders(out, project, plan, edit.Written, flags.dryRun); err != nil {
 			return written, err
 		}
 		if !flags.dryRun {
@@ -103,7 +110,7 @@ func (pr *project) edit(ctx context.Context, file string, pins []lock.Pin) (lock
 		return leave("it stands in a file that another one names")
 	}
 	in := pr.inventory.Inputs[i]
-	name, err := pr.onDisk(file)
+	name, err := pr.places.File(file)
 	if err != nil {
 		return leave("nobody knows where its file is")
 	}
@@ -116,7 +123,7 @@ func (pr *project) edit(ctx context.Context, file string, pins []lock.Pin) (lock
 	case info.Mode().Perm()&0o200 == 0:
 		return leave("its file may not be written to")
 	}
-	tree, below := pr.treeOf(file)
+	tree, below := pr.places.Tree(file)
 	data, err := os.ReadFile(name)
 	if err != nil || len(data) > sbom.MaxFileSize || sbom.Sum(data) != in.SHA256 {
 		return leave("its file has changed in the meantime")
@@ -132,7 +139,7 @@ func (pr *project) edit(ctx context.Context, file string, pins []lock.Pin) (lock
 
 // writeEdit replaces a configuration, whole or not at all. Permissions stay.
 func (p *program) writeEdit(project *project, edit lock.Edit) error {
-	name, err := project.onDisk(edit.File)
+	name, err := project.places.File(edit.File)
 	if err != nil {
 		return err
 	}

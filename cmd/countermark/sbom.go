@@ -296,18 +296,14 @@ func (p *program) timestamp(wanted bool) (time.Time, error) {
 type project struct {
 	inventory *sbom.Inventory // nil where nothing was read
 	paths     []string
-	prefixes  []string // for each path, what the inventory puts before the names below it
-	found     []bool   // for each path, whether it holds anything that we read
-	outside   []string // what the inventory puts before the names of files that are below no path
-	dirs      []folder // where what is called so in the inventory is on this machine
+	prefixes  []string    // for each path, what the inventory puts before the names below it
+	found     []bool      // for each path, whether it holds anything that we read
+	outside   []string    // what the inventory puts before the names of files that are below no path
+	places    sbom.Places // where all of it is on this machine
 
 	locks []*lock.Lock // only where they were asked for
 	named []string     // locks of which only some configurations were read, by path
 }
-
-// folder is one on this machine, and what the inventory puts before the names below
-// it.
-type folder struct{ prefix, dir string }
 
 // launchReaders read the servers of a project, and the lockfiles that they join.
 func launchReaders() []sbom.Reader { return []sbom.Reader{node.Reader{}, mcp.Reader{}} }
@@ -378,7 +374,7 @@ func (p *program) readSources(ctx context.Context, args []string, sources source
 	}
 	pr := &project{inventory: inv, paths: paths, found: found[:n]}
 	for i, t := range trees {
-		pr.dirs = append(pr.dirs, folder{t.Prefix, t.Dir})
+		pr.places = append(pr.places, sbom.Place{Prefix: t.Prefix, Dir: t.Dir})
 		if i < n {
 			pr.prefixes = append(pr.prefixes, t.Prefix)
 			continue
