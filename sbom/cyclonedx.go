@@ -80,6 +80,13 @@ func WriteCycloneDX(w io.Writer, inv *Inventory, doc Document) error {
 	if err != nil {
 		return fmt.Errorf("encode cyclonedx: %w", err)
 	}
+	if buffer, ok := w.(interface{ Grow(n int) }); ok { // a few times the length, if it grew with each block
+		length := 0
+		for _, block := range blocks {
+			length += len(block.Text)
+		}
+		buffer.Grow(length)
+	}
 	// The serial number stands before everything that the inventory says.
 	if at := bytes.Index(blocks[0].Text, []byte(noSerial)); at >= 0 {
 		copy(blocks[0].Text[at:], serial(blocks))

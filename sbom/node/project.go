@@ -33,6 +33,15 @@ type folder struct {
 	pnp     map[string]*sbom.File // what yarn has in place of one, by kind
 }
 
+// path is where something in the folder lies. Most lockfiles lie at the top, where the
+// paths in them are what they are.
+func (at *folder) path(name string) string {
+	if at.dir == "" && name != "" {
+		return path.Clean(name)
+	}
+	return path.Join(at.dir, name)
+}
+
 // otherLock is the lockfile of another package manager than npm, read.
 type otherLock interface {
 	covers() []string                // the folders whose dependencies it resolves
@@ -441,7 +450,7 @@ func (p *projects) addLocked(at *folder) {
 			ids[i] = p.addEntry(at, i)
 		}
 		if l.entries[i].workspace && ids[i] != sbom.NoID {
-			p.b.Project(ids[i], path.Join(at.dir, l.entries[i].key))
+			p.b.Project(ids[i], at.path(l.entries[i].key))
 		}
 	}
 	if l.bun != nil {
@@ -491,7 +500,7 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 	case sbom.FromTarball:
 		c.PURL = purl(e.name, e.version, "download_url", c.Resolved)
 	case sbom.FromProject, sbom.FromLink:
-		dir := path.Join(at.dir, e.key)
+		dir := at.path(e.key)
 		if c.PURL = p.ownPURL(e.name, e.version, c.Source, dir); c.PURL == "" {
 			c.Ref = "npm:" + dir
 		}
@@ -506,7 +515,7 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 	default:
 		c.PURL = purl(e.name, e.version, "", "")
 	}
-	own := p.folders[path.Join(at.dir, e.key)]
+	own := p.folders[at.path(e.key)]
 	if own != nil && own.manifest != nil && !e.installed() {
 		c.Private = own.manifest.private
 		c.Properties = append(c.Properties, own.manifest.binProperties()...)
@@ -528,10 +537,10 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 		return id // see placeDirect
 	}
 	if e.installed() {
-		p.b.Place(path.Join(at.dir, e.key), id, e.bins...)
+		p.b.Place(at.path(e.key), id, e.bins...)
 	}
 	for _, n := range e.linked {
-		p.b.Place(path.Join(at.dir, l.entries[n].key), id, e.bins...)
+		p.b.Place(at.path(l.entries[n].key), id, e.bins...)
 	}
 	return id
 }

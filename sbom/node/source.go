@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -298,34 +299,34 @@ func (s *source) dependencies(obj *value, own bool) []dependency {
 // requested is a list of dependencies, one for each name.
 type requested struct {
 	list  []dependency
-	index map[string]int // by name, folded; nil while the list is short, as most are
+	first [8]string      // the names of the first ones, folded: most ask for no more
+	index map[string]int // and of all, once there are more
 }
 
 // put adds a dependency, in place of one of the same name.
 func (r *requested) put(d dependency) {
-	const short = 8
-	name := fold(d.name)
-	if r.index == nil && len(r.list) < short {
-		for i := range r.list {
-			if fold(r.list[i].name) == name {
-				r.list[i] = d
-				return
-			}
-		}
-		r.list = append(r.list, d)
-		return
-	}
+	name, n := fold(d.name), len(r.list)
+	at := -1
 	if r.index == nil {
-		r.index = make(map[string]int, cap(r.list))
-		for i := range r.list {
-			r.index[fold(r.list[i].name)] = i
-		}
+		at = slices.Index(r.first[:min(n, len(r.first))], name)
+	} else if i, ok := r.index[name]; ok {
+		at = i
 	}
-	if i, ok := r.index[name]; ok {
-		r.list[i] = d
+	switch {
+	case at >= 0:
+		r.list[at] = d
 		return
+	case n < len(r.first):
+		r.first[n] = name
+	case r.index == nil:
+		r.index = make(map[string]int, cap(r.list))
+		for i, name := range r.first {
+			r.index[name] = i
+		}
+		fallthrough
+	default:
+		r.index[name] = n
 	}
-	r.index[name] = len(r.list)
 	r.list = append(r.list, d)
 }
 

@@ -85,12 +85,20 @@ func plain(line []byte) bool {
 // that is harmless.
 func Plain(text string) bool { return ordinary(text, ' ') }
 
+// harmless are the characters that mean nothing, whatever stands before them.
+var harmless = func() (set [256]bool) {
+	for b := ' '; b < '\x7f'; b++ {
+		set[b] = b != '#' && b != ':'
+	}
+	return set
+}()
+
 // ordinary reports whether a text is of printable ASCII, and blank, and completes no
 // beginning of a command that can stand within a line.
 func ordinary[T string | []byte](text T, blank byte) bool {
 	for i := range len(text) {
 		b := text[i]
-		if b > ':' && b < '\x7f' || b == ' ' || b > '#' && b < ':' {
+		if harmless[b] {
 			continue // as nearly all are
 		}
 		before := text[max(i-1, 0)]
