@@ -29,13 +29,26 @@ func splitScope(name string) (scope, base string) {
 // written, with the size of their digests in bytes.
 var digestSizes = map[string]int{"sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64}
 
+func parseDigest(text string) (Hash, error) {
+	algorithm, digest, _ := strings.Cut(text, "-")
+	size, known := digestSizes[algorithm]
+	if !known {
+		return Hash{}, errors.New("unknown algorithm")
+	}
+	value, ok := digestInHex(digest, size)
+	if !ok {
+		return Hash{}, fmt.Errorf("not a %s digest in base64", algorithm)
+	}
+	return Hash{Algorithm: algorithm, Value: value}, nil
+}
+
 // digestInHex converts a digest of that size in bytes from base64. A lockfile has
 // thousands: only the result is on the heap.
 func digestInHex(digest string, size int) (string, bool) {
 	var text [88]byte // the longest, in base64
 	var raw [66]byte  // what may be decoded from that
 	var out [2 * len(raw)]byte
-	if len(digest) > len(text) {
+	if len(digest) != base64.StdEncoding.EncodedLen(size) { // which leaves no room for line breaks
 		return "", false
 	}
 	n, err := base64.StdEncoding.Decode(raw[:], text[:copy(text[:], digest)])
@@ -50,22 +63,19 @@ func digestInHex(digest string, size int) (string, bool) {
 // parse even with an error: a browser or npm would skip the rest, and so leave a
 // package unprotected that looks protected.
 func ParseIntegrity(sri string) ([]Hash, error) {
+	if hash, err := parseDigest(sri); err == nil {
+		return []Hash{hash}, nil // as nearly all are
+	}
 	var hashes []Hash
 	var bad error
 	for field := range strings.FieldsSeq(sri) {
 		field, _, _ = strings.Cut(field, "?")
-		algorithm, digest, _ := strings.Cut(field, "-")
-		size, known := digestSizes[algorithm]
-		if !known {
-			bad = errors.New("unknown algorithm")
+		hash, err := parseDigest(field)
+		if err != nil {
+			bad = err
 			continue
 		}
-		value, ok := digestInHex(digest, size)
-		if !ok {
-			bad = fmt.Errorf("not a %s digest in base64", algorithm)
-			continue
-		}
-		hashes = append(hashes, Hash{Algorithm: algorithm, Value: value})
+		hashes = append(hashes, hash)
 	}
 	if len(hashes) == 0 && bad == nil {
 		bad = errors.New("empty")

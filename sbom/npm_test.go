@@ -41,6 +41,9 @@ func TestParseIntegrity(t *testing.T) {
 		{in: "SHA1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=", bad: "unknown algorithm"},
 		{in: "sha512-2jmj7l5rSw0yVb/vlWAYkK/YBwk=", bad: "not a sha512 digest"},
 		{in: "sha1", bad: "not a sha1 digest"},
+		{in: sha1 + "\n", want: []Hash{{Algorithm: "sha1", Value: hex1}}},
+		{in: "sha1-2jmj7l5rSw0yVb/vlWAY\nkK/YBwk=", bad: "unknown algorithm"},
+		{in: sha1 + "?" + sha256, want: []Hash{{Algorithm: "sha1", Value: hex1}}},
 		{in: "sha1-%%%", bad: "not a sha1 digest"},
 		{in: sha1 + " sha3-abc", want: []Hash{{Algorithm: "sha1", Value: hex1}}, bad: "unknown algorithm"},
 	} {

@@ -479,6 +479,7 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 		l.invalid(e.off, l.hint(), "%s is no name of a package", quote(e.name))
 		return sbom.NoID
 	}
+	dir := at.path(e.key)
 	c := sbom.Component{
 		Type: sbom.Library, Ecosystem: sbom.NPM, Name: e.name, Version: e.version,
 		Source: l.sourceOf(e), Hashes: e.integrity, License: e.license, Coverage: l.coverage(e),
@@ -500,7 +501,6 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 	case sbom.FromTarball:
 		c.PURL = purl(e.name, e.version, "download_url", c.Resolved)
 	case sbom.FromProject, sbom.FromLink:
-		dir := at.path(e.key)
 		if c.PURL = p.ownPURL(e.name, e.version, c.Source, dir); c.PURL == "" {
 			c.Ref = "npm:" + dir
 		}
@@ -515,7 +515,7 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 	default:
 		c.PURL = purl(e.name, e.version, "", "")
 	}
-	own := p.folders[at.path(e.key)]
+	own := p.folders[dir]
 	if own != nil && own.manifest != nil && !e.installed() {
 		c.Private = own.manifest.private
 		c.Properties = append(c.Properties, own.manifest.binProperties()...)
@@ -525,7 +525,7 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 			"%s lies outside of the project, and npm does not lock what it depends on", l.label(e))
 	}
 	where, properties := l.places(e)
-	c.Properties = slices.Concat(c.Properties, properties, e.properties)
+	c.Properties = append(append(c.Properties, properties...), e.properties...)
 	for _, patch := range e.patches {
 		c.Patches = append(c.Patches, sbom.Patch{Path: path.Join(at.dir, patch.Path)})
 	}
@@ -537,7 +537,7 @@ func (p *projects) addEntry(at *folder, i int) sbom.ID {
 		return id // see placeDirect
 	}
 	if e.installed() {
-		p.b.Place(at.path(e.key), id, e.bins...)
+		p.b.Place(dir, id, e.bins...)
 	}
 	for _, n := range e.linked {
 		p.b.Place(at.path(l.entries[n].key), id, e.bins...)
