@@ -244,27 +244,42 @@ func LooksSecret(s string) bool {
 // as names are not: one unbroken word of 16 or more characters with digits among
 // letters, or with capitals scattered in it.
 func randomLooking(s string) bool {
-	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return strings.ContainsRune("-_.~+=", r) }) {
-		if len(word) < 16 {
+	start := 0
+	for i := 0; i <= len(s); i++ {
+		if i < len(s) && !breaksWord(s[i]) {
 			continue
 		}
-		var digits, upper, lower, turns int
-		for i := range len(word) {
-			switch c := word[i]; {
-			case c >= '0' && c <= '9':
-				digits++
-				if i > 0 && !isDigit(word[i-1]) {
-					turns++
-				}
-			case c >= 'A' && c <= 'Z':
-				upper++
-			default:
-				lower++
-			}
-		}
-		if digits > 0 && upper > 0 && lower > 0 || turns >= 3 {
+		if i-start >= 16 && mixed(s[start:i]) {
 			return true
 		}
+		start = i + 1
 	}
 	return false
+}
+
+func breaksWord(c byte) bool {
+	switch c {
+	case '-', '_', '.', '~', '+', '=':
+		return true
+	default:
+		return false
+	}
+}
+
+func mixed(word string) bool {
+	var digits, upper, lower, turns int
+	for i := range len(word) {
+		switch c := word[i]; {
+		case c >= '0' && c <= '9':
+			digits++
+			if i > 0 && !isDigit(word[i-1]) {
+				turns++
+			}
+		case c >= 'A' && c <= 'Z':
+			upper++
+		default:
+			lower++
+		}
+	}
+	return digits > 0 && upper > 0 && lower > 0 || turns >= 3
 }

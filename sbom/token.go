@@ -9,14 +9,22 @@ var tokenStarts = []string{
 	"ya29.", "eyJ", "hf_", "lin_api_", "secret_", "ntn_", "pat", "bb_live_", "fc-", "tvly-", "dop_v1_", "sbp_", "SG.", "bot",
 }
 
+// startsToken is with which characters these begin.
+var startsToken = func() (set [256]bool) {
+	for _, start := range tokenStarts {
+		set[start[0]] = true
+	}
+	return set
+}()
+
 // mayHoldToken reports whether knownToken can match, which takes a hundred times as
 // long to find out: every path segment of every URL is asked.
 func mayHoldToken(s string) bool {
 	inside := false // of a word
 	for i := range len(s) {
-		if !inside {
+		if !inside && startsToken[s[i]] {
 			for _, start := range tokenStarts {
-				if s[i] == start[0] && strings.HasPrefix(s[i:], start) {
+				if strings.HasPrefix(s[i:], start) {
 					return true
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -83,10 +84,15 @@ func FuzzLooksSecret(f *testing.F) {
 	for _, token := range tokens(f) {
 		f.Add(token)
 	}
-	for _, s := range []string{strings.Repeat("a1", 20), strings.Repeat("aF", 12), strings.Repeat("a", 64), "ſk-0123456789abcdef", "path-to-a-file-1.0.0.tgz", "https://a/b", "https:///", `https://\`} {
+	for _, s := range []string{strings.Repeat("a1", 20), strings.Repeat("aF", 12), strings.Repeat("a", 64), "ſk-0123456789abcdef", "path-to-a-file-1.0.0.tgz", "https://a/b", "https:///", `https://\`,
+		"aB0aB0aB0aB0aB0a.x", "-aB0aB0aB0aB0aB0", "a1b2c3d4e5f6g7h8", "é0Aaaaaaaaaaaaaa="} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		words := strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune("-_.~+=", r) })
+		if want := slices.ContainsFunc(words, func(word string) bool { return len(word) >= 16 && mixed(word) }); randomLooking(s) != want {
+			t.Errorf("randomLooking(%q) = %v", s, !want)
+		}
 		if knownToken.MatchString(s) && !mayHoldToken(s) {
 			t.Errorf("%q is a token that was not looked for", s)
 		}
