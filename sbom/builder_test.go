@@ -110,6 +110,23 @@ func TestProjectNeverHidesAPackage(t *testing.T) {
 }
 
 // An installed copy of which nothing at all is recorded stays visible as such.
+// The first URL that an instance has is the component's; a bundled copy has none.
+func TestURLOfInstances(t *testing.T) {
+	none := pkg("a", "1.0.0", sha512("aa"))
+	one := from("https://one.example/a.tgz", sha512("aa"))
+	one.Distribution = Distribution{Host: "https://one.example", Name: "a", Version: "1.0.0"}
+	for name, instances := range map[string][]Component{"first": {one, none}, "last": {none, one}} {
+		b := NewBuilder()
+		for _, c := range instances {
+			b.Add(c, Use{})
+		}
+		got := b.Inventory().Component("pkg:npm/a@1.0.0")
+		if got == nil || got.Resolved != one.Resolved || got.Distribution != one.Distribution {
+			t.Errorf("the one with a URL is %s: %+v", name, got)
+		}
+	}
+}
+
 func TestInstalledCopyWithoutAHash(t *testing.T) {
 	b := NewBuilder()
 	b.Add(pkg("a", "1.0.0", sha512("aa")), Use{}, Occurrence{Path: "lock", Install: "node_modules/a"})

@@ -45,21 +45,18 @@ func Open(here string, paths []string) (trees []Tree, closeAll func(), err error
 		if !filepath.IsAbs(p) {
 			p = filepath.Join(here, p)
 		}
-		dirs[i], trees[i].File, err = split(p)
+		dir, file, err := split(p)
+		var root *os.Root
 		if err == nil {
-			var root *os.Root
-			if root, err = os.OpenRoot(dirs[i]); err == nil {
-				roots = append(roots, root)
-				trees[i].FS, trees[i].Folder, trees[i].Dir, trees[i].Place = root.FS(), filepath.Base(dirs[i]), dirs[i], dirs[i]
-				if place, err := filepath.EvalSymlinks(dirs[i]); err == nil {
-					trees[i].Place = place
-				}
-			}
+			root, err = os.OpenRoot(dir)
 		}
 		if err != nil {
 			closeAll()
 			return nil, nil, &PathError{Path: paths[i], Err: Pathless(err)}
 		}
+		roots = append(roots, root)
+		dirs[i] = dir
+		trees[i] = Tree{FS: root.FS(), File: file, Folder: filepath.Base(dir), Dir: dir, Place: dir}
 	}
 	for i, name := range fromCommon(dirs) {
 		trees[i].Prefix = name
@@ -95,7 +92,7 @@ func within(parent, dir string) bool {
 	return err == nil && filepath.IsLocal(rel)
 }
 
-// split returns the folder to open, and the file in it if PATH is one. A link
+// split returns the folder to open, without links in its path, and the file in it if PATH is one. A link
 // that the user names is followed, since the user named it.
 func split(p string) (dir, file string, err error) {
 	resolved, err := filepath.EvalSymlinks(p)

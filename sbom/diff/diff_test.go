@@ -108,6 +108,24 @@ func TestMarkdownIsText(t *testing.T) {
 	}
 }
 
+// A section without lines has no heading.
+func TestMarkdownOfNothing(t *testing.T) {
+	text := func(older, newer *bom.Document) string {
+		var out bytes.Buffer
+		if err := diff.Compare(older, newer).Markdown(&out); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	empty, one := document(t, ``, ``), document(t, `{"type":"library","name":"a","version":"1"}`, ``)
+	if got := text(empty, empty); strings.Contains(got, "### ") {
+		t.Errorf("nothing differs, and there is a heading:\n%s", got)
+	}
+	if got := text(empty, one); !strings.Contains(got, "### Added\n") || strings.Contains(got, "### Removed") {
+		t.Errorf("one component was added, and none removed:\n%s", got)
+	}
+}
+
 // FuzzCompare feeds two documents of strangers. Nothing panics, two runs say the same,
 // and a document does not differ from itself.
 func FuzzCompare(f *testing.F) {

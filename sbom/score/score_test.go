@@ -75,6 +75,18 @@ func TestEachRequirement(t *testing.T) {
 	}
 }
 
+// The supplier of the whole counts for its subject, and for nothing else.
+func TestSupplierOfTheWhole(t *testing.T) {
+	const text = `{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{SUPPLIER"component":{"type":"application","name":"shop"}},"components":[{"type":"library","name":"a"}]}`
+	for supplier, want := range map[string]int{``: 0, `"supplier":{"name":"Acme"},`: 1, `"manufacture":{"name":"Acme"},`: 1} {
+		r := measure(t, strings.Replace(text, "SUPPLIER", supplier, 1))
+		i := slices.IndexFunc(r.Requirements, func(m score.Measured) bool { return m.ID == "supplier" })
+		if i < 0 || r.Requirements[i].Have != want || r.Requirements[i].Of != 2 {
+			t.Errorf("with %s: %+v", supplier, r.Requirements[i])
+		}
+	}
+}
+
 func TestJSONAndMarkdown(t *testing.T) {
 	var many strings.Builder
 	for i := range 9 {
