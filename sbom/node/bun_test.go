@@ -258,7 +258,7 @@ func TestBunProblems(t *testing.T) {
 		"version 2":      {edit(`"lockfileVersion": 1`, `"lockfileVersion": 2`), manifest, nil},
 		"version 3":      {edit(`"lockfileVersion": 1`, `"lockfileVersion": 3`), manifest, nil},
 		"no project":     {edit(`"": {`, `"x": {`), manifest, []string{`bun.lock:1: invalid: no entry "" among the workspaces`}},
-		"no packages":    {edit(`"packages"`, `"package"`), manifest, []string{`bun.lock:4: invalid: the project depends on "a"`}},
+		"no packages":    {edit(`"packages"`, `"package"`), manifest, []string{`bun.lock:6: invalid: "package" stands where "packages" is expected`, `bun.lock:4: invalid: the project depends on "a"`}},
 		"twice":          {bunLock(`"dependencies": {"a": "^1.0.0"}`, `"a": ["a@1.0.0", "", {}, ""]`, `"a": ["a@1.0.1", "", {}, ""]`), manifest, []string{`bun.lock:8: invalid: "a" stands twice`}},
 		"conflict":       {edit(`    "": {`, "<<<<<<< HEAD\n    \"\": {"), manifest, []string{"bun.lock:4: invalid: invalid JSON: expected a name"}},
 		"key":            {edit(`"a": [`, `"a//b": [`), manifest, []string{`bun.lock:7: invalid: the key "a//b"`, `bun.lock:4: invalid: the project depends on "a"`}},

@@ -166,6 +166,7 @@ func (r *bunReader) outsideOf(dir string) bool { return dir == ".." || strings.H
 // readDeps reads what a package asks for. Which peers are optional stands in a
 // list.
 func (r *bunReader) readDeps(v *value) []dependency {
+	r.judgeKeys(v, graphKeys...)
 	deps := r.dependencies(v, true)
 	for _, name := range []string{"dependencies", "devDependencies", "optionalDependencies", "peerDependencies"} {
 		if m := v.get(name); m != nil && isEmptyArray(m) { // of which npm knows old ones
@@ -187,6 +188,7 @@ func (r *bunReader) readDeps(v *value) []dependency {
 
 // readRules reads what stands beside workspaces and packages.
 func (r *bunReader) readRules(root *value) {
+	r.judgeKeys(root, "packages", "patchedDependencies", "overrides", "catalog", "catalogs")
 	r.texts(root, "patchedDependencies", func(name, file string, m *member) {
 		if badKey(file) != "" || file == "" || r.outsideOf(file) {
 			r.invalid(m.off, hintBun, "the patch of %s is no file of the project", quote(name))

@@ -87,6 +87,22 @@ func schemeOf(s string) string {
 	return ""
 }
 
+// oneLetterOff reports whether two words differ in one letter that is another, missing
+// or too many.
+func oneLetterOff(a, b string) bool {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	if len(b)-len(a) > 1 || a == b {
+		return false
+	}
+	same := 0
+	for same < len(a) && a[same] == b[same] {
+		same++
+	}
+	return a[min(same+1-(len(b)-len(a)), len(a)):] == b[same+1:]
+}
+
 // isArchive reports whether a spec names a tarball in the project's folder, which
 // needs no "file:".
 func isArchive(spec string) bool {

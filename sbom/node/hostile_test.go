@@ -474,3 +474,37 @@ func BenchmarkBerry(b *testing.B)   { benchmarkFormat(b, "yarn 4", 20_000) }
 func BenchmarkPNPM5(b *testing.B)   { benchmarkFormat(b, "pnpm 5", 20_000) }
 func BenchmarkPNPM6(b *testing.B)   { benchmarkFormat(b, "pnpm 6", 20_000) }
 func BenchmarkBun(b *testing.B)     { benchmarkFormat(b, "bun", 20_000) }
+
+// TestDamagedKeys: a letter that is another, missing or too many in a key that says what
+// depends on what would lose edges in silence.
+func TestDamagedKeys(t *testing.T) {
+	damaged := func(key string) []string {
+		return []string{key[:3] + string(key[3]^1) + key[4:], key[:3] + key[4:], key[:3] + "x" + key[3:]}
+	}
+	root := `"": {"dependencies": {"a": "1"}, "devDependencies": {"b": "1"}}`
+	for _, tt := range []struct {
+		file, lock string
+		keys       []string
+	}{
+		{PackageLock, lock(root, `"node_modules/a": {"version": "1.0.0", "optionalDependencies": {"b": "1"}, "peerDependencies": {"b": "1"}}`, `"node_modules/b": {"version": "1.0.0"}`),
+			[]string{"dependencies", "devDependencies", "optionalDependencies", "peerDependencies", "packages"}},
+		{PackageLock, legacyLock(`"a": {"version": "1.0.0", "requires": {"b": "1"}, "dependencies": {"c": {"version": "1.0.0"}}}`, `"b": {"version": "1.0.0"}`), []string{`"requires": {`, `"dependencies": {"c`}},
+		{BunLock, bunLock(`"dependencies": {"a": "^1.0.0"}, "devDependencies": {"b": "1"}`, `"a": ["a@1.0.0", "", {"dependencies": {"b": "1"}}, "`+sri+`"]`, `"b": ["b@1.0.0", "", {}, "`+sri+`"]`), []string{"dependencies", "devDependencies", "packages"}},
+		{PNPMLock, "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      a:\n        specifier: '1'\n        version: 1.0.0\n    devDependencies:\n      b:\n        specifier: '1'\n        version: 1.0.0\npackages:\n  a@1.0.0:\n    resolution: {integrity: " + sri +
+			"}\n  b@1.0.0:\n    resolution: {integrity: " + sri + "}\nsnapshots:\n  a@1.0.0:\n    optionalDependencies:\n      b: 1.0.0\n  b@1.0.0: {}\n", []string{"importers", "dependencies", "devDependencies", "optionalDependencies", "packages", "snapshots"}},
+		{YarnLock, classicLock("a@1:\n  version \"1.0.0\"\n  dependencies:\n    b \"1\"\n  optionalDependencies:\n    b \"1\"\n", "b@1:\n  version \"1.0.0\"\n"), []string{"dependencies", "optionalDependencies"}},
+		{YarnLock, berryLock(berryRoot("a: \"npm:1\"", "b: \"npm:1\""), berryEntry("a@npm:1", "1.0.0", "a@npm:1.0.0", "dependencies:\n    b: \"npm:1\""), berryEntry("b@npm:1", "1.0.0", "b@npm:1.0.0")), []string{"dependencies"}},
+	} {
+		for _, key := range tt.keys {
+			if !strings.Contains(tt.lock, key) {
+				t.Fatalf("%s: no %s", tt.file, key)
+			}
+			for _, bad := range damaged(key) {
+				inv := scan(t, map[string]string{tt.file: strings.Replace(tt.lock, key, bad, 1), Manifest: `{"name": "app", "version": "1.0.0", "dependencies": {"a": "1"}, "devDependencies": {"b": "1"}}`})
+				if !inv.Incomplete() {
+					t.Errorf("%s: nothing is wrong with %s for %s: %v", tt.file, bad, key, problems(inv))
+				}
+			}
+		}
+	}
+}

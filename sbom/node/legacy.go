@@ -18,6 +18,7 @@ func (l *lockfile) readLegacy(root *value, m *manifest) {
 	for _, d := range l.doc.duplicates {
 		l.invalid(d.off, l.hint(), "%s stands twice in the same object", quote(d.name))
 	}
+	l.judgeKeys(root, "dependencies", "requires")
 	l.name, _ = l.text(root, "name")
 	l.entries = []entry{{off: root.off, target: none, parent: none}}
 	if root.get("version") != nil {
@@ -107,6 +108,7 @@ func (l *lockfile) readLegacyEntry(m *member, key, dir string) string {
 		}
 		return ""
 	}
+	l.judgeKeys(v, "dependencies", "requires")
 	e := entry{key: key, off: m.off, folder: m.name, name: m.name, target: none, parent: none}
 	version, _ := l.text(v, "version")
 	e.resolved, _ = l.text(v, "resolved")

@@ -118,6 +118,7 @@ func readLockfile(f *sbom.File, m *manifest) *lockfile {
 		return nil
 	}
 	l.judgeDuplicates(&packages.value)
+	l.judgeKeys(root, "packages")
 	l.name, _ = l.text(root, "name")
 	l.readEntries(&packages.value)
 	l.place()
@@ -245,6 +246,7 @@ func (l *lockfile) readEntry(e *entry, m *member) {
 		return
 	}
 	e.hasResolved = e.resolved != ""
+	l.judgeKeys(v, graphKeys...)
 	e.version = l.version(v)
 	e.license = l.license(v)
 	e.hasShrink = l.flag(v, "hasShrinkwrap")

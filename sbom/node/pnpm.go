@@ -137,6 +137,7 @@ func (d *pnpmDocument) read(doc *document) bool {
 	for _, dup := range doc.duplicates {
 		d.invalid(dup.off, hintPNPM, "%s stands twice in the same object", quote(dup.name))
 	}
+	d.judgeKeys(root, "importers", "packages", "snapshots", "specifiers", "patchedDependencies", "overrides", "catalogs")
 	d.readPatches(root)
 	if m := d.member(root, "overrides", objectKind); m != nil {
 		d.overrides = &m.value
@@ -391,6 +392,7 @@ func (d *pnpmDocument) addImporter(id string, off int, v *value) {
 // readDeps reads dependencies in all their forms: name: reference, with the
 // specifiers in a list of their own, and name: {specifier, version}.
 func (d *pnpmDocument) readDeps(v *value, groups []pnpmGroup, specs table) []pnpmDep {
+	d.judgeKeys(v, graphKeys...)
 	var deps []pnpmDep
 	for _, g := range groups {
 		m := d.member(v, g.name, objectKind)

@@ -126,6 +126,29 @@ func (s *source) text(obj *value, name string) (text string, ok bool) {
 	return "", false
 }
 
+// judgeKeys finds keys that are one letter off from those that say what depends on what.
+// No program writes such a key, so that the file is damaged, and what stands below it
+// would be lost in silence.
+func (s *source) judgeKeys(obj *value, names ...string) {
+	for i := range obj.members {
+		s.judgeKey(obj.members[i].name, obj.members[i].off, names)
+	}
+}
+
+func (s *source) judgeKey(key string, off int, names []string) {
+	if slices.Contains(names, key) {
+		return
+	}
+	for _, name := range names {
+		if d := len(key) - len(name); d >= -1 && d <= 1 && oneLetterOff(key, name) {
+			s.invalid(off, s.hint(), "%s stands where %s is expected", quote(key), quote(name))
+		}
+	}
+}
+
+// graphKeys are those of an entry that say what it depends on.
+var graphKeys = []string{"dependencies", "optionalDependencies", "peerDependencies", "devDependencies"}
+
 func (s *source) flag(obj *value, name string) bool {
 	m := s.member(obj, name, boolKind)
 	return m != nil && m.value.text == "true"

@@ -81,6 +81,7 @@ func (l *yarnLock) readBerry(n *yarnNode) (yarnEntry, bool) {
 			e.bins = l.commands(&member{off: c.off()}, names)
 		case "languageName", "peerDependencies", "peerDependenciesMeta": // peers are not resolved in a lockfile
 		default:
+			l.judgeKey(c.name(), c.off(), graphKeys)
 			l.warn(c.off(), "", "%s is nothing that yarn writes", quote(c.name()))
 		}
 	}

@@ -37,6 +37,7 @@ func (l *yarnLock) readClassic(n *yarnNode) (yarnEntry, bool) {
 			e.deps = append(e.deps, l.readRequests(c, optionalEdge)...)
 		case "uid", "registry", "permissions", "prebuiltVariants": // which say nothing of where it comes from
 		default:
+			l.judgeKey(c.name(), c.off(), graphKeys)
 			l.warn(c.off(), "", "%s is nothing that yarn 1 writes", quote(c.name()))
 		}
 	}
