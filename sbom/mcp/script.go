@@ -46,7 +46,7 @@ type scriptFile struct {
 }
 
 var scriptFiles = sync.OnceValue(func() []scriptFile {
-	return []scriptFile{
+	out := []scriptFile{
 		{kind: "package.json", names: []string{"package.json"}, find: (*finder).packageScripts},
 		{kind: "shell-script", find: (*finder).shellFile,
 			names: []string{"*.sh", "*.bash", "*.zsh", "*.ksh"},
@@ -85,7 +85,12 @@ var scriptFiles = sync.OnceValue(func() []scriptFile {
 		{kind: "taskfile", names: []string{"Taskfile.yml", "Taskfile.yaml", "Taskfile.dist.yml", "Taskfile.dist.yaml"}, find: (*finder).taskfile},
 		{kind: "justfile", names: []string{"justfile", ".justfile", "*.just"}, find: (*finder).justfile},
 		{kind: "makefile", names: []string{"Makefile", "GNUmakefile", "*.mk"}, find: (*finder).makefile},
+		{kind: "codebuild", names: []string{"buildspec.yml", "buildspec.yaml", "amplify.yml"}, find: codebuildKeys.find},
 	}
+	for _, m := range memberFiles {
+		out = append(out, scriptFile{kind: m.kind, names: set(m.names), find: m.members.find})
+	}
+	return out
 })
 
 type scriptPath struct {

@@ -77,6 +77,9 @@ var buildkiteKeys = scriptKeys{scripts: usualShell("command commands"), images: 
 // gitpodKeys are from gitpod.io/docs, ".gitpod.yml".
 var gitpodKeys = scriptKeys{scripts: usualShell("before init prebuild command"), images: []string{"image"}, variables: []string{"env"}}
 
+// codebuildKeys are from docs.aws.amazon.com, "Build specification reference".
+var codebuildKeys = scriptKeys{scripts: usualShell("commands")}
+
 // lefthookKeys are from lefthook.dev, "Configuration".
 var lefthookKeys = scriptKeys{scripts: usualShell("run"), variables: []string{"env"}, folder: "root", parameters: &lefthookParameters}
 

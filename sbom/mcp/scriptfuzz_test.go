@@ -11,7 +11,7 @@ import (
 // Holds does not know is none that Read finds, and that the bounds hold.
 func FuzzScripts(f *testing.F) {
 	names := []string{"package.json", "a.sh", "bin/x", ".github/workflows/a.yml", "action.yml", ".gitlab-ci.yml", ".devcontainer.json", "Dockerfile", "Makefile", "compose.yaml", "Taskfile.yml", "justfile",
-		"a.bat", "a.ps1", ".circleci/config.yml", "azure-pipelines.yml", "Jenkinsfile", ".vscode/tasks.json", ".vscode/launch.json", ".pre-commit-config.yaml", ".lintstagedrc", "Procfile"}
+		"a.bat", "a.ps1", ".circleci/config.yml", "azure-pipelines.yml", "Jenkinsfile", ".vscode/tasks.json", ".vscode/launch.json", ".pre-commit-config.yaml", ".lintstagedrc", "Procfile", "mise.toml", "project.json", "render.yaml"}
 	for i, seed := range []string{
 		`{"scripts": {"a": "npx a && (cd b; uvx c@1) | docker run -e K=v d:1 npx e"}}`,
 		"#!/bin/sh\ncd \"$X\" && npx a@${V:-1} \\\n --b\nfor i in *; do pipx run c; done\n",
@@ -31,7 +31,7 @@ func FuzzScripts(f *testing.F) {
 		"sh 'npx a'; sh(script: \"\"\"npx ${b}\"\"\")\ndocker.image('c') // d\nx = 'npx e'",
 		`{"windows": {"command": "npx"}, "tasks": [{"command": {"value": "npx a"}, "args": ["b c", {"value": "d"}], "windows": {"args": ["e"]}}]}`,
 		`{"configurations": [{"runtimeExecutable": "npx", "runtimeArgs": ["a"], "osx": {"command": "npx b"}}]}`,
-		"repos: [{hooks: [{id: a, entry: npx b, args: [c]}, {entry: d, language: docker_image}]}]", `{"a": ["npx b"]}`, "a: npx b\n",
+		"repos: [{hooks: [{id: a, entry: npx b, args: [c]}, {entry: d, language: docker_image}]}]", `{"a": ["npx b"]}`, "a: npx b\n", "[tasks.a]\nrun = ['npx b', '''\nuvx c\n''']\n", `{"targets": {"a": {"options": {"commands": [{"command": "npx b"}, "npx c"]}}}}`, "services: [{startCommand: npx a}]\n",
 		"set shell := ['bash', '-c']\nx := `npx a`\nb c='d': e\n  @npx {{f}} \\\n   g\nh:\n  #!/bin/sh\n  wget i; sh i\n",
 	} {
 		f.Add(i, []byte(seed))

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"countermark/sbom"
+	"countermark/sbom/lazyregexp"
 
 	"github.com/tailscale/hujson"
 	"go.yaml.in/yaml/v3"
@@ -67,14 +68,17 @@ type yamlFile struct {
 	text []byte
 }
 
-// line is where the text of a scalar begins: a block begins below its sign.
+// line is where the text of a scalar begins: a block of YAML or TOML begins below its
+// sign.
 func (y yamlFile) line(v *hujson.Value) int {
 	line, _ := y.document.position(v.StartOffset)
-	if at := v.StartOffset; at < len(y.text) && (y.text[at] == '|' || y.text[at] == '>') {
+	if at := v.StartOffset; at < len(y.text) && blockSign.Match(y.text[at:min(len(y.text), at+5)]) {
 		line++
 	}
 	return line
 }
+
+var blockSign = lazyregexp.New("^(?:[|>]|'''\\r?\\n|\"\"\"\\r?\\n)")
 
 func (y yamlFile) word(v *hujson.Value, what string) word {
 	return word{text: expression.ReplaceAllString(text(v), "$"+expressionVariable), at: place{where: what, line: y.line(v), column: 1}}
