@@ -34,6 +34,7 @@
 //	  provenance/oci    container registries, and their referrers
 //	  provenance/git    which commit a branch or tag is
 //	  provenance/selection what launches of MCP servers select today
+//	  provenance/goproxy which version of a Go module a query selects
 //	  provenance/layout in-toto layouts and links
 //	  provenance/fetch  one document of a server that may be hostile
 //	  provenance/cache  what registries answered, kept and verified again

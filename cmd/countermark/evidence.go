@@ -10,6 +10,7 @@ import (
 	"countermark/provenance"
 	"countermark/provenance/cache"
 	"countermark/provenance/git"
+	"countermark/provenance/goproxy"
 	"countermark/provenance/npm"
 	"countermark/provenance/npm/npmrc"
 	"countermark/provenance/trust"
@@ -25,7 +26,8 @@ type evidence struct {
 	npm      *npm.Client       // nil where no registry is asked
 	python   provenance.Source // *pypi.Client where an index is asked
 	images   provenance.Source
-	git      *git.Client // nil where no repository is asked
+	git      *git.Client     // nil where no repository is asked
+	modules  *goproxy.Client // the same for Go's modules
 	offline  bool
 	tarballs bool     // they may be fetched
 	trusted  []string // registries that the user vouches for
@@ -79,6 +81,8 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 	ev.python = index
 	if !ev.offline {
 		ev.git = &git.Client{Transport: transport, Version: p.version}
+		ev.modules = goproxy.Named(p.env)
+		ev.modules.Transport, ev.modules.Version = transport, p.version
 	}
 	imageSource, err := p.imageSource(config, ev.offline)
 	if err != nil {

@@ -54,8 +54,9 @@ is there a server that nobody locked? The same is found by check, as the rule
 launch-drift, as far as configurations, attestations and exact versions tell it;
 what a floating version or tag selects is asked for here only: of npm's registry, of
 a container registry, of the index of Python packages that --pypi-index or uv's own
-variables name, or of the very repository that a launch names, over https and without
-git. What comes with a Python package or a repository is not resolved.
+variables name, of the module proxies that GOPROXY names, or of the very repository that
+a launch names, over https and without git. What comes with a Python package, a Go
+module or a repository is not resolved.
 
 With --write the configurations themselves are pinned to what the lock then holds:
 an exact version in the place of a range or tag, a digest behind the name of an
@@ -200,7 +201,7 @@ func (r *lockRun) read(ctx context.Context) error {
 		return policy.LockFacts(results), err
 	}
 	asking := selection.Asking{
-		Inventory: r.project.inventory, NPM: ev.npm, Python: ev.python, Images: ev.images, Git: ev.git,
+		Inventory: r.project.inventory, NPM: ev.npm, Python: ev.python, Images: ev.images, Git: ev.git, Modules: ev.modules,
 		Offline: ev.offline, Tarballs: ev.tarballs, Prove: prove,
 	}
 	if r.selection, err = asking.Find(ctx); err != nil {

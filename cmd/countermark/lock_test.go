@@ -234,6 +234,43 @@ func TestLockOfPython(t *testing.T) {
 	w.run(0, "lock", "--check", "@project")
 }
 
+// TestLockOfModules: the proxy that the user names in GOPROXY says which version of a Go
+// module a query selects; another one is drift, and --write pins it.
+func TestLockOfModules(t *testing.T) {
+	versions := "v1.0.0\n"
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := map[string]string{"/go.example/m/@v/list": versions, "/go.example/m/@v/v1.0.0.mod": "module m\n", "/go.example/m/@v/v1.1.0.mod": "module m\n"}[r.URL.Path]
+		if answer == "" {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = w.Write([]byte(answer)) // a client that goes away is its own business
+	}))
+	t.Cleanup(proxy.Close)
+	w := newPythonWorld(t)
+	w.env = []string{"GOPROXY=" + proxy.URL + ",direct", "GOPRIVATE=private.example"}
+	w.write("project/.mcp.json", []byte(`{"mcpServers": {"a": {"command": "go", "args": ["run", "go.example/m/cmd/a@latest", "--x"]}}}`))
+	w.run(0, "lock", "@project")
+	if !strings.Contains(w.locked(), `"version": "v1.0.0"`) {
+		t.Errorf("the lock does not say the version: %s", w.locked())
+	}
+	w.run(0, "lock", "--check", "@project")
+	versions += "v1.1.0\n"
+	if stdout, _ := w.run(1, "lock", "--check", "@project"); !strings.Contains(stdout, "v1.1.0") {
+		t.Errorf("another version: %s", stdout)
+	}
+	w.run(0, "lock", "--write", "@project")
+	data, err := os.ReadFile(filepath.Join(w.dir, "project", ".mcp.json"))
+	if err != nil || !strings.Contains(string(data), `"go.example/m/cmd/a@v1.1.0", "--x"`) {
+		t.Errorf("not pinned: %s %v", data, err)
+	}
+	w.run(0, "lock", "--check", "@project")
+	w.write("project/.mcp.json", []byte(`{"mcpServers": {"p": {"command": "go", "args": ["run", "private.example/m@latest"]}}}`))
+	if _, stderr := w.run(3, "lock", "@project"); !strings.Contains(stderr, "it is private by GOPRIVATE or GONOPROXY, so that no proxy is asked for it") {
+		t.Errorf("a private module: %s", stderr)
+	}
+}
+
 // TestLockOfRepositories: the host that a launch names says which commit a branch, a
 // tag or the default branch is; another one is drift, and --write pins it in place.
 func TestLockOfRepositories(t *testing.T) {
@@ -320,7 +357,7 @@ func TestLockOfWhatNobodyIsAsked(t *testing.T) {
 		`"uvx", "args": ["git+ssh://git@git.example/acme/tool@main"]`:   "it is reached by ssh, which is not asked; write git+https:",
 		`"npx", "args": ["git+http://git.example/acme/tool"]`:           "its URL is not encrypted",
 		`"uvx", "args": ["gone"]`:                                       "knows no project of this name",
-		`"go", "args": ["run", "example.com/tool@latest"]`:              "a spec of the kind go selects is not asked for",
+		`"go", "args": ["run", "example.com/tool@latest"]`:              "no module proxy is named; name it in GOPROXY",
 		`"dnx", "args": ["Some.Tool"]`:                                  "a spec of the kind nuget selects is not asked for",
 	} {
 		w.write("project/.mcp.json", []byte(`{"mcpServers": {"a": {"command": "uvx", "args": ["tool"]}, "odd": {"command": `+text+`}, "z": {"command": "uvx", "args": ["tool"]}}}`))

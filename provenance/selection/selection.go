@@ -21,6 +21,7 @@ import (
 
 	"countermark/provenance"
 	"countermark/provenance/git"
+	"countermark/provenance/goproxy"
 	"countermark/provenance/npm"
 	"countermark/provenance/oci"
 	"countermark/provenance/pypi"
@@ -36,6 +37,7 @@ type Asking struct {
 	Python    provenance.Source // a [*pypi.Client] where an index is asked
 	Images    provenance.Source // an [*oci.Client] where registries are asked
 	Git       *git.Client       // nil where no repository is asked
+	Modules   *goproxy.Client   // the same for the modules of Go
 	Offline   bool
 	Tarballs  bool // they may be fetched
 	// Prove judges subjects, and returns what the proofs say of a launch. The error is
@@ -136,6 +138,8 @@ func (s *Selection) ask(ctx context.Context, server *sbom.Server, c *sbom.Compon
 		return s.release(ctx, c, l)
 	case l.Kind == sbom.KindGit && l.Pin.Floating() && s.asking.Git != nil:
 		return s.commit(ctx, c, l)
+	case l.Kind == sbom.KindGo && l.Request != "" && s.asking.Modules != nil:
+		return s.module(ctx, c, l)
 	default:
 		return lock.Known{}, fmt.Errorf("what a spec of the kind %s selects is not asked for by this version; pin it", l.Kind)
 	}
@@ -220,7 +224,7 @@ func (s *Selection) commit(ctx context.Context, c *sbom.Component, l sbom.Launch
 		return lock.Known{}, err
 	}
 	if strings.Contains(l.Spec, sbom.Redacted) {
-		return lock.Known{}, errors.New("a part of it looks like a credential, and is sent to nobody; write the full commit in its place")
+		return lock.Known{}, errCredential
 	}
 	repository := purl.Qualifiers.Map()["vcs_url"]
 	if l.Request != "" {
@@ -232,6 +236,20 @@ func (s *Selection) commit(ctx context.Context, c *sbom.Component, l sbom.Launch
 	}
 	return lock.Known{Commit: commit}, err
 }
+
+// module finds out which version of a Go module a query selects.
+func (s *Selection) module(ctx context.Context, c *sbom.Component, l sbom.Launch) (lock.Known, error) {
+	if strings.Contains(l.Spec, sbom.Redacted) {
+		return lock.Known{}, errCredential
+	}
+	version, err := s.asking.Modules.Select(ctx, c.Name, l.Request)
+	if e, ok := errors.AsType[*goproxy.Error](err); ok {
+		return lock.Known{}, fmt.Errorf("%s; %s", e.Reason, e.Hint)
+	}
+	return lock.Known{Version: version}, err
+}
+
+var errCredential = errors.New("a part of it looks like a credential, and is sent to nobody; write what it stands for, exactly")
 
 // release finds out which release of a Python project a launch gets.
 func (s *Selection) release(ctx context.Context, c *sbom.Component, l sbom.Launch) (lock.Known, error) {

@@ -66,6 +66,12 @@ func pinned(l sbom.Launch, locked *Launch) (spec, why string) {
 			return "", notKnown
 		}
 		return pinnedRepository(l, locked.Commit), ""
+	case sbom.KindGo:
+		name, _, ok := strings.Cut(l.Spec, "@")
+		if locked.Version == "" || !ok {
+			return "", notKnown
+		}
+		return name + "@" + locked.Version, ""
 	case sbom.KindOCI:
 		if locked.Digest == "" {
 			return "", notKnown

@@ -15,6 +15,8 @@ func selected(_ *sbom.Component, l sbom.Launch) Known {
 		return Known{}
 	case l.Kind == sbom.KindOCI:
 		return Known{Digest: digestA}
+	case l.Kind == sbom.KindGo:
+		return Known{Version: "v9.8.7"}
 	case l.Kind == sbom.KindGit:
 		return Known{Commit: commitA}
 	default:
@@ -69,6 +71,8 @@ func TestWrite(t *testing.T) {
 		"codex":            {".codex/config.toml", "# ours\n[mcp_servers.s]\ncommand = 'npx'\nargs = [\n  \"-y\",\n  \"tool\", # floats\n]\n", "# ours\n[mcp_servers.s]\ncommand = 'npx'\nargs = [\n  \"-y\",\n  \"tool@9.8.7\", # floats\n]\n", ""},
 		"vibe":             {".vibe/config.toml", "[[mcp_servers]]\nname = \"s\"\ntransport = \"stdio\"\ncommand = \"npx\"\nargs = [\"tool\"]\n", "[[mcp_servers]]\nname = \"s\"\ntransport = \"stdio\"\ncommand = \"npx\"\nargs = [\"tool@9.8.7\"]\n", ""},
 		"windows and mark": {".mcp.json", "\xef\xbb\xbf{\r\n\"mcpServers\": {\"s\": {\"command\":\"npx\",\r\n\"args\":[\"tool\"]}}}\r\n", "\xef\xbb\xbf{\r\n\"mcpServers\": {\"s\": {\"command\":\"npx\",\r\n\"args\":[\"tool@9.8.7\"]}}}\r\n", ""},
+		"go":               {".mcp.json", one(`{"command":"go","args":["run","go.example/m/cmd/x@latest","--y"]}`), one(`{"command":"go","args":["run","go.example/m/cmd/x@v9.8.7","--y"]}`), ""},
+		"go branch":        {".mcp.json", one(`{"command":"go","args":["run","go.example/m/cmd/x@main"]}`), one(`{"command":"go","args":["run","go.example/m/cmd/x@v9.8.7"]}`), ""},
 		"git":              {".mcp.json", one(`{"command":"npx","args":["github:a/b"]}`), one(`{"command":"npx","args":["github:a/b#` + commitA + `"]}`), ""},
 		"git, short":       {".mcp.json", one(`{"command":"npx","args":["-y","a/b#main"]}`), one(`{"command":"npx","args":["-y","github:a/b#` + commitA + `"]}`), ""},
 		"git branch":       {".mcp.json", one(`{"command":"npx","args":["git+https://git.example/a/b.git#main"]}`), one(`{"command":"npx","args":["git+https://git.example/a/b.git#` + commitA + `"]}`), ""},
