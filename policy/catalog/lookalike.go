@@ -26,8 +26,8 @@ func (c *Catalog) Lookalikes(eco sbom.Ecosystem, name string, launched bool) []E
 		index, likeness int
 	}
 	var matches []match
-	for i, e := range c.entries {
-		if ownsNamespace(eco, e, namespace) {
+	for i := range c.entries { // an entry is large, and every package is asked about
+		if ownsNamespace(eco, &c.entries[i], namespace) {
 			return nil
 		}
 		if l := c.models[i].compare(s, launched); l != unlike {
@@ -80,7 +80,7 @@ func split(eco sbom.Ecosystem, name string) (namespace, base string) {
 // ownsNamespace reports whether an image or module is published by the owner of
 // the entry's repository. Images of Docker's "mcp" namespace are built by Docker
 // from the sources of its catalogue, so they imitate nobody.
-func ownsNamespace(eco sbom.Ecosystem, e Entry, namespace string) bool {
+func ownsNamespace(eco sbom.Ecosystem, e *Entry, namespace string) bool {
 	if eco != sbom.OCI && eco != sbom.Golang {
 		return false
 	}
