@@ -83,9 +83,9 @@ func (b *Builder) Add(c Component, use Use, at ...Occurrence) ID {
 	return ID(len(b.instances) - 1)
 }
 
-// Reserve makes room for so many more instances, and edges between them.
-func (b *Builder) Reserve(instances, edges int) {
-	b.instances, b.edges, b.places = slices.Grow(b.instances, instances), slices.Grow(b.edges, edges), slices.Grow(b.places, instances)
+// Reserve makes room for so many more instances, edges between them, and places.
+func (b *Builder) Reserve(instances, edges, places int) {
+	b.instances, b.edges, b.places = slices.Grow(b.instances, instances), slices.Grow(b.edges, edges), slices.Grow(b.places, places)
 }
 
 // AddService adds a remote service, merging those of the same Ref.

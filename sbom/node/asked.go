@@ -144,10 +144,10 @@ func (l *lockfile) fits(i int, name, spec string) bool {
 			return l.entries[to].workspace
 		}
 	}
-	r := request{name: name}
-	if strings.ContainsAny(spec, `/:\`) || spec == "." || spec == ".." { // the rest are versions and tags
-		r = parseSpec(name, spec)
+	if !strings.ContainsAny(spec, `/:\`) && spec != "." && spec != ".." { // a version or a tag
+		return isArchive(spec) || l.isPackage(to, e, source, name)
 	}
+	r := parseSpec(name, spec)
 	http := strings.HasPrefix(strings.ToLower(spec), "http")
 	switch r.source {
 	case sbom.FromGit, sbom.FromTarball: // a web address may be either, depending on the host
@@ -160,12 +160,14 @@ func (l *lockfile) fits(i int, name, spec string) bool {
 	default:
 	}
 	alias := strings.HasPrefix(strings.ToLower(spec), "npm:")
-	switch {
-	case !alias && (strings.ContainsAny(spec, `/:\`) || isArchive(spec)):
-		return true
-	case source == sbom.FromLink:
-		return l.entries[to].workspace && l.entries[to].name == r.name
-	default:
-		return source == sbom.FromRegistry && e.name == r.name
+	return !alias || l.isPackage(to, e, source, r.name)
+}
+
+// isPackage reports whether an entry, which leads to another where it is a link, is the
+// package of that name that the registry or the workspace has.
+func (l *lockfile) isPackage(to int, e *entry, source sbom.Source, name string) bool {
+	if source == sbom.FromLink {
+		return l.entries[to].workspace && l.entries[to].name == name
 	}
+	return source == sbom.FromRegistry && e.name == name
 }

@@ -295,6 +295,7 @@ func (r *bunReader) readPackages(packages *value) {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b placed) int { return cmp.Compare(len(a.names), len(b.names)) })
+	r.entries = slices.Grow(r.entries, len(all))
 	for _, p := range all {
 		name := p.names[len(p.names)-1]
 		around := ""

@@ -106,6 +106,9 @@ func oneLetterOff(a, b string) bool {
 // isArchive reports whether a spec names a tarball in the project's folder, which
 // needs no "file:".
 func isArchive(spec string) bool {
+	if spec == "" || isDigit(spec[len(spec)-1]) { // a version, as nearly all are
+		return false
+	}
 	spec = strings.ToLower(spec)
 	return strings.HasSuffix(spec, ".tgz") || strings.HasSuffix(spec, ".tar.gz") || strings.HasSuffix(spec, ".tar")
 }

@@ -249,6 +249,9 @@ func (d *pnpmDocument) readPatches(root *value) {
 
 func (d *pnpmDocument) readPackages(root *value) {
 	packages := d.member(root, "packages", objectKind)
+	if packages != nil {
+		d.packages = slices.Grow(d.packages, len(packages.value.members))
+	}
 	if d.major < 9 {
 		if packages != nil {
 			for i := range packages.value.members {

@@ -347,6 +347,11 @@ func (l *pnpmLock) add(at *folder) {
 			l.p.b.Project(id, g.folder(im.id))
 		}
 	}
+	edges := 0
+	for i := range l.packages {
+		edges += len(l.packages[i].deps)
+	}
+	l.p.b.Reserve(len(l.packages), edges, 0)
 	aliases := l.aliases()
 	for i := range l.packages {
 		g.packages[i] = g.addPackage(i, aliases[i])

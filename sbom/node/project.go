@@ -436,7 +436,7 @@ func (p *projects) addLocked(at *folder) {
 	for i := range l.entries {
 		edges += len(l.entries[i].edges)
 	}
-	p.b.Reserve(len(l.entries), edges)
+	p.b.Reserve(len(l.entries), edges, len(l.entries))
 	root := &l.entries[0]
 	off := max(root.off, 0)
 	license := root.license

@@ -132,6 +132,7 @@ func (l *yarnLock) readNodes(nodes []yarnNode, bad *syntaxError, read func(*yarn
 	if bad != nil {
 		l.broken(bad)
 	}
+	l.entries = slices.Grow(l.entries, min(len(nodes), maxEntries))
 	for i := range nodes {
 		n := &nodes[i]
 		switch {
@@ -388,6 +389,11 @@ func (p *projects) addYarn(at *folder) {
 			root = i
 		}
 	}
+	edges := 0
+	for i := range l.entries {
+		edges += len(l.entries[i].edges)
+	}
+	p.b.Reserve(len(l.entries), edges, 0)
 	rootID := p.addYarnRoot(at, root)
 	for i := range l.entries {
 		e := &l.entries[i]
