@@ -242,6 +242,34 @@ func TestWriteNamesWhatAVersionCannotHold(t *testing.T) {
 	}
 }
 
+// TestRepeatedParts: how something was made may name its parts more than once, but not
+// the components in it. The version of a vulnerability without a status is affected.
+func TestRepeatedParts(t *testing.T) {
+	const workflow = `{"bom-ref":"w","workflows":[{"bom-ref":"w","uid":"1","workspaces":[{"bom-ref":"x","uid":"2"}],"tasks":[{"bom-ref":"t","uid":"3","taskTypes":["build"],"workspaces":[{"bom-ref":"x","uid":"2"}]}],"taskTypes":["build"]}]`
+	in := head + `,"formulation":[` + workflow + `}],"vulnerabilities":[{"affects":[{"ref":"x","versions":[{"version":"1.0.0"}]}]}]}`
+	d, err := bom.Read([]byte(in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for format, want := range map[string]string{"json": "[]", "xml": "[formulation[].workflows[].bom-ref is changed formulation[].workflows[].workspaces[].bom-ref is changed]"} {
+		text, losses, err := d.Write("", format)
+		if err != nil || fmt.Sprint(losses) != want {
+			t.Fatalf("%v %v", err, losses)
+		}
+		if format == "json" {
+			valid(t, "1.6", text)
+		}
+		again, err := bom.Read(text)
+		if err != nil || len(again.Unread) > 0 {
+			t.Errorf("%s: %v %v", format, err, again)
+		}
+	}
+	_, err = bom.Read([]byte(head + ",\n\"formulation\":[" + workflow + ",\n\"components\":[{\"type\":\"file\",\"name\":\"a\",\"bom-ref\":\"w\"}]}]}"))
+	if e, ok := errors.AsType[*bom.Error](err); !ok || e.Line != 3 || !strings.Contains(e.Message, `the bom-ref "w" is already that of line 2`) {
+		t.Error(err)
+	}
+}
+
 // TestComponentTypes: a type that the version does not have yet becomes one that it has,
 // and one that no version has cannot be written.
 func TestComponentTypes(t *testing.T) {
@@ -271,7 +299,6 @@ func TestComponentTypes(t *testing.T) {
 	}
 	for _, in := range []string{
 		head + ",\n\"metadata\":{\"component\":{\"type\":\"gizmo\",\"name\":\"a\"}}}",
-		head + ",\n\"components\":[{\"type\":\"\",\"name\":\"a\"}]}",
 		xmlHead + "<components>\n<component type=\"gizmo\"><name>a</name></component></components></bom>",
 	} {
 		d, err := bom.Read([]byte(in))
@@ -282,6 +309,15 @@ func TestComponentTypes(t *testing.T) {
 		if e, ok := errors.AsType[*bom.Error](err); !ok || e.Line != 2 || e.Hint == "" || !strings.Contains(e.Message, "no version of CycloneDX has components of type") {
 			t.Errorf("%s: %v", in, err)
 		}
+	}
+	// Some write none.
+	unnamed, err := bom.Read([]byte(head + `,"components":[{"type":"","name":"a"},{"name":"b"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, losses, err := unnamed.Write("", "")
+	if err != nil || len(losses) > 0 || strings.Count(string(text), `"type": "application"`) != 2 {
+		t.Errorf("%v %v\n%s", err, losses, text)
 	}
 	// A type of something else is none of a component.
 	d, err := bom.Read([]byte(head + `,"components":[{"type":"library","name":"a","externalReferences":[{"type":"vcs","url":"https://host.example"}]}]}`))

@@ -191,8 +191,7 @@ func (s *jsonScanner) leaf(path, key, value string, text bool) error {
 	case key == "type" && s.strange == nil && ofComponent(path):
 		s.strange = strangeType(value, s.line())
 	case key == "bom-ref" && text && value != "":
-		maker := strings.HasPrefix(path, "metadata.tools.") || strings.HasPrefix(path, "annotations[].annotator.")
-		if err := s.refs.define(value, s.line(), maker); err != nil {
+		if err := s.refs.define(value, s.line(), circleOf(path)); err != nil {
 			return err
 		}
 	}
@@ -208,6 +207,17 @@ func ofComponent(path string) bool {
 		}
 	}
 	return false
+}
+
+func circleOf(path string) circle {
+	switch {
+	case strings.HasPrefix(path, "metadata.tools."), strings.HasPrefix(path, "annotations[].annotator."):
+		return makers
+	case strings.HasPrefix(path, "formulation[].") && !strings.HasPrefix(path, "formulation[].components[]") && !strings.HasPrefix(path, "formulation[].services[]"):
+		return process
+	default:
+		return alone
+	}
 }
 
 // number writes a number in one way, whatever its notation.

@@ -333,7 +333,7 @@ func tooDeep(line int) *Error {
 
 // strangeType returns what is wrong with the type of a component, or nil.
 func strangeType(name string, line int) *Error {
-	if _, ok := componentTypes[cdx.ComponentType(name)]; ok {
+	if _, ok := componentTypes[cdx.ComponentType(name)]; ok || name == "" {
 		return nil
 	}
 	return &Error{
@@ -347,19 +347,31 @@ type references map[string]definition
 
 type definition struct {
 	line  int
-	maker bool
+	where circle
 }
 
+// circle is where a bom-ref may be defined more than once.
+type circle string
+
+// The makers of a document, tools and annotators, may be named more than once: cdxgen
+// names itself as both, with one bom-ref. So may the parts of how something was made,
+// as they are in the specification's own examples: a workspace stands in a workflow and
+// in its tasks.
+const (
+	alone   circle = ""
+	makers  circle = "makers"
+	process circle = "formulation"
+)
+
 // define takes a bom-ref. No two components, services or other parts of a document
-// share one. Those who made it, tools and annotators, may be named more than once:
-// cdxgen names itself as both, with one bom-ref.
-func (r references) define(ref string, line int, maker bool) *Error {
+// share one.
+func (r references) define(ref string, line int, where circle) *Error {
 	first, ok := r[ref]
 	if !ok {
-		r[ref] = definition{line, maker}
+		r[ref] = definition{line, where}
 		return nil
 	}
-	if first.maker && maker {
+	if where != alone && first.where == where {
 		return nil
 	}
 	return &Error{

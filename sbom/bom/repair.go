@@ -1,6 +1,7 @@
 package bom
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 
@@ -23,6 +24,7 @@ func repair(bom *cdx.BOM, version cdx.SpecVersion, format string) {
 	r := repairer{version: version, xml: format == "xml"}
 	r.walk(reflect.ValueOf(bom).Elem())
 	if r.xml {
+		nameOnce(reflect.ValueOf(bom.Formulation), map[string]bool{})
 		// References in these are texts in XML; the library has them as attributes.
 		bom.Declarations, bom.Citations = nil, nil
 		if bom.Definitions != nil {
@@ -76,6 +78,34 @@ func (r repairer) walk(v reflect.Value) {
 	}
 }
 
+// nameOnce gives every bom-ref below v to the first that has it, and another one to the
+// rest, since the XML schemas demand that each has one of its own.
+func nameOnce(v reflect.Value, seen map[string]bool) {
+	switch v.Kind() { //nolint:exhaustive // nothing else holds any
+	case reflect.Pointer:
+		if !v.IsNil() {
+			nameOnce(v.Elem(), seen)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			nameOnce(v.Index(i), seen)
+		}
+	case reflect.Struct:
+		if ref := v.FieldByName("BOMRef"); ref.IsValid() && ref.Kind() == reflect.String && ref.CanSet() && ref.String() != "" {
+			name := ref.String()
+			for n := 2; seen[ref.String()]; n++ {
+				ref.SetString(fmt.Sprintf("%s#%d", name, n))
+			}
+			seen[ref.String()] = true
+		}
+		for _, f := range v.Fields() {
+			if f.CanSet() {
+				nameOnce(f, seen)
+			}
+		}
+	}
+}
+
 func emptyList(v reflect.Value) bool {
 	return v.Kind() == reflect.Pointer && !v.IsNil() && v.Elem().Kind() == reflect.Slice && v.Elem().Len() == 0
 }
@@ -92,6 +122,10 @@ func (r repairer) value(at any) {
 		r.licenses(p)
 	case *[]cdx.BOMReference:
 		*p = slices.DeleteFunc(*p, func(ref cdx.BOMReference) bool { return ref == "" })
+	case *cdx.AffectedVersions:
+		if p.Status == "" {
+			p.Status = cdx.VulnerabilityStatusAffected // the default
+		}
 	case **[]cdx.Hash:
 		r.hashes(p)
 	case *cdx.ExternalReference:
@@ -138,8 +172,8 @@ var componentTypes = map[cdx.ComponentType]cdx.SpecVersion{
 }
 
 func (r repairer) component(c *cdx.Component) {
-	if r.version < componentTypes[c.Type] {
-		c.Type = cdx.ComponentTypeApplication
+	if c.Type == "" || r.version < componentTypes[c.Type] {
+		c.Type = cdx.ComponentTypeApplication // which the specification wants where nothing fits better
 	}
 	if r.xml {
 		c.CryptoProperties = nil // its references, as those of declarations

@@ -246,8 +246,7 @@ func (s *xmlScanner) attribute(a xml.Attr, line int) error {
 			s.strange = strangeType(a.Value, line)
 		case name == "@bom-ref" && a.Value != "":
 			at := strings.Join(s.path, "/") + "/"
-			maker := strings.HasPrefix(at, "bom/metadata/tools/") || strings.HasPrefix(at, "bom/annotations/annotation/annotator/")
-			if err := s.refs.define(a.Value, line, maker); err != nil {
+			if err := s.refs.define(a.Value, line, circleOfElement(at)); err != nil {
 				return err
 			}
 		}
@@ -257,6 +256,14 @@ func (s *xmlScanner) attribute(a xml.Attr, line int) error {
 	}
 	s.facts.add(strings.Join(s.path, "/")+"/"+name, a.Value, func() int { return line })
 	return nil
+}
+
+// circleOfElement knows makers only: the XML schemas have every other bom-ref once.
+func circleOfElement(path string) circle {
+	if strings.HasPrefix(path, "bom/metadata/tools/") || strings.HasPrefix(path, "bom/annotations/annotation/annotator/") {
+		return makers
+	}
+	return alone
 }
 
 func (s *xmlScanner) end(e xml.EndElement) xml.Token {
