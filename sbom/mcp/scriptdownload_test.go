@@ -66,6 +66,8 @@ func TestDownloadsInFiles(t *testing.T) {
 		"Dockerfile":              "FROM scratch\nRUN apt-get update && \\\n  curl https://get.example/x | bash -\n",
 		"json.Dockerfile":         "FROM scratch\nRUN [\"bash\", \"-c\", \"curl https://get.example/x | bash\"]\n",
 		"win.Dockerfile":          "FROM scratch\nSHELL [\"powershell\", \"-Command\"]\nRUN iwr https://get.example/x.ps1 | iex\n",
+		"a.ps1":                   "# iex (irm x)\niex ((New-Object System.Net.WebClient).DownloadString('https://get.example/x.ps1'))\n$s = (New-Object Net.WebClient).DownloadString('https://get.example/data')\n",
+		"b.bat":                   "powershell -c \"irm https://get.example/x.ps1 | iex\"\n",
 		"package.json":            `{"scripts": {"prepare": "curl https://get.example/x | sh"}}`,
 		".gitlab-ci.yml":          "job:\n  script:\n    - curl https://get.example/x | sh\n",
 		".github/workflows/a.yml": "jobs:\n  a:\n    runs-on: windows-latest\n    steps:\n    - run: iex (irm https://get.example/x.ps1)\n",

@@ -270,7 +270,7 @@ var inert = set(`echo printf : true false which whence type hash grep egrep fgre
 func (f *finder) command(s step) {
 	head := program(s.words[0].text)
 	if !slices.ContainsFunc(s.words, mentioned) && slices.ContainsFunc(s.words, func(w word) bool { return fetchesText(w.text) }) &&
-		slices.ContainsFunc(s.words, func(w word) bool { return slices.Contains(shells, program(w.text)) }) {
+		slices.ContainsFunc(s.words, func(w word) bool { return isShell(program(w.text)) }) {
 		f.inner(s) // sudo sh -c "curl … | sh"
 	}
 	if !slices.ContainsFunc(s.words, mentioned) || slices.Contains(inert, head) || len(s.words) == 2 && oneOf("--version -v -V --help -h version help", s.words[1].text) {

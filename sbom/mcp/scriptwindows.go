@@ -19,7 +19,8 @@ func (f *finder) windowsFile(read func(scriptText) where) {
 		f.bad(1, "the script is no plain text", "save it as UTF-8, or exclude it in the policy")
 		return
 	}
-	if body := string(bytes.TrimPrefix(f.data, byteOrderMark)); tells(strings.ToLower(body)) {
+	body := string(bytes.TrimPrefix(f.data, byteOrderMark))
+	if lower := strings.ToLower(body); tells(lower) || strings.Contains(lower, "downloadstring") {
 		read(scriptText{body: body, line: 1})
 	}
 }
@@ -46,11 +47,16 @@ func (f *finder) windows(t scriptText) *windowsScript {
 
 var windowsComment = lazyregexp.New(`(?i)^\s*(#|@?rem\s|::)`)
 
+// webClient is how PowerShell runs what it fetches by way of .NET.
+var webClient = lazyregexp.New(`(?i)\b(iex|invoke-expression)\b.*\.downloadstring\(|\.downloadstring\(.*\|\s*(iex|invoke-expression)\b`)
+
 // downloads looks for lines that run what they fetch: iwr … | iex.
 func (s *windowsScript) downloads() {
 	for i, raw := range strings.Split(s.text.body, "\n") {
 		at := s.at(s.text.line + i)
-		if !windowsComment.MatchString(raw) && downloadLine(apart(fieldsOf(word{text: strings.ReplaceAll(raw, ";", " ; "), at: at}))) {
+		switch {
+		case windowsComment.MatchString(raw):
+		case webClient.MatchString(raw), fetchesText(raw) && downloadLine(apart(fieldsOf(word{text: strings.ReplaceAll(raw, ";", " ; "), at: at}))):
 			s.download(s.text.name, at, byPipe)
 		}
 	}
