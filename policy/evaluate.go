@@ -21,6 +21,7 @@ const (
 	exitPass    = 0
 	exitFail    = 1
 	exitUnknown = 3
+	exitNothing = 4
 )
 
 // evaluation is one run of the rules over the facts.

@@ -621,6 +621,19 @@ func TestAnswerPrecedence(t *testing.T) {
 	}
 }
 
+func TestLookedAtNothing(t *testing.T) {
+	for _, tt := range []struct {
+		was, want Answer
+		code      int
+	}{{Pass, Unknown, exitNothing}, {Fail, Fail, exitFail}, {Unknown, Unknown, exitUnknown}} {
+		v := &Verdict{Verdict: tt.was, ExitCode: map[Answer]int{Pass: exitPass, Fail: exitFail, Unknown: exitUnknown}[tt.was]}
+		v.LookedAtNothing()
+		if v.Verdict != tt.want || v.ExitCode != tt.code {
+			t.Errorf("%s became %s, exit code %d", tt.was, v.Verdict, v.ExitCode)
+		}
+	}
+}
+
 func TestNotEvaluated(t *testing.T) {
 	names := func(v *Verdict) []string {
 		var out []string

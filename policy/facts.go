@@ -6,6 +6,7 @@ import (
 	"countermark/policy/advisory"
 	"countermark/policy/catalog"
 	"countermark/provenance"
+	"countermark/provenance/trust"
 	"countermark/sbom"
 	"countermark/sbom/mcp/lock"
 )
@@ -66,4 +67,23 @@ func Expect(p *Policy, c *catalog.Catalog) func(provenance.Subject) provenance.E
 			From: "catalog", Repo: entry.Repository, RepositoryID: entry.RepositoryID, OwnerID: entry.OwnerID, Workflow: entry.Workflow,
 		}
 	}
+}
+
+// TrustOf says what all proofs of a verdict rest on.
+func TrustOf(m *trust.Material, known *catalog.Catalog, advisories *advisory.DB) TrustFacts {
+	var others []TrustFact
+	for _, k := range m.OtherKeys {
+		others = append(others, keysFact(k))
+	}
+	return TrustFacts{
+		OtherKeys:   others,
+		TrustedRoot: TrustFact{SHA256: m.Root.SHA256, Source: m.Root.Source, AsOf: m.Root.AsOf, Instances: m.Root.Parts()},
+		NPMKeys:     keysFact(m.Keys),
+		Catalog:     TrustFact{SHA256: known.SHA256(), Source: trust.SourceEmbedded, AsOf: known.AsOf().Format(time.DateOnly)},
+		Advisories:  TrustFact{SHA256: advisories.SHA256(), Source: trust.SourceEmbedded, AsOf: advisories.AsOf().Format(time.DateOnly)},
+	}
+}
+
+func keysFact(k *trust.Keys) TrustFact {
+	return TrustFact{SHA256: k.SHA256, Source: k.Source, AsOf: k.AsOf, Registry: k.Registry}
 }

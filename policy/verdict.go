@@ -213,3 +213,11 @@ type Excepted struct {
 	Owner   string `json:"owner,omitempty"`
 	Expires string `json:"expires,omitempty"` // date
 }
+
+// LookedAtNothing makes a pass unknown where a PATH holds nothing: a gate that
+// looked at nothing has no opinion.
+func (v *Verdict) LookedAtNothing() {
+	if v.ExitCode == exitPass {
+		v.Verdict, v.ExitCode = Unknown, exitNothing
+	}
+}

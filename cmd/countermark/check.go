@@ -6,14 +6,12 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"countermark/policy"
 	"countermark/policy/advisory"
 	"countermark/policy/catalog"
 	"countermark/policy/report"
 	"countermark/provenance"
-	"countermark/provenance/trust"
 	"countermark/sbom"
 
 	"github.com/spf13/cobra"
@@ -185,23 +183,20 @@ func (p *program) judge(ctx context.Context, flags checkFlags, args []string) (*
 		Inventory: project.inventory, Provenance: results, Catalog: known, Advisories: advisories, Locks: project.locks,
 		ConfigIssues: ev.issues, Registries: ev.trusted, ProjectRegistries: ev.projects.Registries, Now: now, Offline: ev.offline, Commit: policy.Commit(paths[0]),
 		Tool:  policy.Tool{Name: report.Program, Version: p.version},
-		Trust: trustFacts(ev.material, known, advisories),
+		Trust: policy.TrustOf(ev.material, known, advisories),
 	})
 	p.judgeEmptyPaths(project, verdict)
 	return verdict, project.inventory, nil
 }
 
-// judgeEmptyPaths makes a pass unknown where a PATH holds nothing: a gate that
-// looked at nothing has no opinion.
+// judgeEmptyPaths names the PATHs that hold nothing.
 func (p *program) judgeEmptyPaths(project *project, verdict *policy.Verdict) {
 	for i, found := range project.found {
 		if found {
 			continue
 		}
 		p.message(nothing(project.paths[i]))
-		if verdict.ExitCode == exitPass {
-			verdict.Verdict, verdict.ExitCode = policy.Unknown, exitNothing
-		}
+		verdict.LookedAtNothing()
 	}
 }
 
@@ -257,22 +252,4 @@ func ruleDocs() []report.RuleDoc {
 		out = append(out, report.RuleDoc{Name: r.Name, Summary: r.Summary, Help: r.Help})
 	}
 	return out
-}
-
-func trustFacts(m *trust.Material, known *catalog.Catalog, advisories *advisory.DB) policy.TrustFacts {
-	var others []policy.TrustFact
-	for _, k := range m.OtherKeys {
-		others = append(others, keysFact(k))
-	}
-	return policy.TrustFacts{
-		OtherKeys:   others,
-		TrustedRoot: policy.TrustFact{SHA256: m.Root.SHA256, Source: m.Root.Source, AsOf: m.Root.AsOf, Instances: m.Root.Parts()},
-		NPMKeys:     keysFact(m.Keys),
-		Catalog:     policy.TrustFact{SHA256: known.SHA256(), Source: trust.SourceEmbedded, AsOf: known.AsOf().Format(time.DateOnly)},
-		Advisories:  policy.TrustFact{SHA256: advisories.SHA256(), Source: trust.SourceEmbedded, AsOf: advisories.AsOf().Format(time.DateOnly)},
-	}
-}
-
-func keysFact(k *trust.Keys) policy.TrustFact {
-	return policy.TrustFact{SHA256: k.SHA256, Source: k.Source, AsOf: k.AsOf, Registry: k.Registry}
 }

@@ -37,18 +37,11 @@ type evidence struct {
 
 func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol policy.Located, pr *project) (*evidence, error) {
 	ev := &evidence{offline: flags.offline || pol.Offline, tarballs: flags.tarballs}
-	var err error
-	if ev.material, err = p.loadTrust(flags.trust); err != nil {
-		return nil, err
-	}
 	config, err := p.npmConfig(flags.registry, pr.paths)
 	if err != nil {
 		return nil, err
 	}
-	if err := config.PinKeys(ev.material); err != nil {
-		return nil, err
-	}
-	if ev.verifier, err = provenance.NewVerifier(ev.material); err != nil {
+	if ev.material, ev.verifier, err = p.pinnedVerifier(flags.trust, config); err != nil {
 		return nil, err
 	}
 	ev.trusted = config.Trusted()
@@ -59,49 +52,66 @@ func (p *program) openEvidence(ctx context.Context, flags evidenceFlags, pol pol
 	for _, w := range config.Warnings() {
 		p.warn(w.Fix, "%s%s", place(w.Path, w.Line, 0), w.Message)
 	}
-	local, warnings, err := provenance.OpenEvidence(ctx, slices.Concat(flags.evidence(), pol.Evidence()))
+	local, err := p.openLocal(ctx, slices.Concat(flags.evidence(), pol.Evidence()))
+	if err != nil {
+		return nil, err
+	}
+	sources, err := p.sources(ev, config, flags, pol)
+	if err != nil {
+		return nil, err
+	}
+	for ecosystem, next := range sources {
+		sources[ecosystem] = provenance.Chain(local, next)
+	}
+	if flags.tarballs {
+		if ev.npm == nil {
+			return nil, usageError("leave it out, or offline out of the policy", "--fetch-tarballs asks registries, and the policy says offline")
+		}
+		sources[sbom.NPM] = npm.Tarballs{Client: ev.npm, Source: sources[sbom.NPM]}
+	}
+	ev.source = provenance.Remember(sources, policy.Attested{Locks: pr.locks})
+	return ev, nil
+}
+
+// openLocal opens the attestations that are files, and names those that are left out.
+func (p *program) openLocal(ctx context.Context, paths []provenance.EvidencePath) (*provenance.Local, error) {
+	local, warnings, err := provenance.OpenEvidence(ctx, paths)
 	if err != nil {
 		return nil, err
 	}
 	for _, w := range warnings {
 		p.warn("", "%v", w)
 	}
+	return local, nil
+}
+
+// sources are the registries of all ecosystems, or, offline, ones that can never be
+// reached. Those that more than attestations are asked of are kept in ev.
+func (p *program) sources(ev *evidence, config *npm.Config, flags evidenceFlags, pol policy.Located) (provenance.Sources, error) {
 	transport, err := p.pool(config, ev.offline)
 	if err != nil {
 		return nil, err
 	}
-	certificates, err := clientCertificates(config, ev.offline)
-	if err != nil {
+	if ev.python, err = p.pypiSource(flags.pypiIndex, ev.offline, pol, transport); err != nil {
 		return nil, err
 	}
-	index, err := p.pypiSource(flags.pypiIndex, ev.offline, pol, transport)
-	if err != nil {
+	if ev.images, err = p.imageSource(config, ev.offline); err != nil {
 		return nil, err
 	}
-	ev.python = index
-	if !ev.offline {
-		ev.git = &git.Client{Transport: transport, Version: p.version}
-		ev.modules = goproxy.Named(p.env)
-		ev.modules.Transport, ev.modules.Version = transport, p.version
+	out := provenance.Sources{sbom.PyPI: ev.python, sbom.OCI: ev.images}
+	if ev.offline {
+		out[sbom.NPM] = provenance.Offline{Registry: npm.Registrar{Config: config, Trusted: pol.Registries}.ConfiguredRegistry}
+		return out, nil
 	}
-	imageSource, err := p.imageSource(config, ev.offline)
-	if err != nil {
+	ev.git = &git.Client{Transport: transport, Version: p.version}
+	ev.modules = goproxy.Named(p.env)
+	ev.modules.Transport, ev.modules.Version = transport, p.version
+	ev.npm = p.npmClient(config, flags, pol, transport)
+	if ev.npm.Certificates, err = config.Certificates(readAuthority); err != nil {
 		return nil, err
 	}
-	ev.images = imageSource
-	npmSource := provenance.Chain(local, p.npmSource(ev, config, flags, pol, transport, certificates))
-	if flags.tarballs {
-		if ev.npm == nil {
-			return nil, usageError("leave it out, or offline out of the policy", "--fetch-tarballs asks registries, and the policy says offline")
-		}
-		npmSource = npm.Tarballs{Client: ev.npm, Source: npmSource}
-	}
-	ev.source = provenance.Remember(provenance.Sources{
-		sbom.NPM:  npmSource,
-		sbom.PyPI: provenance.Chain(local, index),
-		sbom.OCI:  provenance.Chain(local, imageSource),
-	}, policy.Attested{Locks: pr.locks})
-	return ev, nil
+	out[sbom.NPM] = ev.npm
+	return out, nil
 }
 
 // pool holds the connections to registries of packages: proxies and authorities
@@ -120,22 +130,12 @@ const maxAuthority = 8 << 20
 // readAuthority reads a file that npm's configuration names.
 func readAuthority(name string) ([]byte, error) { return readNamed(name, maxAuthority) }
 
-// clientCertificates are those that the user's npm configuration names for
-// registries; offline none is needed.
-func clientCertificates(config *npm.Config, offline bool) (*npm.Certificates, error) {
-	if offline {
-		return nil, nil //nolint:nilnil // nobody is asked, so nobody gets one
+// npmClient asks npm's registries.
+func (p *program) npmClient(config *npm.Config, flags evidenceFlags, pol policy.Located, transport http.RoundTripper) *npm.Client {
+	client := &npm.Client{
+		Config: config, Transport: transport, Version: p.version,
+		Internal: pol.Internal, Registries: pol.Registries, Cache: p.openCache(flags),
 	}
-	return config.Certificates(readAuthority)
-}
-
-// npmSource is npm's registry, or, offline, one that can never be reached.
-func (p *program) npmSource(ev *evidence, config *npm.Config, flags evidenceFlags, pol policy.Located, transport http.RoundTripper, certificates *npm.Certificates) provenance.Source {
-	if ev.offline {
-		return provenance.Offline{Registry: npm.Registrar{Config: config, Trusted: pol.Registries}.ConfiguredRegistry}
-	}
-	client := &npm.Client{Config: config, Transport: transport, Certificates: certificates, Version: p.version, Internal: pol.Internal, Registries: pol.Registries, Cache: p.openCache(flags)}
-	ev.npm = client
 	if p.client != nil {
 		p.client(client)
 	}

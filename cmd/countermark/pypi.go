@@ -35,12 +35,9 @@ func (p *program) pypiSource(flag string, offline bool, pol policy.Located, tran
 // is closed: nobody is asked for what the given attestations do not hold.
 func (p *program) verifyDistribution(ctx context.Context, flags *verifyFlags, arg, project, version string) (provenance.Result, error) {
 	none := provenance.Result{}
-	expected, err := flags.source()
+	expected, err := flags.demanded(arg)
 	if err != nil {
 		return none, err
-	}
-	if expected.Repo == "" {
-		return none, usageError("name the repository with --source-uri", "nobody is named from whom %s has to come", arg)
 	}
 	artifact, err := namedArtifact(arg)
 	if err != nil {
@@ -52,12 +49,9 @@ func (p *program) verifyDistribution(ctx context.Context, flags *verifyFlags, ar
 	}
 	s := subject.PyPI(cmp.Or(flags.packageName, project), cmp.Or(flags.packageVersion, version))
 	s.Digests, s.DigestFrom = digests, "file"
-	local, warnings, err := provenance.OpenEvidence(ctx, flags.evidence())
+	local, err := p.openLocal(ctx, flags.evidence())
 	if err != nil {
 		return none, err
-	}
-	for _, w := range warnings {
-		p.warn("", "%v", w)
 	}
 	verifier, err := p.verifier(flags.trust)
 	if err != nil {

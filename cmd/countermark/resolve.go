@@ -97,11 +97,7 @@ func (p *program) registrySource(ev evidenceFlags, pol policy.Located, paths []s
 	if err != nil {
 		return nil, err
 	}
-	client := &npm.Client{Config: config, Transport: transport, Version: p.version, Internal: pol.Internal, Registries: pol.Registries, Cache: p.openCache(ev)}
-	if p.client != nil {
-		p.client(client)
-	}
-	return client, nil
+	return p.npmClient(config, ev, pol, transport), nil
 }
 
 func openSnapshot(dir string) (closure.Source, time.Time, error) {

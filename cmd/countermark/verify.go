@@ -15,6 +15,7 @@ import (
 	"countermark/provenance"
 	"countermark/provenance/npm"
 	"countermark/provenance/subject"
+	"countermark/provenance/trust"
 	"countermark/sbom"
 
 	"github.com/spf13/cobra"
@@ -355,6 +356,16 @@ func (f *verifyFlags) source() (provenance.Expectation, error) {
 	return e, nil
 }
 
+// demanded is the source that a file of no registry has to come from. Nobody else
+// says it.
+func (f *verifyFlags) demanded(arg string) (provenance.Expectation, error) {
+	e, err := f.source()
+	if err == nil && e.Repo == "" {
+		err = usageError("name the repository with --source-uri", "nobody is named from whom %s has to come", arg)
+	}
+	return e, err
+}
+
 // verifyArtifact judges a file or digest by its bundle.
 func (p *program) verifyArtifact(flags *verifyFlags, arg string) (provenance.Result, error) {
 	none := provenance.Result{}
@@ -403,6 +414,20 @@ func namedArtifact(arg string) (provenance.Artifact, error) {
 	return artifact, nil
 }
 
+// pinnedVerifier trusts each registry's own keys, as npm's configuration names the
+// registries.
+func (p *program) pinnedVerifier(flags trustFlags, config *npm.Config) (*trust.Material, *provenance.Verifier, error) {
+	material, err := p.loadTrust(flags)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := config.PinKeys(material); err != nil {
+		return nil, nil, err
+	}
+	verifier, err := provenance.NewVerifier(material)
+	return material, verifier, err
+}
+
 func (p *program) verifier(flags trustFlags) (*provenance.Verifier, error) {
 	material, err := p.loadTrust(flags)
 	if err != nil {
@@ -415,12 +440,9 @@ func (p *program) verifier(flags trustFlags) (*provenance.Verifier, error) {
 // is asked for what the given attestations do not hold.
 func (p *program) verifyTarball(ctx context.Context, flags *verifyFlags, arg string) (provenance.Result, error) {
 	none := provenance.Result{}
-	expected, err := flags.source()
+	expected, err := flags.demanded(arg)
 	if err != nil {
 		return none, err
-	}
-	if expected.Repo == "" {
-		return none, usageError("name the repository with --source-uri", "nobody is named from whom %s has to come", arg)
 	}
 	f, err := openNamed(arg)
 	if err != nil {
@@ -440,23 +462,13 @@ func (p *program) verifyTarball(ctx context.Context, flags *verifyFlags, arg str
 	if err != nil {
 		return none, err
 	}
-	material, err := p.loadTrust(flags.trust)
+	_, verifier, err := p.pinnedVerifier(flags.trust, config)
 	if err != nil {
 		return none, err
 	}
-	if err := config.PinKeys(material); err != nil {
-		return none, err
-	}
-	verifier, err := provenance.NewVerifier(material)
+	local, err := p.openLocal(ctx, flags.evidence())
 	if err != nil {
 		return none, err
-	}
-	local, warnings, err := provenance.OpenEvidence(ctx, flags.evidence())
-	if err != nil {
-		return none, err
-	}
-	for _, w := range warnings {
-		p.warn("", "%v", w)
 	}
 	set, err := local.Attestations(ctx, s)
 	if err != nil {
