@@ -156,7 +156,10 @@ func (p *program) judge(ctx context.Context, flags checkFlags, args []string) (*
 	if err != nil {
 		return nil, nil, err
 	}
-	project, err := p.readLocked(ctx, args, flags.sourceFlags, pol, sbom.Options{Readers: readers(flags.installed), Resolve: resolver})
+	project, err := p.readLocked(ctx, reading{
+		args: args, sources: flags.sourceFlags, policy: pol,
+		options: sbom.Options{Readers: readers(flags.installed), Resolve: resolver},
+	})
 	if err != nil {
 		return nil, nil, err
 	}

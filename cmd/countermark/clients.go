@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -70,8 +69,7 @@ func resolved(name string) string {
 	return name
 }
 
-// userTrees are the files of the user's clients. What they are called in the
-// inventory does not tell where the home is.
+// userTrees are the files of the user's clients.
 func (p *program) userTrees(f sourceFlags) (trees []sbom.Tree, closeAll func(), err error) {
 	closeAll = func() {}
 	switch {
@@ -82,87 +80,16 @@ func (p *program) userTrees(f sourceFlags) (trees []sbom.Tree, closeAll func(), 
 			return nil, closeAll, &sbom.PathError{Path: f.home, Err: sbom.Pathless(err)}
 		}
 		closeAll = func() { _ = root.Close() } // it was only read from
-		home := sbom.Listing(root.FS())
-		return append(clientTrees("~/", f.home, home, mcp.InHome), ranTrees(home)...), closeAll, nil
+		return mcp.HomeTrees(f.home, root.FS()), closeAll, nil
 	case f.user:
 		home, err := p.home()
 		if err != nil {
 			return nil, closeAll, usageError("name it with --home", "the home of this user is not known: %v", err)
 		}
-		files := sbom.Listing(os.DirFS(home))
-		trees = clientTrees("~/", home, files, mcp.InHome)
-		trees = append(trees, ranTrees(files)...)
-		if cache := p.npmCache(); cache != "" {
-			npx, unsearched := mcp.CacheIn(os.DirFS(cache))
-			trees = append(trees, ranTree("$npm_config_cache/", os.DirFS(cache), npx, unsearched)...)
-		}
-		machine := machineRoot(home)
-		trees = append(trees, clientTrees("/", machine, os.DirFS(machine), mcp.OnMachine)...)
-		for _, m := range mcp.Moved(p.env) {
-			trees = append(trees, moved(m)...)
-		}
-		return trees, closeAll, nil
+		return mcp.UserTrees(home, p.environ), closeAll, nil
 	default:
 		return nil, closeAll, nil
 	}
-}
-
-// machineRoot is the root of the file system that holds the home.
-func machineRoot(home string) string {
-	return filepath.VolumeName(home) + string(filepath.Separator)
-}
-
-// clientTrees is the one tree of the files that were found, if there are any.
-func clientTrees(prefix, dir string, fsys fs.FS, find func(fs.FS) (files, unsearched []string)) []sbom.Tree {
-	files, unsearched := find(fsys)
-	if len(files)+len(unsearched) == 0 {
-		return nil
-	}
-	return []sbom.Tree{{FS: fsys, Prefix: prefix, Dir: dir, Files: append([]string{}, files...), Closed: unsearched}}
-}
-
-// ranTrees are what npx ran for a user, and what is installed globally.
-func ranTrees(home fs.FS) []sbom.Tree {
-	npx, global, unsearched := mcp.RanIn(home)
-	trees := ranTree("~/", home, npx, unsearched)
-	if len(global) > 0 {
-		trees = append(trees, sbom.Tree{FS: home, Prefix: "~/", Files: global, Kind: mcp.Global})
-	}
-	return trees
-}
-
-func ranTree(prefix string, fsys fs.FS, npx, unsearched []string) []sbom.Tree {
-	if len(npx)+len(unsearched) == 0 {
-		return nil
-	}
-	return []sbom.Tree{{FS: fsys, Prefix: prefix, Files: append([]string{}, npx...), Closed: unsearched, Input: mcp.RanByNPX}}
-}
-
-// npmCache is the folder of npm's cache where a variable moves it. npm takes the
-// variable in any letter case.
-func (p *program) npmCache() string {
-	for _, kv := range p.environ {
-		name, value, _ := strings.Cut(kv, "=")
-		if strings.EqualFold(name, "npm_config_cache") && filepath.IsAbs(value) {
-			return value
-		}
-	}
-	return ""
-}
-
-// moved is the tree of a file that an environment variable names, which is called
-// by the variable.
-func moved(m mcp.MovedFile) []sbom.Tree {
-	if _, err := os.Lstat(m.Path); err != nil {
-		return nil
-	}
-	prefix := "$" + m.Variable + "/"
-	dir := strings.TrimSuffix(m.Path, filepath.FromSlash(m.Rest))
-	name := m.Rest
-	if m.Rest == "" {
-		dir, name = filepath.Dir(m.Path), filepath.Base(m.Path)
-	}
-	return []sbom.Tree{{FS: os.DirFS(dir), Prefix: prefix, Dir: dir, Files: []string{name}, Kind: m.Client}}
 }
 
 // apart refuses a project whose folders are called like those of the user: in the

@@ -185,7 +185,9 @@ type lockRun struct {
 // read reads the configurations, and finds out what they select.
 func (r *lockRun) read(ctx context.Context) error {
 	var err error
-	if r.project, err = r.readLocked(ctx, r.args, r.flags.sourceFlags, r.policy, sbom.Options{Readers: launchReaders()}); err != nil {
+	if r.project, err = r.readLocked(ctx, reading{
+		args: r.args, sources: r.flags.sourceFlags, policy: r.policy, options: sbom.Options{Readers: launchReaders()},
+	}); err != nil {
 		return err
 	}
 	known, err := catalog.Embedded()

@@ -7,22 +7,21 @@ import (
 	"path/filepath"
 	"slices"
 
-	"countermark/policy"
 	"countermark/sbom"
 	"countermark/sbom/mcp/lock"
 )
 
 // readLocked reads what is below the paths, and the locks beside it.
-func (p *program) readLocked(ctx context.Context, args []string, sources sourceFlags, pol policy.Located, options sbom.Options) (*project, error) {
+func (p *program) readLocked(ctx context.Context, r reading) (*project, error) {
 	locks := &lock.Reader{}
 	var named []string
-	besides := func(trees []sbom.Tree) []sbom.Tree {
+	r.besides = func(trees []sbom.Tree) []sbom.Tree {
 		more, some := lockTrees(trees)
 		named = some
 		return more
 	}
-	options.Readers = slices.Insert(options.Readers, 0, sbom.Reader(locks))
-	pr, err := p.readSources(ctx, args, sources, pol, options, besides)
+	r.options.Readers = slices.Insert(r.options.Readers, 0, sbom.Reader(locks))
+	pr, err := p.read(ctx, r)
 	if err != nil {
 		return nil, err
 	}

@@ -180,7 +180,7 @@ func (p *program) inventory(ctx context.Context, f sbomFlags, args []string, eac
 	if f.projects.each {
 		options.Each = func(folder string, inv *sbom.Inventory) { *each = append(*each, projectInventory{folder, inv}) }
 	}
-	return p.readSources(ctx, args, f.sourceFlags, pol, options, nil)
+	return p.read(ctx, reading{args: args, sources: f.sourceFlags, policy: pol, options: options})
 }
 
 // writeInventory writes a document whole, or not at all.
@@ -335,22 +335,31 @@ func onlyFolders(installed bool, paths []string) error {
 	return nil
 }
 
-// readSources reads what is below the paths, with trees beside those of the paths.
-func (p *program) readSources(ctx context.Context, args []string, sources sourceFlags, pol policy.Located, options sbom.Options, besides func([]sbom.Tree) []sbom.Tree) (*project, error) {
+// reading is what is to be read, and how.
+type reading struct {
+	args    []string // the PATHs that the user named, if any
+	sources sourceFlags
+	policy  policy.Located
+	options sbom.Options
+	besides func([]sbom.Tree) []sbom.Tree // trees beside those that are found; nil: none
+}
+
+// read reads what is below the paths.
+func (p *program) read(ctx context.Context, r reading) (*project, error) {
 	here, err := p.here()
 	if err != nil {
 		return nil, err
 	}
-	paths := paths(args)
+	paths := paths(r.args)
 	trees, closeAll, err := sbom.Open(here, paths)
 	if err != nil {
 		return nil, err
 	}
 	defer closeAll()
-	if err := sources.force(trees, paths); err != nil {
+	if err := r.sources.force(trees, paths); err != nil {
 		return nil, err
 	}
-	users, closeUsers, err := p.userTrees(sources)
+	users, closeUsers, err := p.userTrees(r.sources)
 	if err != nil {
 		return nil, err
 	}
@@ -359,16 +368,16 @@ func (p *program) readSources(ctx context.Context, args []string, sources source
 		return nil, err
 	}
 	n := len(trees)
-	if len(args) == 0 && sources.users() && p.atHome(here, sources) {
+	if len(r.args) == 0 && r.sources.users() && p.atHome(here, r.sources) {
 		trees[0].Files = []string{} // the home is not a project
 	}
 	trees = append(trees, users...)
 	all := trees
-	if besides != nil {
-		all = slices.Concat(trees, besides(trees))
+	if r.besides != nil {
+		all = slices.Concat(trees, r.besides(trees))
 	}
-	options.Exclude = pol.Excludes
-	inv, found, err := sbom.Scan(ctx, all, options)
+	r.options.Exclude = r.policy.Excludes
+	inv, found, err := sbom.Scan(ctx, all, r.options)
 	if err != nil {
 		return nil, err
 	}
@@ -380,7 +389,7 @@ func (p *program) readSources(ctx context.Context, args []string, sources source
 			continue
 		}
 		pr.outside = append(pr.outside, t.Prefix)
-		if len(args) == 0 {
+		if len(r.args) == 0 {
 			pr.found[0] = pr.found[0] || found[i] // nobody named the current folder
 		}
 	}

@@ -111,7 +111,7 @@ func (p *program) documentOf(ctx context.Context, name string, own ownFlags) (*b
 	if err != nil {
 		return nil, err
 	}
-	project, err := p.readSources(ctx, []string{name}, sourceFlags{}, pol, sbom.Options{Readers: readers(false)}, nil)
+	project, err := p.read(ctx, reading{args: []string{name}, policy: pol, options: sbom.Options{Readers: readers(false)}})
 	if err != nil {
 		return nil, err
 	}
