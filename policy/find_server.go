@@ -101,6 +101,9 @@ func pinFix(l sbom.Launch, c *sbom.Component) string {
 	if c == nil || !plainName(nameOf(c)) {
 		return ""
 	}
+	if c.Source == sbom.FromFile && l.Kind == sbom.KindNPM {
+		return fmt.Sprintf("start it by npx with the version that you have reviewed, %s@VERSION, or from a project with a lockfile", nameOf(c))
+	}
 	switch l.Kind {
 	case sbom.KindNPM:
 		return fmt.Sprintf("write the version that you have reviewed behind the name: %s@VERSION", nameOf(c))

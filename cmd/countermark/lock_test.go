@@ -370,3 +370,25 @@ func TestLockOfWhatNobodyIsAsked(t *testing.T) {
 		}
 	}
 }
+
+// TestLockOfACopy: of a copy that is installed on the machine no registry can say
+// anything; as with a local program, its path is what is locked.
+func TestLockOfACopy(t *testing.T) {
+	w := newPythonWorld(t)
+	config := func(file string) {
+		w.write("project/.mcp.json", []byte(`{"mcpServers": {"a": {"command": "node", "args": ["`+file+`"]}}}`))
+	}
+	for _, file := range []string{"/opt/x/node_modules/@acme/tool/dist/a.js", `C:\\x\\node_modules\\tool\\a.js`, "/usr/lib/node_modules/tool/a.js", "./node_modules/tool/a.js"} {
+		config(file)
+		w.run(0, "lock", "@project")
+		if strings.Contains(w.locked(), `"version": "`) {
+			t.Errorf("%s: it says a version:\n%s", file, w.locked())
+		}
+		w.run(0, "lock", "--check", "@project")
+		config(strings.Replace(file, "a.js", "b.js", 1))
+		w.run(1, "lock", "--check", "@project")
+		if err := os.Remove(filepath.Join(w.dir, "project", "mcp.lock.json")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -85,7 +85,7 @@ func (a Asking) Find(ctx context.Context) (*Selection, error) {
 	for _, c := range a.Inventory.Servers() {
 		for _, l := range c.Server.Launches {
 			launched[l.Ref] = l.Ref != ""
-			if component := byRef[l.Ref]; component != nil && (component.Version == "" || l.Pin == sbom.PinExact && (l.Kind == sbom.KindNPM || l.Kind == sbom.KindPyPI)) {
+			if component := byRef[l.Ref]; component != nil && component.Source != sbom.FromFile && (component.Version == "" || l.Pin == sbom.PinExact && (l.Kind == sbom.KindNPM || l.Kind == sbom.KindPyPI)) {
 				s.choose(ctx, c, component, l)
 			}
 		}

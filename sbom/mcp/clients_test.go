@@ -63,7 +63,7 @@ func TestClients(t *testing.T) {
 		{"Amazon Q, default agent", ".amazonq/default.json", `{"mcpServers": {"a": {"command": "uvx", "args": ["foo"]}}}`, []string{"amazon-q/a stdio pypi foo"}},
 		{"Copilot for Xcode", ".config/github-copilot/xcode/mcp.json", `{"servers": {"a": {"command": "npx", "args": ["foo"]}}}`, []string{"copilot-xcode/a stdio npm foo"}},
 		{"JetBrains AI Assistant", ".ai/mcp/mcp.json", `{"mcpServers": {"a": {"command": "npx", "args": ["foo"]}}}`, []string{"jetbrains-ai/a stdio npm foo"}},
-		{"Goose, recipe", "review.recipe.yaml", "version: 1.0.0\ntitle: x\nextensions:\n  - type: stdio\n    name: a\n    cmd: uvx\n    args: [foo]\n  - type: builtin\n    name: developer\n", []string{"goose/a stdio pypi foo", "goose/developer builtin builtin "}},
+		{"Goose, recipe", "review.recipe.yaml", "version: 1.0.0\ntitle: x\nextensions:\n  - type: stdio\n    name: a\n    cmd: uvx\n    args: [foo]\n  - type: builtin\n    name: developer\n", []string{"goose/a stdio pypi foo", "goose/developer " + strings.Repeat("builtin ", 2)}},
 		{"Kimi", ".kimi-code/mcp.json", `{"mcpServers": {"a": {"command": "npx", "args": ["foo"]}}}`, []string{"kimi/a stdio npm foo"}},
 		{"Rovo Dev", ".rovodev/mcp.json", `{"mcpServers": {"a": {"command": "npx", "args": ["foo"]}}}`, []string{"rovo-dev/a stdio npm foo"}},
 		{"Devin", ".devin/mcp_config.json", `{"mcpServers": {"a": {"command": "npx", "args": ["foo"]}}}`, []string{"devin/a stdio npm foo"}},

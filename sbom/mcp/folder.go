@@ -467,7 +467,7 @@ func (s *scan) hasProject() bool {
 	})
 }
 
-var projectFiles = set("package.json package-lock.json npm-shrinkwrap.json pnpm-lock.yaml yarn.lock bun.lock bun.lockb")
+var projectFiles = set("package.json package-lock.json npm-shrinkwrap.json pnpm-lock.yaml yarn.lock bun.lock bun.lockb node_modules")
 
 // hasScript reports whether the nearest package.json has a script of that name.
 func (s *scan) hasScript(name string) bool {
@@ -503,17 +503,51 @@ func (s *scan) copy(at place, folder, spec string) subject {
 	if !ok || !npmName.MatchString(m.Name) || !npmExact.MatchString(m.Version) {
 		return out
 	}
-	known := npmRegistry(word{at: at}, m.Name+"@"+m.Version)
-	if known.component == nil {
+	c := copyOf(at, m.Name+"@"+m.Version, folder)
+	if c == nil {
 		return out
 	}
-	c := known.component
+	out.component, out.launch.Kind = c, sbom.KindNPM
+	return out
+}
+
+// copyOf is the component of a copy in a folder, nil where the spec is none.
+func copyOf(at place, spec, folder string) *sbom.Component {
+	c := npmRegistry(word{at: at}, spec).component
+	if c == nil {
+		return nil
+	}
 	c.Source, c.Resolved = sbom.FromFile, redactPath(folder)
 	namespace, base, scoped := strings.Cut(c.Name, "/")
 	if !scoped {
 		namespace, base = "", c.Name
 	}
-	c.PURL = packageurl.NewPackageURL("generic", namespace, base, c.Version, nil, c.Resolved).ToString()
-	out.component, out.launch.Kind = c, sbom.KindNPM
-	return out
+	c.PURL = packageurl.NewPackageURL("generic", namespace, base, c.Version, nil, strings.TrimLeft(c.Resolved, "/")).ToString()
+	return c
+}
+
+var (
+	modulePath   = lazyregexp.New(`^(.*/)?node_modules/((?:@[^/]+/)?[^/@.][^/]*)/`)
+	globalModule = lazyregexp.New(`(^|/)lib/node_modules/`)
+)
+
+// copied is an installed copy of which only the path tells: where no project is
+// there to be asked, or where it stands elsewhere on the machine. Nobody knows its
+// version; a package that is installed for the whole machine anybody may replace.
+func (s *scan) copied(file word) (subject, bool) {
+	name := slashed(file.text)
+	m := modulePath.FindStringSubmatch(name)
+	elsewhere := path.IsAbs(name) || windowsDrive.MatchString(name) || isVariable(name) || strings.HasPrefix(name, "~")
+	if m == nil || file.open || template.MatchString(m[2]) || slices.Contains(strings.Split(name, "/"), "..") || !elsewhere && s.hasProject() {
+		return subject{}, false
+	}
+	c := copyOf(file.at, m[2], path.Clean(m[0]))
+	if c == nil {
+		return subject{}, false
+	}
+	out := subject{at: file.at, component: c, launch: sbom.Launch{Kind: sbom.KindNPM, Pin: sbom.PinInstalled, Spec: redactPath(file.text)}}
+	if systemPath(name) || globalModule.MatchString(name) {
+		out.launch.Pin = sbom.PinUnknown
+	}
+	return out, true
 }

@@ -94,7 +94,7 @@ func TestNPXGrammar(t *testing.T) {
 		{"npx | -p | a | wrap | -- | uvx | b", []string{"npx", npmA, "  pypi|b|unversioned|pkg:pypi/b"}},
 		{`node | C:\Program Files\nodejs\node_modules\npm\bin\npx-cli.js | -y | a`, []string{"npx", npmA}},
 		{"node | /usr/lib/node_modules/npm/bin/npm-cli.js | exec | a", []string{"npm exec", npmA}},
-		{"node | ./node_modules/npm/bin/npx-cli.js | a", []string{"node", "local|./node_modules/npm/bin/npx-cli.js|n/a"}},
+		{"node | ./node_modules/npm/bin/npx-cli.js | a", []string{"node", "npm|./node_modules/npm/bin/npx-cli.js|installed|pkg:generic/npm#node_modules/npm", "  " + unknownLine}},
 		{"node | /usr/../x/node_modules/npm/bin/npx-cli.js | a", []string{"node", "local|/usr/../x/node_modules/npm/bin/npx-cli.js|n/a"}},
 	})
 }
@@ -479,6 +479,28 @@ func TestProgramPath(t *testing.T) {
 		{"~/Library/Application Support/a/server | --x", []string{"path", "local|~/Library/Application Support/a/server|n/a"}},
 		{"/opt/My Tools/server | --x", []string{"path", "local|/opt/My|n/a"}},
 		{"/usr/local/bin/server pg://u:p@h/db | --x", []string{"path", "local|/usr/local/bin/server|n/a"}},
+	})
+}
+
+// TestCopyByPath: the path of an installed copy names its package, where nobody sees
+// the project.
+func TestCopyByPath(t *testing.T) {
+	holdLaunches(t, nil, []launchCase{
+		{"node | node_modules/@s/n/dist/index.js", []string{"node", "npm|node_modules/@s/n/dist/index.js|installed|pkg:generic/%40s/n#node_modules/%40s/n"}},
+		{"bun | ./node_modules/a/x.js", []string{"bun", "npm|./node_modules/a/x.js|installed|pkg:generic/a#node_modules/a"}},
+		{"node | ${workspaceFolder}/node_modules/a/x.js", []string{"node", "npm|${workspaceFolder}/node_modules/a/x.js|installed|pkg:generic/a#%24%7BworkspaceFolder%7D/node_modules/a"}},
+		{"node | node_modules/a/node_modules/b/x.js", []string{"node", "npm|node_modules/a/node_modules/b/x.js|installed|pkg:generic/b#node_modules/a/node_modules/b"}},
+		{"node | /usr/local/lib/node_modules/@s/n/x.js", []string{"node", "npm|/usr/local/lib/node_modules/@s/n/x.js|unknown|pkg:generic/%40s/n#usr/local/lib/node_modules/%40s/n"}},
+		{"node | /Users/me/.nvm/versions/node/v22.1.0/lib/node_modules/a/x.js", []string{"node", "npm|/Users/me/.nvm/versions/node/v22.1.0/lib/node_modules/a/x.js|unknown|pkg:generic/a#Users/me/.nvm/versions/node/v22.1.0/lib/node_modules/a"}},
+		{`node | C:\Users\me\AppData\Roaming\npm\node_modules\a\x.js`, []string{"node", `npm|C:\Users\me\AppData\Roaming\npm\node_modules\a\x.js|unknown|pkg:generic/a#C:/Users/me/AppData/Roaming/npm/node_modules/a`}},
+		{"node | /srv/p/node_modules/mcp-remote/x.js | https://a.example", []string{"node", "npm|/srv/p/node_modules/mcp-remote/x.js|installed|pkg:generic/mcp-remote#srv/p/node_modules/mcp-remote", "  remote|https://a.example|n/a|service:https://a.example"}},
+		{"node | node_modules/.bin/a", []string{"node", "local|node_modules/.bin/a|n/a"}},
+		{"node | node_modules/a/../../x.js", []string{"node", "local|node_modules/a/../../x.js|n/a"}},
+		{"node | node_modules/${P}/x.js", []string{"node", "local|node_modules/${P}/x.js|n/a"}},
+		{"node | node_modules/a", []string{"node", "local|node_modules/a|n/a"}},
+	})
+	holdLaunches(t, fstest.MapFS{"package.json": {Data: []byte("{}")}}, []launchCase{
+		{"node | node_modules/a/x.js", []string{"node", "local|node_modules/a/x.js|n/a"}},
 	})
 }
 

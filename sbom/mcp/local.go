@@ -177,7 +177,11 @@ func (s *scan) interpreted(launcher string, rest []word, depth int) []subject {
 	if interpreter(launcher) == "node" {
 		byNode = &start{file: file.text, kept: rest[1:]}
 	}
-	if own, ok := s.installed(file); ok && !file.open {
+	own, ok := s.installed(file)
+	if !ok {
+		own, ok = s.copied(file)
+	}
+	if ok && !file.open {
 		own.launcher, own.start = launcher, byNode
 		out := []subject{own}
 		if own.component != nil {

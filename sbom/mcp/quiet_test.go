@@ -116,7 +116,7 @@ func TestTokenAsName(t *testing.T) {
 	const token = "ghp_MARKERmarker0123456789MARKERmarker01"
 	for _, line := range []string{
 		"npx | @VALUE/x", "npx | @x/VALUE", "npx | a@npm:@VALUE/x@1.0.0", "uvx | a[VALUE]==1.0", "uvx | a[x, VALUE]", "uvx | VALUE==1.0",
-		"VALUE.exe | npx | a", "VALUE | uvx | a", "/x/VALUE | npx | a", "docker | run | x.example/VALUE/y", "docker | run | y:VALUE", "dnx | VALUE@1.0.0",
+		"node | /VALUE/node_modules/a/x.js", "node | node_modules/VALUE/x.js", "VALUE.exe | npx | a", "VALUE | uvx | a", "/x/VALUE | npx | a", "docker | run | x.example/VALUE/y", "docker | run | y:VALUE", "dnx | VALUE@1.0.0",
 	} {
 		inv := read(t, map[string]string{".mcp.json": entryOf(t, line, token)})
 		if strings.Contains(strings.ToLower(dump(t, inv)), strings.ToLower(token)) {

@@ -191,11 +191,13 @@ func (c *comparison) server(d Drift, was, is *Server) {
 // how is by which program a server is started, or spoken to.
 func how(s *Server) string { return cmp.Or(s.Launcher, s.Transport) }
 
-// shape is which kinds of things a server launches.
+// shape is which kinds of things a server launches. A copy that no lockfile pins
+// is another thing than the package that one did.
 func shape(s *Server) string {
 	var b strings.Builder
-	for _, l := range s.Launches {
-		fmt.Fprintf(&b, "%s %v\n", l.Kind, l.Nested)
+	for i := range s.Launches {
+		l := &s.Launches[i]
+		fmt.Fprintf(&b, "%s %v %v\n", l.Kind, l.copied(), l.Nested)
 	}
 	return b.String()
 }
@@ -203,7 +205,11 @@ func shape(s *Server) string {
 func summary(s *Server) string {
 	var out []string
 	for i := range s.Launches {
-		out = append(out, string(s.Launches[i].Kind)+" "+subject(&s.Launches[i]))
+		one := string(s.Launches[i].Kind) + " " + subject(&s.Launches[i])
+		if s.Launches[i].copied() {
+			one += " (a copy that no lockfile pins)"
+		}
+		out = append(out, one)
 	}
 	return strings.Join(out, ", ")
 }

@@ -37,6 +37,7 @@ func always(k Known) func(*sbom.Component, sbom.Launch) Known {
 
 func TestDriftOfConfigurations(t *testing.T) {
 	const npx = `{"command":"npx","args":["-y","tool@1.0.0","--dir","a"],"env":{"A":"1"}}`
+	const copyOfTool = `{"command":"node","args":["/opt/x/node_modules/@acme/tool/dist/a.js","--ro"]}`
 	for name, test := range map[string]struct{ was, is, want string }{
 		"nothing":             {one(npx), one(npx), ""},
 		"layout and comments": {one(npx), "// c\n" + one(strings.ReplaceAll(npx, ",", ",\n  ")), ""},
@@ -59,6 +60,10 @@ func TestDriftOfConfigurations(t *testing.T) {
 		"renamed server":      {one(npx), `{"mcpServers": {"t": ` + npx + `}}`, "server-removed server-added"},
 		"second of a name":    {one(npx), `{"mcpServers": {"s": ` + npx + `}, "servers": {"s": ` + npx + `}}`, "server-added"},
 		"switched off":        {one(npx), one(strings.Replace(npx, "{", `{"disabled":true,`, 1)), ""},
+		"copy":                {one(copyOfTool), one(copyOfTool), ""},
+		"file of a copy":      {one(copyOfTool), one(strings.Replace(copyOfTool, "dist/a.js", "dist/b.js", 1)), "spec-changed"},
+		"argument of a copy":  {one(copyOfTool), one(strings.Replace(copyOfTool, `"--ro"`, `"--rw"`, 1)), "command-changed"},
+		"copy instead":        {one(npx), one(strings.Replace(copyOfTool, `}`, `,"env":{"A":"1"}}`, 1)), "launcher-changed launches-changed"},
 		"script":              {one(`{"command":"sh","args":["-c","a | b"]}`), one(`{"command":"sh","args":["-c","a | c"]}`), "command-changed"},
 	} {
 		if got := changes(drifted(t, test.was, test.is, nothing, nothing)); got != test.want {

@@ -336,6 +336,9 @@ func (l *Launch) Missing() []string {
 	case sbom.KindGit:
 		lacks("commit", l.Commit)
 	case sbom.KindNPM:
+		if l.copied() {
+			break
+		}
 		lacks("version", l.Version)
 		lacks("bytes", l.Integrity)
 	case sbom.KindPyPI, sbom.KindNuGet, sbom.KindGo, sbom.KindCargo:
@@ -379,4 +382,12 @@ func Silences(inv *sbom.Inventory, locks, today []*Lock, incomplete func(server 
 		}
 	}
 	return out
+}
+
+// copied reports whether an npm package is known only by the path of a copy that is
+// installed on the machine, a/node_modules/NAME/file.js: as with any local program,
+// no registry can be asked what it is, and the path is all that a lock says.
+func (l *Launch) copied() bool {
+	return l.Kind == sbom.KindNPM && l.Version == "" && (l.Pin == sbom.PinInstalled || l.Pin == sbom.PinUnknown) &&
+		strings.Contains(strings.ReplaceAll(l.Spec, `\`, "/"), "node_modules/")
 }
