@@ -3,18 +3,15 @@ package sbom
 import "strings"
 
 // tokenStarts is with what knownToken's credentials begin, but for those that are
-// all digits before ":AA".
-var tokenStarts = []string{
-	"gh", "github_pat_", "glpat-", "npm_", "pypi-", "sk-", "sk_", "rk_", "pk_", "xox", "xapp-", "AKIA", "ASIA", "AIza",
-	"ya29.", "eyJ", "hf_", "lin_api_", "secret_", "ntn_", "pat", "bb_live_", "fc-", "tvly-", "dop_v1_", "sbp_", "SG.", "bot",
-}
-
-// startsToken is with which characters these begin.
-var startsToken = func() (set [256]bool) {
-	for _, start := range tokenStarts {
-		set[start[0]] = true
+// all digits before ":AA", by their first character.
+var tokenStarts = func() (by [256][]string) {
+	for _, start := range []string{
+		"gh", "github_pat_", "glpat-", "npm_", "pypi-", "sk-", "sk_", "rk_", "pk_", "xox", "xapp-", "AKIA", "ASIA", "AIza",
+		"ya29.", "eyJ", "hf_", "lin_api_", "secret_", "ntn_", "pat", "bb_live_", "fc-", "tvly-", "dop_v1_", "sbp_", "SG.", "bot",
+	} {
+		by[start[0]] = append(by[start[0]], start)
 	}
-	return set
+	return by
 }()
 
 // mayHoldToken reports whether knownToken can match, which takes a hundred times as
@@ -22,8 +19,8 @@ var startsToken = func() (set [256]bool) {
 func mayHoldToken(s string) bool {
 	inside := false // of a word
 	for i := range len(s) {
-		if !inside && startsToken[s[i]] {
-			for _, start := range tokenStarts {
+		if !inside {
+			for _, start := range tokenStarts[s[i]] {
 				if strings.HasPrefix(s[i:], start) {
 					return true
 				}
