@@ -24,9 +24,12 @@
 //     mcp-remote would run or call in turn. npmoptions.go knows how npm reads its
 //     own command line; origin.go and folder.go what changes a launch from
 //     outside: options, variables, and what stands in its folder already.
-//   - script.go is the table of files in which a project's own launches hide;
-//     scriptshell.go, scriptyaml.go, scripttask.go and dockerfile.go find the
-//     commands in them, and scriptdownload.go what runs as it is fetched.
+//   - script.go is the table of files in which a project's own launches hide.
+//     scriptshell.go, scriptvalue.go and scriptwindows.go cut scripts into commands;
+//     scriptyaml.go, scriptci.go (pipelines), scripttask.go, scriptcompose.go,
+//     dockerfile.go, jenkinsfile.go, scripteditor.go, scripthook.go and
+//     scriptmember.go (a table of members) find the scripts in files, and
+//     scriptdownload.go what runs as it is fetched.
 //   - secret.go and remote.go judge values: whether a credential stands in the
 //     file, and whether a URL is safe and writable.
 //

@@ -14,12 +14,11 @@ import (
 )
 
 // Scripts implements [sbom.Reader] for files of a project in which launches hide
-// that fetch what they run: the scripts of package.json, workflows, Dockerfiles,
-// dev containers, makefiles and shell scripts. Every such launch is a component
-// like a configured server, with Server.Script set, and is read by the same
-// grammar of launchers. What else a script does is nothing to this reader: no line
-// of shell is a finding because it cannot be analysed. The zero value is ready to
-// use.
+// that fetch what they run: scripts of shells, pipelines, images, task runners,
+// editors and hooks. Every such launch is a component like a configured server, with
+// Server.Script set, and is read by the same grammar of launchers. What else a script
+// does is nothing to this reader: no line of shell is a finding because it cannot be
+// analysed. The zero value is ready to use.
 type Scripts struct{}
 
 var (
