@@ -23,9 +23,9 @@ var issuers = map[string]string{
 	"gitlab.com": IssuerGitLab,
 }
 
-// ErrOwnerOnly means that a URL names an owner and no repository. As an
+// errOwnerOnly means that a URL names an owner and no repository. As an
 // expectation it is well-formed, but no repository meets it.
-var ErrOwnerOnly = errors.New("a repository is owner and name: https://host/owner/name was expected")
+var errOwnerOnly = errors.New("a repository is owner and name: https://host/owner/name was expected")
 
 // Repository is a source repository in its normal form.
 type Repository struct {
@@ -82,7 +82,7 @@ func ParseRepository(raw string) (Repository, error) {
 		}
 	}
 	if len(r.Path) < 2 {
-		return Repository{}, ErrOwnerOnly
+		return Repository{}, errOwnerOnly
 	}
 	if r.Host == "github.com" && len(r.Path) != 2 {
 		return Repository{}, errors.New("a repository of github.com is https://github.com/owner/name, without more")
@@ -99,7 +99,7 @@ var bareHost = lazyregexp.New(`^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$`)
 func CheckExpected(repo string) error {
 	r, err := ParseRepository(repo)
 	switch {
-	case errors.Is(err, ErrOwnerOnly):
+	case errors.Is(err, errOwnerOnly):
 		return nil
 	case err == nil && strings.Contains(r.Path[0], "*"):
 		return errors.New("it leaves the owner open, so anybody's repository would do")

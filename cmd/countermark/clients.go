@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -144,11 +143,4 @@ func (p *program) listClients(pr *project) error {
 		"named are recognised by their content, too.\n")
 	out.Printf("%s with %s\n", count(files, "file"), count(total, "server"))
 	return out.Err()
-}
-
-func count(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
 }

@@ -194,6 +194,14 @@ func place(path string, line, column int) string {
 	}
 }
 
+// count is a number of things, in words.
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
 // output writes a result whole or not at all; "-" is standard output.
 func (p *program) output(name string, write func(io.Writer) error) error {
 	if name == "-" {

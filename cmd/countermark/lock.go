@@ -15,6 +15,7 @@ import (
 
 	"countermark/policy"
 	"countermark/policy/catalog"
+	"countermark/policy/report"
 	"countermark/provenance"
 	"countermark/provenance/selection"
 	"countermark/sbom"
@@ -257,7 +258,7 @@ func (p *program) checkLocks(project *project, s *selection.Selection, today []*
 		p.showDrift(out, d)
 	}
 	for _, g := range c.Gaps {
-		what := sentence(g.Subject) + ": the lock has its " + g.What + ", which could not be found out today"
+		what := g.Subject + ": the lock has its " + g.What + ", which could not be found out today"
 		p.message(&exitError{message: where(g.Server) + what, hints: []string{s.Hint(g.Server, g.Subject)}})
 	}
 	servers := count(len(project.inventory.Servers()), "server")
@@ -288,7 +289,7 @@ func (pr *project) partly(d lock.Drift) bool {
 		!slices.ContainsFunc(pr.inventory.Inputs, func(in *sbom.Input) bool { return in.Path == d.File })
 }
 
-func (p *program) showDrift(out interface{ Printf(string, ...any) }, d lock.Drift) {
+func (p *program) showDrift(out *report.Plain, d lock.Drift) {
 	at := where(d.Server)
 	if d.Server == nil {
 		at = place(d.Lock.Path, d.Lock.Line(path.Base(d.File), d.Name), 0)
@@ -310,8 +311,6 @@ func where(c *sbom.Component) string {
 	}
 	return place(c.Server.File, c.Server.Line, c.Server.Column)
 }
-
-func sentence(subject string) string { return strings.TrimSpace(subject) }
 
 // writeLocks writes every lock that differs from what is there.
 func (p *program) writeLocks(flags lockFlags, project *project, s *selection.Selection, today []*lock.Lock) error {
@@ -357,7 +356,7 @@ func (f *lockFlags) approve(today []*lock.Lock, at time.Time) error {
 	return nil
 }
 
-func (p *program) writeLock(out interface{ Printf(string, ...any) }, project *project, now *lock.Lock) error {
+func (p *program) writeLock(out *report.Plain, project *project, now *lock.Lock) error {
 	if lock.Unreadable(project.inventory, now.Path) {
 		return nil // reportInputs says why; what nobody can read is not overwritten
 	}

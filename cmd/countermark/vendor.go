@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"countermark/policy/report"
 	"countermark/sbom"
 	"countermark/sbom/closure"
 	"countermark/sbom/lazyregexp"
@@ -14,7 +15,7 @@ import (
 )
 
 // writeFolders writes those that configurations start something from.
-func (p *program) writeFolders(out interface{ Printf(string, ...any) }, project *project, folders *lock.Folders, written []lock.Pin, dryRun bool) error {
+func (p *program) writeFolders(out *report.Plain, project *project, folders *lock.Folders, written []lock.Pin, dryRun bool) error {
 	var done []string
 	for _, pin := range written {
 		if pin.Vendor == nil || slices.Contains(done, pin.Vendor.Folder) {
@@ -41,7 +42,7 @@ func (p *program) writeFolders(out interface{ Printf(string, ...any) }, project 
 var plainPath = lazyregexp.New(`^[A-Za-z0-9_/.][A-Za-z0-9_/.+-]*$`)
 
 // nextStep says how the folder is filled, and what would run on the way.
-func (p *program) nextStep(out interface{ Printf(string, ...any) }, project *project, folder string, installed *closure.Closure) {
+func (p *program) nextStep(out *report.Plain, project *project, folder string, installed *closure.Closure) {
 	command := "npm ci --ignore-scripts"
 	dir, err := project.places.File(folder)
 	if here, herr := p.here(); err == nil && herr == nil {
