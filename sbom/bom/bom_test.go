@@ -288,9 +288,9 @@ func TestComponentTypes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got string
+		got := ""
 		for _, l := range losses {
-			got += l.String()
+			got = l.String()
 		}
 		if got != test.loss || !strings.Contains(string(text), `"type": "`+test.want+`"`) {
 			t.Errorf("%s in %s: %q\n%s", test.kind, test.version, got, text)

@@ -508,3 +508,27 @@ func TestDamagedKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestCutLast: a file that ends with a whole line, but in the middle of an entry, is
+// known by what every other entry has.
+func TestCutLast(t *testing.T) {
+	const manifest = `{"name": "app", "version": "1.0.0", "dependencies": {"a": "1", "b": "1"}}`
+	classic := classicLock(
+		"a@1:\n  version \"1.0.0\"\n  resolved \"https://registry.example/a/-/a-1.0.0.tgz#"+hundred+"\"\n  integrity "+sri+"\n",
+		"b@1:\n  version \"1.0.0\"\n  resolved \"https://registry.example/b/-/b-1.0.0.tgz#"+hundred+"\"\n  integrity "+sri+"\n")
+	pnpm := "lockfileVersion: '6.0'\ndependencies:\n  a: {specifier: '1', version: 1.0.0}\n  b: {specifier: '1', version: 1.0.0}\npackages:\n" +
+		"  /a@1.0.0:\n    resolution: {integrity: " + sri + "}\n    dev: false\n  /b@1.0.0:\n    resolution: {integrity: " + sri + "}\n    dependencies:\n      a: 1.0.0\n    dev: false\n"
+	for _, tt := range []struct {
+		file, lock string
+		lines      int // of the last entry that are cut
+	}{{YarnLock, classic, 2}, {PNPMLock, pnpm, 3}} {
+		lines := strings.SplitAfter(strings.TrimSuffix(tt.lock, "\n"), "\n")
+		for n := range tt.lines + 1 {
+			text := strings.TrimSuffix(strings.Join(lines[:len(lines)-n], ""), "\n") + "\n"
+			inv := scan(t, map[string]string{tt.file: text, Manifest: manifest})
+			if inv.Incomplete() != (n > 0) {
+				t.Errorf("%s without its last %d lines: %v", tt.file, n, problems(inv))
+			}
+		}
+	}
+}

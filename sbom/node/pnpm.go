@@ -257,6 +257,7 @@ func (d *pnpmDocument) readPackages(root *value) {
 			for i := range packages.value.members {
 				d.addPackage(&packages.value.members[i], &packages.value.members[i])
 			}
+			d.judgeLast(packages.value.members)
 		}
 		return
 	}
@@ -291,6 +292,22 @@ func (d *pnpmDocument) readPackages(root *value) {
 			d.addPackage(nil, m)
 		}
 	}
+}
+
+// judgeLast looks whether the last package lacks the mark that every other one has
+// behind its dependencies: the file may have been cut off among these.
+func (d *pnpmDocument) judgeLast(packages []member) {
+	last := len(packages) - 1
+	if d.cut || last < 1 || packages[last].value.get("dev") != nil {
+		return
+	}
+	for i := range last {
+		if packages[i].value.get("dev") == nil {
+			return
+		}
+	}
+	d.cut = true
+	d.invalid(packages[last].off, hintPNPM, "%s lacks the mark that every other package has, so that the rest of the file may be missing", quote(packages[last].name))
 }
 
 // addPackage adds an instance: snap says what it depends on, info what it is.

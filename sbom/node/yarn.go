@@ -117,6 +117,7 @@ func readYarn(f *sbom.File) *yarnLock {
 			bad = syntaxAt(0, "neither \"# yarn lockfile v1\" nor __metadata says that this is a lockfile of yarn")
 		}
 		l.readNodes(nodes, bad, l.readClassic)
+		l.judgeLast()
 	}
 	return l
 }

@@ -462,7 +462,7 @@ func TestYarnNames(t *testing.T) {
 // call itself complete.
 func TestYarnCut(t *testing.T) {
 	for _, whole := range []string{
-		classicLock("a@1:\n  version \"1.0.0\"\n  integrity "+sri+"\n  dependencies:\n    b \"1\"\n", "b@1:\n  version \"1.0.0\"\n"),
+		classicLock("a@1:\n  version \"1.0.0\"\n  integrity "+sri+"\n  dependencies:\n    b \"1\"\n", "b@1:\n  version \"1.0.0\"\n  integrity "+sri+"\n"),
 		berryLock(berryRoot("a: \"npm:1\""), berryEntry("a@npm:1", "1.0.0", "a@npm:1.0.0", "dependencies:\n    b: \"npm:1\""), berryEntry("b@npm:1", "1.0.0", "b@npm:1.0.0")),
 	} {
 		pkg := `{"name": "app", "version": "1.0.0", "dependencies": {"a": "1"}}`

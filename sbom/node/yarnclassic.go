@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/hex"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -48,6 +49,26 @@ func (l *yarnLock) readClassic(n *yarnNode) (yarnEntry, bool) {
 		l.invalid(e.off, hintYarn, "%s has no version", quote(n.name()))
 	}
 	return e, validName(e.name)
+}
+
+// judgeLast looks whether the last entry lacks what every other one has: the file may
+// have been cut off behind any of its lines.
+func (l *yarnLock) judgeLast() {
+	last, others := len(l.entries)-1, 0
+	resolved, hashes := true, math.MaxInt
+	for i := range max(last, 0) {
+		if e := &l.entries[i]; e.source == sbom.FromRegistry {
+			others++
+			resolved, hashes = resolved && e.resolved != "", min(hashes, len(e.hashes))
+		}
+	}
+	if l.cut || others == 0 {
+		return
+	}
+	e := &l.entries[last]
+	if e.source == sbom.FromRegistry && (resolved && e.resolved == "" || len(e.hashes) < hashes) {
+		l.broken(syntaxAt(e.off, "the last entry lacks what every other one has, so that the rest of it may be missing"))
+	}
 }
 
 // withoutRepeated: what is among dependencies and optionalDependencies is
