@@ -34,3 +34,20 @@ func TestFolderNames(t *testing.T) {
 		t.Error("two configurations share a folder by their names")
 	}
 }
+
+// TestVendoredIsKnown: what node starts from a folder of vendored packages is locked
+// with all that the folder's lockfile installs, and with nothing else of it.
+func TestVendoredIsKnown(t *testing.T) {
+	inv := inventory(t, map[string]string{
+		".mcp.json": one(`{"command":"node","args":[".mcp/s/node_modules/tool/cli.js"]}`),
+		".mcp/s/package-lock.json": `{"name": "mcp-s", "version": "1.0.0", "lockfileVersion": 3, "packages": {
+			"": {"name": "mcp-s", "version": "1.0.0", "dependencies": {"tool": "1.0.0"}},
+			"node_modules/tool": {"version": "1.0.0", "resolved": "https://registry.example/tool/-/tool-1.0.0.tgz", "integrity": "` + sri + `", "dependencies": {"dep": "2.0.0"}},
+			"node_modules/dep": {"version": "2.0.0", "resolved": "https://registry.example/dep/-/dep-2.0.0.tgz", "integrity": "` + sri + `"}}}`,
+		".mcp/s/package.json": `{"name": "mcp-s", "version": "1.0.0", "dependencies": {"tool": "1.0.0"}}`,
+	})
+	l := Make(inv, nothing)[0].server(".mcp.json", "s").Launches[0]
+	if l.Vendored != ".mcp/s" || l.Closure == nil || len(l.Closure.Packages) != 1 || l.Closure.Packages["dep@2.0.0"] != sri {
+		t.Errorf("it is %+v with %+v", l.Known, l.Closure)
+	}
+}
