@@ -943,6 +943,19 @@ func TestUnvouchedSuggestsAPattern(t *testing.T) {
 	}
 }
 
+// A finding about what a launch could select names what the launch asks for.
+func TestMaliciousNamesTheRequest(t *testing.T) {
+	for request, want := range map[string]string{"": "a launch without a version could select", "^1": `the request "^1" could select`} {
+		c := library("postmark-mcp", "", mcp)
+		l := unpinned(c)
+		l.Request = request
+		found := byRule(Evaluate(nil, facts(nil, c, starting("s", nil, l))), "malicious")
+		if len(found) != 1 || !strings.HasPrefix(found[0].Message, want) {
+			t.Errorf("%q: %+v", request, found)
+		}
+	}
+}
+
 func TestApprovedToolsAreCounted(t *testing.T) {
 	for n, want := range map[int]string{
 		maxTools:     fmt.Sprintf("tool%02d", maxTools),
