@@ -217,10 +217,14 @@ func (b *dockerBuild) instruction(in instruction, depth int) {
 		}
 	case "SHELL":
 		if words := in.words(b.finder); len(words) > 0 {
-			s.shell = words[0].text
+			s.shell = textOfWords(words)
 		}
-	case "ENV":
-		for _, w := range fieldsOf(word{text: strings.ReplaceAll(in.body, "\\\n", " ")}) {
+	case "ENV", "ARG": // both are variables of what RUN starts
+		words := fieldsOf(word{text: strings.ReplaceAll(in.body, "\\\n", " ")})
+		if len(words) > 1 && in.name == "ENV" && !strings.Contains(words[0].text, "=") {
+			words = []word{{text: words[0].text + "=" + textOfWords(words[1:])}} // ENV NAME VALUE
+		}
+		for _, w := range words {
 			if name, value, ok := strings.Cut(w.text, "="); ok {
 				s.given = append(s.given, given{name: name, value: value, at: place{line: in.line, column: 1}})
 			}

@@ -408,12 +408,12 @@ func TestWrapperGrammar(t *testing.T) {
 		{"runas | /user:Administrator | npx | a", []string{"runas", unknownLine, "  " + npmA}},
 		{"timeout | npx", []string{"timeout", unknownLine}},
 		{"doppler | run | --command", []string{"doppler", unknownLine}},
-		{"doppler | --zz | run | -- | npx | a", []string{"doppler", unknownLine}},
+		{"doppler | --zz | run | -- | npx | a", []string{"doppler", unknownLine, "  npm|a|unversioned|pkg:npm/a"}},
 		{"doppler | secrets", []string{"doppler", unknownLine}},
 		{"infisical | mcp", []string{"path-binary", "binary|infisical|unknown"}},
 		{"mise | mcp", []string{"path-binary", "binary|mise|unknown"}},
 		{"mise | x | -- | a-server", []string{"path-binary", "binary|a-server|unknown"}},
-		{"wsl | --zz | npx | a", []string{"wsl", unknownLine}},
+		{"wsl | --zz | npx | a", []string{"wsl", unknownLine, "  npm|a|unversioned|pkg:npm/a"}},
 	})
 }
 

@@ -349,7 +349,7 @@ func (f *finder) launch(r *run, s step) (found, bool) {
 	}
 	first, at := subjects[0], s.words[0].at
 	server := &sbom.Server{
-		Script: true, Image: slices.Contains(baseImages, s.image), Name: cmp.Or(s.name, first.launcher, "download"), Client: f.row.kind, Transport: "", Line: at.line, Column: at.column,
+		Script: true, Image: slices.Contains(baseImages, s.image), Name: cmp.Or(stepName(s.name), first.launcher, "download"), Client: f.row.kind, Transport: "", Line: at.line, Column: at.column,
 		Launcher: first.launcher, Kind: first.launch.Kind, Spec: first.launch.Spec, Pin: first.launch.Pin, Reason: first.reason,
 		Env: look.env, Credentials: look.credentials(), Risks: look.sortedRisks(),
 	}
@@ -359,6 +359,14 @@ func (f *finder) launch(r *run, s step) (found, bool) {
 	slices.Sort(server.Env)
 	server.Env = slices.Compact(server.Env)
 	return found{server, subjects}, true
+}
+
+// stepName shows what a script is called, without what looks like a credential in it.
+func stepName(name string) string {
+	if len(name) > maxName || looksSecretPart(name) {
+		return safeName(redact(name))
+	}
+	return name
 }
 
 // baseImages are the keywords of images that a build starts from, takes files

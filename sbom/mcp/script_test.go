@@ -84,6 +84,10 @@ func TestShellScripts(t *testing.T) {
 		{"trap 'docker run --rm a:1' EXIT\ntrap - INT\ntrap \"npx b\" EXIT INT", []string{"1 docker run: docker run oci a:1 tag", "3 npx: npx npm b unversioned"}},
 		{"bash <<EOF\nnpx a\nEOF\nsudo sh -e <<-'E'\n\tuvx b\n\tE\nsh <<< 'npx c'\nssh host <<E\nnpx d\nE\ndocker exec -i x bash -s <<E\nnpx e\nE\nbash run.sh <<E\nnpx not-run\nE\npython <<E\nnpx nor this\nE",
 			[]string{"2 npx: npx npm a unversioned", "5 uvx: uvx pypi b unversioned", "7 npx: npx npm c unversioned", "9 npx: npx npm d unversioned", "12 npx: npx npm e unversioned"}},
+		{"env A=$B npx a\ncross-env A=$B npx b\ntimeout $T npx c\nnice -n $N npx d\ncommand -v npx uvx",
+			[]string{"1 npx: npx npm a unversioned", "2 npx: npx npm b unversioned", "3 npx: npx npm c unversioned", "4 npx: npx npm d unversioned"}},
+		{"np\\\nx a", []string{"1 npx: npx npm a unversioned"}},
+		{"n''px a", []string{"1 npx: npx npm a unversioned"}},
 		{"npx mcp-remote@0.1.16 https://a.example/mcp", []string{"1 npx: npx npm mcp-remote@0.1.16 exact + remote https://a.example/mcp n/a"}},
 	} {
 		checkLaunches(t, "run.sh", tc.script, tc.want...)
@@ -407,6 +411,39 @@ mcp list
 	for name, data := range map[string]string{"broken": "mcp add a --command npx (", "unknown": "mcp add a --what x --command npx --args a"} {
 		if inv := read(t, map[string]string{".crushrc": data}); !inv.Incomplete() {
 			t.Errorf("%s: nobody hears of it", name)
+		}
+	}
+}
+
+// TestShellsByOtherNames: what runs a step need not be called like a shell.
+func TestShellsByOtherNames(t *testing.T) {
+	for shell, want := range map[string]string{
+		"msys2 {0}": "3 j/step 1: npx npm a unversioned", "wsl-bash {0}": "3 j/step 1: npx npm a unversioned", "alpine.sh {0}": "3 j/step 1: npx npm a unversioned",
+		"micromamba-shell {0}": "3 j/step 1: npx npm a unversioned", "/usr/bin/env bash -e {0}": "3 j/step 1: npx npm a unversioned", "nix develop -c bash -e {0}": "3 j/step 1: npx npm a unversioned",
+		"python {0}": "", "npx -y b {0}": "3 j/step 1: npx npm b unversioned",
+	} {
+		var wants []string
+		if want != "" {
+			wants = []string{want}
+		}
+		checkLaunches(t, ".github/workflows/a.yml", "jobs:\n  j: {steps: [{shell: '"+shell+"',\n    run: npx a}]}\n", wants...)
+	}
+	checkLaunches(t, "Dockerfile", "FROM scratch\nSHELL [\"/usr/bin/env\", \"bash\", \"-c\"]\nARG R=npx\nENV U uvx\nRUN $R a\nRUN ${U} b\n", "5 RUN: npx npm a unversioned", "6 RUN: uvx pypi b unversioned")
+}
+
+// TestTokensAsNames: what a step, task or target is called may be a credential.
+func TestTokensAsNames(t *testing.T) {
+	const token = "ghp_MARKERmarker0123456789MARKERmarker01"
+	for name, data := range map[string]string{
+		".github/workflows/a.yml": "jobs: {a: {steps: [{name: " + token + ", run: npx a}]}}",
+		".vscode/tasks.json":      `{"tasks": [{"label": "` + token + `", "command": "npx a"}]}`,
+		"Taskfile.yml":            "version: '3'\ntasks:\n  " + token + ": npx a\n",
+		"Procfile":                token + ": npx a\n",
+		"package.json":            `{"scripts": {"` + token + `": "npx a"}}`,
+	} {
+		got, inv := launchesIn(t, map[string]string{name: data})
+		if len(got) != 1 || strings.Contains(dump(t, inv), token) {
+			t.Errorf("%s: %q, and the inventory holds the token: %v", name, got, strings.Contains(dump(t, inv), token))
 		}
 	}
 }

@@ -125,6 +125,11 @@ func TestEditorFiles(t *testing.T) {
   ],
 }`, "4 one: npx npm a unversioned", "4 one: npx npm b unversioned", "5 two: npx npm c unversioned", "6 three: npx npm d unversioned",
 		"7 three: npx npm e unversioned", "7 three: npx npm f unversioned", "8 four: npx unknown ? unknown")
+	checkLaunches(t, ".vscode/tasks.json", `{"windows": {"tasks": [{"label": "w", "type": "shell", "command": "npx a"}]}, "tasks": [
+  {"label": "b", "command": "npx b", "options": {"shell": {"executable": "C:\\Program Files\\Git\\bin\\bash.exe", "args": ["-c"]}}},
+  {"label": "p", "command": "n`+"`"+`px c", "options": {"shell": {"executable": "C:\\Program Files\\PowerShell\\7\\pwsh.exe"}}},
+  {"label": "n", "command": "x", "options": {"shell": {"executable": "npx", "args": ["-y", "d"]}}}
+]}`, "1 w: npx npm a unversioned", "2 b: npx npm b unversioned", "3 p: npx npm c unversioned", "4 n: npx npm d unversioned")
 	checkLaunches(t, ".vscode/launch.json", `{"configurations": [
   {"name": "L", "type": "node", "runtimeExecutable": "npx", "runtimeArgs": ["-y", "a"], "args": ["x"], "windows": {"runtimeExecutable": "npx.cmd", "runtimeArgs": ["b"]}},
   {"name": "T", "type": "node-terminal", "command": "npx c && npx d"},

@@ -33,6 +33,11 @@ func (f *finder) editorFile(tasks, launches []string) {
 		for _, t := range elements(get(top, "tasks")) {
 			e.task(t, top)
 		}
+		for _, system := range systems {
+			for _, t := range elements(get(top, system, "tasks")) {
+				e.task(t, top)
+			}
+		}
 	}
 	if top := get(&d.root, launches...); launches != nil && top != nil {
 		for _, c := range elements(get(top, "configurations")) {
@@ -97,6 +102,9 @@ func (e editorText) taskOn(name string, v, on, top *hujson.Value, system string)
 	shell := textOf(pick("options", "shell", "executable"))
 	if shell == "" && system == "windows" {
 		shell = "powershell"
+	}
+	for _, a := range elements(pick("options", "shell", "args")) {
+		shell += " " + textOf(a)
 	}
 	t := scriptText{name: name, body: editorLine(words), line: words[0].at.line, given: given, where: at}
 	from := len(e.finder.steps)

@@ -74,6 +74,9 @@ var memberFiles = []struct {
 	kind, names string
 	members     commandMembers
 }{
+	{"agent-hooks", ".claude/settings.json .claude/settings.local.json hooks/hooks.json .cursor/hooks.json .gemini/settings.json .qwen/settings.json", commandMembers{
+		"hooks.*.*.command", "hooks.*.*.hooks.*.command", "statusLine.command", "apiKeyHelper", "awsAuthRefresh", "awsCredentialExport", "otelHeadersHelper",
+	}},
 	{"deno-tasks", "deno.json deno.jsonc", commandMembers{"tasks.*", "tasks.*.command"}},
 	{"mise-tasks", "mise.toml .mise.toml .config/mise.toml .config/mise/config.toml", commandMembers{"tasks.*", "tasks.*.run", "hooks.*"}},
 	{"python-tasks", "pyproject.toml", commandMembers{

@@ -7,6 +7,10 @@ func TestCommandMembers(t *testing.T) {
 		name, data string
 		want       []string
 	}{
+		{".claude/settings.json", `{"hooks": {"PostToolUse": [{"matcher": "Edit", "hooks": [{"type": "command", "command": "npx a"}]}]},
+"statusLine": {"command": "npx b"}, "apiKeyHelper": "uvx c", "env": {"X": "npx no"}}`,
+			[]string{"1 PostToolUse/1/1: npx npm a unversioned", "2 apiKeyHelper: uvx pypi c unversioned", "2 command: npx npm b unversioned"}},
+		{".cursor/hooks.json", `{"hooks": {"afterFileEdit": [{"command": "npx a"}]}}`, []string{"1 afterFileEdit/1: npx npm a unversioned"}},
 		{"deno.jsonc", "{ // tasks\n\"tasks\": {\"a\": \"deno run -A npm:a@1.0.0\", \"b\": {\"description\": \"npx no\", \"command\": \"npx b\"}}}",
 			[]string{"2 a: deno run npm a@1.0.0 exact", "2 b: npx npm b unversioned"}},
 		{"mise.toml", "[tasks]\na = 'npx a'\n[tasks.b]\nrun = ['npx b', 'uvx c==1']\ndescription = 'npx no'\n[tasks.d]\nrun = '''\nnpm ci\nnpx d\n'''\n[hooks]\nenter = 'npx e {{arch()}}'\n",

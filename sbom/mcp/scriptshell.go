@@ -34,7 +34,13 @@ func mentions(body string) bool {
 }
 
 // tells reports whether a script can hold anything that is looked for.
-func tells(body string) bool { return mentions(body) || fetchesText(body) }
+func tells(body string) bool {
+	return mentions(body) || fetchesText(body) || mentions(unbroken.Replace(body))
+}
+
+// unbroken takes out what shells read over inside of a word: an end of line behind
+// a backslash or caret, quotes, and marks before a letter, as in n^px.
+var unbroken = strings.NewReplacer("\\\n", "", "\\\r\n", "", "^\n", "", "^\r\n", "", "\\", "", "^", "", "`", "", "'", "", `"`, "")
 
 // mentioned reports whether a word can be or hold a launcher that fetches.
 func mentioned(w word) bool { return mentions(w.text) || program(w.text) == "go" }
@@ -276,6 +282,9 @@ func (f *finder) command(s step) {
 	if !slices.ContainsFunc(s.words, mentioned) || slices.Contains(inert, head) || len(s.words) == 2 && oneOf("--version -v -V --help -h version help", s.words[1].text) {
 		return
 	}
+	if head == "command" && oneOf("-v -V", s.words[min(1, len(s.words)-1)].text) {
+		return // looks programs up
+	}
 	_, isProxy := proxies[head]
 	told := false
 	for i, a := range s.words {
@@ -362,11 +371,30 @@ func (f *finder) plain(t scriptText, joined *string) where {
 	return at
 }
 
+// shellIn is the shell that a command line starts: /usr/bin/env bash {0}, wsl-bash {0},
+// C:\Program Files\Git\bin\bash.exe. Where none is known, it is what the first word
+// names.
+func shellIn(line string) string {
+	words := strings.Fields(line + " sh")
+	for _, w := range words[:max(1, len(words)-1)] {
+		name := program(w)
+		if i := strings.LastIndexAny(name, "-."); i >= 0 && slices.Contains(shells, name[i+1:]) {
+			name = name[i+1:] // wsl-bash, alpine.sh
+		}
+		if isShell(name) {
+			return name
+		}
+	}
+	return program(words[0])
+}
+
 // script runs a text by the shell of that name. It returns where that is behind it.
 func (f *finder) script(shell string, t scriptText) where {
-	program := program(strings.Fields(shell + " sh")[0])
-	switch {
-	case slices.Contains(shells, program) && program != "fish":
+	if mentions(shell) { // run by what a registry has
+		f.command(step{name: t.name, words: fieldsOf(word{text: shell, at: f.at(t.line)}), given: t.given, where: t.where})
+	}
+	switch program := shellIn(shell); {
+	case slices.Contains(shells, program) && program != "fish", strings.HasSuffix(program, "-shell"), oneOf("msys2 cygwin", program):
 		return f.shell(t)
 	case program == "pwsh" || program == "powershell":
 		return f.powershell(t)

@@ -45,7 +45,10 @@ var heldIn = lazyregexp.New(`^\$(?:([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0
 // heldBy are the values that name a launcher, of the variable that a word is.
 func (w *shellWalk) heldBy(text string) []held {
 	m := heldIn.FindStringSubmatch(text)
-	if m == nil {
+	switch {
+	case m == nil && lookedUp.MatchString(text):
+		return heldText(text) // $(command -v npx) a
+	case m == nil:
 		return nil
 	}
 	name, out := m[1]+m[2], []held(nil)

@@ -15,6 +15,7 @@ func TestCommandsInValues(t *testing.T) {
 		{"BASE='npx -y'\nCMD=\"$BASE a\"\n$CMD\nbash -c \"$CMD\"\neval \"$CMD\"", []string{"3 npx: npx npm a unversioned", "4 npx: npx npm a unversioned", "5 npx: npx npm a unversioned"}},
 		{"ARGS=(npx -y a)\n\"${ARGS[@]}\" b", []string{"2 npx: npx npm a unversioned"}},
 		{"N=$(command -v npx); \"$N\" a\n\"${M:-bunx}\" b\nM=`which uvx`; $M c", []string{"1 npx: npx npm a unversioned", "2 bunx: bunx npm b unversioned", "3 uvx: uvx pypi c unversioned"}},
+		{"$(command -v npx) a\n`which uvx` b", []string{"1 npx: npx npm a unversioned", "2 uvx: uvx pypi b unversioned"}},
 		{"alias x='npx a'\nalias y=ls", []string{"1 npx: npx npm a unversioned"}},
 		{"echo 'npx a' | sh\nprintf 'npx b\\n' | sudo bash\ncat <<E | sh -s\nnpx c\nE\necho npx no | tee x | cat", []string{
 			"1 npx: npx npm a unversioned", "2 npx: npx npm b unversioned", "4 npx: npx npm c unversioned"}},

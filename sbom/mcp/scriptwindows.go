@@ -122,7 +122,6 @@ func batchLines(body string) []batchLine {
 			if strings.HasPrefix(rest, "\n") {
 				number++
 				i = len(body) - len(rest)
-				b.WriteByte(' ')
 			} else if i+1 < len(body) {
 				i++
 				b.WriteByte(body[i])
@@ -176,7 +175,7 @@ var (
 )
 
 func (s *windowsScript) batchCommand(text string, number, depth int) {
-	text = strings.TrimLeft(text, "@ \t(")
+	text = strings.TrimLeft(text, "@ \t(,;=")
 	if text == "" || depth > maxUnwrap || batchComment.MatchString(text) || strings.HasPrefix(text, ":") {
 		return
 	}
@@ -270,6 +269,7 @@ func (p *powershellText) ended() bool { return p.i >= len(p.body) }
 
 // command returns the words of the next one. quoted says of each whether it is a text.
 func (p *powershellText) command() (words []word, quoted []bool) {
+	listed := false
 	for !p.ended() {
 		rest := p.body[p.i:]
 		switch c := rest[0]; {
@@ -285,6 +285,9 @@ func (p *powershellText) command() (words []word, quoted []bool) {
 		case c == '\n':
 			p.i++
 			p.line++
+			if last := len(words) - 1; listed && (quoted[last] || strings.HasPrefix(words[last].text, "-")) {
+				continue // the next text of a list
+			}
 			return words, quoted
 		case strings.IndexByte(";|&{}()", c) >= 0:
 			p.i++
@@ -292,6 +295,9 @@ func (p *powershellText) command() (words []word, quoted []bool) {
 				continue // runs what follows
 			}
 			return words, quoted
+		case strings.HasPrefix(rest, "@(") && len(words) > 0 && strings.HasPrefix(words[len(words)-1].text, "-"):
+			p.i += 2 // -ArgumentList @("-y", "a")
+			listed = true
 		case strings.HasPrefix(rest, "@("), strings.HasPrefix(rest, "@{"), strings.HasPrefix(rest, "$("):
 			p.i += 2
 			return words, quoted

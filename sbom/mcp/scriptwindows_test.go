@@ -23,6 +23,7 @@ func TestBatchFiles(t *testing.T) {
 		{"powershell -NoProfile -Command \"npx a; npx b\"\ncmd /c \"npx c && npx d\"", []string{
 			"1 npx: npx npm a unversioned", "1 npx: npx npm b unversioned", "2 npx: npx npm c unversioned", "2 npx: npx npm d unversioned"}},
 		{"docker run --rm -v \"%cd%:/x\" a:1", []string{"1 docker run: docker run oci a:1 tag"}},
+		{"n^px a\r\n;,=npx b\r\nnp^\r\nx c", []string{"1 npx: npx npm a unversioned", "2 npx: npx npm b unversioned", "3 npx: npx npm c unversioned"}},
 		{"npx %PKG%\nnpx a@%V%", []string{"1 npx: npx unknown ? unknown", "2 npx: npx npm a@%V% unknown"}},
 	} {
 		checkLaunches(t, "run.bat", tc.script, tc.want...)
@@ -46,6 +47,8 @@ func TestPowershellScripts(t *testing.T) {
 			"1 npx: npx npm a unversioned", "1 uvx: uvx pypi b unversioned", "3 npx: npx npm c unversioned", "5 npx: npx npm d unversioned"}},
 		{"$s = @\"\nnpx no\n\"@\n@'\nnpx no\n'@ | Out-File x\nnpx 'a b' `\"\nnpx c", []string{"7 npx: npx unknown ? unknown", "8 npx: npx npm c unversioned"}},
 		{"npx @rest\nnpx $pkg", []string{"1 npx: npx unknown ? unknown", "2 npx: npx unknown ? unknown"}},
+		{"Start-Process npx -ArgumentList @('-y', 'a')\nStart-Process npx -Wait -ArgumentList @(\n  '-y',\n  'b'\n)\n$x = @(\n npx c\n npx d\n)", []string{
+			"1 npx: npx npm a unversioned", "2 npx: npx npm b unversioned", "7 npx: npx npm c unversioned", "8 npx: npx npm d unversioned"}},
 		{"cmd /c npx a\npwsh -c { npx b }", []string{"1 npx: npx npm a unversioned", "2 npx: npx npm b unversioned"}},
 	} {
 		checkLaunches(t, "run.ps1", tc.script, tc.want...)

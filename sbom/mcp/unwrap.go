@@ -129,15 +129,18 @@ func (s *scan) unwrap(head word, args []word, depth int) []subject {
 }
 
 func (s *scan) wrapped(w wrapper, p string, head word, args []word, depth int) []subject {
+	words := args
 	cannot := func(reason string) []subject { return named(p, []subject{unknown(head.at, reason)}) }
+	// What the words plainly name is judged, also where nobody can tell how the wrapper reads them.
+	unclear := func(one subject) []subject { return append(named(p, []subject{one}), s.mentioned(words, depth)...) }
 	if slices.ContainsFunc(args, func(a word) bool { return a.open && strings.HasPrefix(a.text, "$") && w.sub != nil }) {
-		return cannot("a variable stands among the words of the wrapper")
+		return unclear(unknown(head.at, "a variable stands among the words of the wrapper"))
 	}
 	if w.sub != nil {
 		before := w.global.parse(args)
 		switch {
 		case before.unclear != nil:
-			return named(p, []subject{ambiguous(*before.unclear)})
+			return unclear(ambiguous(*before.unclear))
 		case len(before.rest) == 0:
 			return cannot("the wrapper is known, but not used in this way")
 		case !slices.Contains(w.sub, before.rest[0].text) && (launchersOf(p) != nil || servesItself(before.rest[0])):
@@ -159,7 +162,7 @@ func (s *scan) wrapped(w wrapper, p string, head word, args []word, depth int) [
 	}
 	args, wrong := s.behindOptions(w, p, head, args)
 	if wrong != nil {
-		return named(p, []subject{*wrong})
+		return unclear(*wrong)
 	}
 	for w.assigns && len(args) > 0 {
 		name, value, ok := assignment(args[0].text)
@@ -167,7 +170,7 @@ func (s *scan) wrapped(w wrapper, p string, head word, args []word, depth int) [
 			break
 		}
 		if args[0].open {
-			return cannot("a shell makes several words of what is assigned")
+			return unclear(unknown(head.at, "a shell makes several words of what is assigned"))
 		}
 		s.variable(name, value, args[0].at)
 		args = args[1:]
@@ -177,7 +180,7 @@ func (s *scan) wrapped(w wrapper, p string, head word, args []word, depth int) [
 	}
 	for _, skipped := range args[:w.skip] {
 		if skipped.open {
-			return cannot("a shell makes several words of what stands before the command")
+			return unclear(unknown(head.at, "a shell makes several words of what stands before the command"))
 		}
 	}
 	if p == "direnv" {
