@@ -68,7 +68,7 @@ func container(s *scan, p string, command word, args []word, depth int) []subjec
 	case "exec":
 		return s.containerExec(p+" exec", command, rest, depth)
 	case "compose", "compose-run":
-		return append(named(p+" compose", []subject{unknown(command.at, "the compose file says what runs")}), s.mentioned(rest, depth)...)
+		return append(named(p+" compose", []subject{unknown(command.at, "the compose file says what runs")}), s.mentioned(rest, true, depth)...)
 	case "mcp":
 		return named(p+" mcp", []subject{unknown(command.at, "the gateway says what runs")})
 	case "start", "attach", "restart":

@@ -170,7 +170,7 @@ func launchersOf(p string) launcher {
 	}
 	if reason, ok := unsupported[p]; ok {
 		return func(s *scan, p string, command word, args []word, depth int) []subject {
-			return append(named(p, []subject{unknown(command.at, reason)}), s.mentioned(args, depth)...)
+			return append(named(p, []subject{unknown(command.at, reason)}), s.mentioned(args, p != "xargs", depth)...)
 		}
 	}
 	return nil

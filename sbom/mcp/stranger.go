@@ -53,8 +53,9 @@ func holdsLauncher(w word) bool {
 }
 
 // mentioned is what the words of a program that is known, and not analysed,
-// plainly name: ssh host npx …, kubectl exec pod -- uvx ….
-func (s *scan) mentioned(args []word, depth int) []subject {
+// plainly name: ssh host npx …, kubectl exec pod -- uvx …. What runs elsewhere does
+// not see the folder of the project.
+func (s *scan) mentioned(args []word, elsewhere bool, depth int) []subject {
 	for i, w := range args {
 		if isTold(args, i) || holdsLauncher(w) {
 			return nested(worthNaming(s.shell(w, "", depth+1)))
@@ -62,9 +63,8 @@ func (s *scan) mentioned(args []word, depth int) []subject {
 		if i+1 == len(args) || !slices.Contains(registryLaunchers, program(w.text)) || ownFile(w.text) {
 			continue
 		}
-		// What runs elsewhere does not see the folder of the project.
 		away := s.away
-		s.away = true
+		s.away = away || elsewhere
 		out := nested(worthNaming(s.command(args[i:], depth+1)))
 		s.away = away
 		return out

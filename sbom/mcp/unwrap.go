@@ -132,7 +132,12 @@ func (s *scan) wrapped(w wrapper, p string, head word, args []word, depth int) [
 	words := args
 	cannot := func(reason string) []subject { return named(p, []subject{unknown(head.at, reason)}) }
 	// What the words plainly name is judged, also where nobody can tell how the wrapper reads them.
-	unclear := func(one subject) []subject { return append(named(p, []subject{one}), s.mentioned(words, depth)...) }
+	unclear := func(one subject) []subject {
+		moves := slices.ContainsFunc(words, func(a word) bool {
+			return slices.ContainsFunc(w.folder, func(option string) bool { return strings.HasPrefix(a.text, option) })
+		})
+		return append(named(p, []subject{one}), s.mentioned(words, moves, depth)...)
+	}
 	if slices.ContainsFunc(args, func(a word) bool { return a.open && strings.HasPrefix(a.text, "$") && w.sub != nil }) {
 		return unclear(unknown(head.at, "a variable stands among the words of the wrapper"))
 	}
@@ -169,10 +174,10 @@ func (s *scan) wrapped(w wrapper, p string, head word, args []word, depth int) [
 		if !ok {
 			break
 		}
+		s.variable(name, value, args[0].at)
 		if args[0].open {
 			return unclear(unknown(head.at, "a shell makes several words of what is assigned"))
 		}
-		s.variable(name, value, args[0].at)
 		args = args[1:]
 	}
 	if len(args) <= w.skip {
@@ -401,7 +406,7 @@ func (s *scan) cmd(head word, args []word, depth int) []subject {
 		for _, a := range args {
 			words = append(words, fieldsOf(a)...)
 		}
-		return append(out, s.mentioned(words, depth)...)
+		return append(out, s.mentioned(words, true, depth)...)
 	}
 	if strings.ContainsFunc(args[0].text, func(r rune) bool { return r == ' ' || r == '\t' }) && windowsProgram.FindString(args[0].text) != args[0].text {
 		inner := fieldsOf(args[0])
