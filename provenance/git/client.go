@@ -77,7 +77,7 @@ func (c *Client) Commit(ctx context.Context, repository, ref string) (string, er
 		return "", err
 	}
 	wanted := names(ref)
-	a, fail := c.http.Get(ctx, fetch.Request{URL: u, Accept: advertisement, Max: maxReferences, Take: func(kind string, r io.Reader) ([]byte, error) {
+	a, fail := c.http.Get(ctx, fetch.Request{URL: u, Accept: advertisement, Refuse: inTheClear, Max: maxReferences, Take: func(kind string, r io.Reader) ([]byte, error) {
 		if kind != advertisement {
 			return nil, errNoList
 		}
@@ -109,10 +109,21 @@ func ask(repository string) (*url.URL, error) {
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, &Error{"it is reached by " + u.Scheme + ", which is not asked", "write git+https:, or " + hintCommit}
 	}
+	if u.RawQuery != "" {
+		return nil, &Error{"its URL has a query, which is no part of the repository that would be asked", hintCommit}
+	}
 	u.User, u.Fragment = nil, ""
 	u = u.JoinPath("info/refs")
 	u.RawQuery = "service=git-upload-pack"
 	return u, nil
+}
+
+// inTheClear refuses a redirect from this machine to another one without encryption.
+func inTheClear(_, to *url.URL) string {
+	if to.Scheme == "http" && !isLoopback(to.Hostname()) {
+		return "to another machine without encryption"
+	}
+	return ""
 }
 
 // isLoopback reports whether a host is this machine, where nobody is on the way.
@@ -214,6 +225,9 @@ func choose(lines []byte, wanted []string) (commit, why string) {
 	ids := map[string]string{}
 	for line := range strings.Lines(string(lines)) {
 		id, name, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		if ids[name] != "" && ids[name] != id {
+			return "", "has two commits under one name"
+		}
 		ids[name] = id
 	}
 	for _, name := range wanted {

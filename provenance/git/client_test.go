@@ -71,6 +71,7 @@ func TestNotAsked(t *testing.T) {
 		"git+file:///o/r":               "its URL is none",
 		"http://git.example/o/r":        "its URL is not encrypted, so that anybody on the way could answer",
 		"git+https://%zz/":              "its URL is none",
+		"https://git.example/o/r?t=x":   "its URL has a query, which is no part of the repository that would be asked",
 	} {
 		silent := &Client{Transport: dials(func(*http.Request) (*http.Response, error) {
 			t.Errorf("%s was asked", url)
@@ -100,6 +101,7 @@ func TestBadLists(t *testing.T) {
 		"no service":  {advertisement, "000aHELLO\n0000", errList.Error()},
 		"no commit":   {advertisement, service + "0010xxxxxxx HEAD0000", errList.Error()},
 		"empty repo":  {advertisement, service + "003f0000000000000000000000000000000000000000 capabilities^{}\x00x\n0000", "has no default branch"},
+		"twice":       {advertisement, service + "0032" + a + " HEAD\n0032" + b + " HEAD\n0000", "has two commits under one name"},
 		"other lines": {advertisement, service + "000fERR hidden\n0000", "has no default branch"},
 	} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -111,6 +113,27 @@ func TestBadLists(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		server.Close()
+	}
+}
+
+// TestRedirects: whom a host redirects to is asked, unless anybody on the way there
+// could answer.
+func TestRedirects(t *testing.T) {
+	host := &gittest.Host{}
+	host.Set("/o/r", "HEAD", a)
+	there := httptest.NewServer(host)
+	defer there.Close()
+	to := there.URL
+	here := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, to+r.URL.RequestURI(), http.StatusFound)
+	}))
+	defer here.Close()
+	if got, err := client().Commit(t.Context(), here.URL+"/o/r", ""); err != nil || got != a {
+		t.Errorf("%q, %v", got, err)
+	}
+	to = "http://git.example"
+	if _, err := client().Commit(t.Context(), here.URL+"/o/r", ""); err == nil || !strings.HasSuffix(err.Error(), "redirects to another machine without encryption; that is not followed") {
+		t.Errorf("%v", err)
 	}
 }
 
