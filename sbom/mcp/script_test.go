@@ -266,19 +266,26 @@ func TestJustfiles(t *testing.T) {
 func TestScriptFolders(t *testing.T) {
 	lock := `{"name": "w", "version": "1.0.0", "lockfileVersion": 3, "packages": {"": {"name": "w", "version": "1.0.0", "dependencies": {"tool": "1.2.3"}},
 "node_modules/tool": {"version": "1.2.3", "bin": {"tool": "x.js"}}}}`
-	got, _ := launchesIn(t, map[string]string{
+	got, inv := launchesIn(t, map[string]string{
 		"web/package-lock.json": lock, "web/package.json": `{"name": "w", "version": "1.0.0", "dependencies": {"tool": "1.2.3"}}`,
 		"run.sh":                  "(cd web && npx tool)\nnpx tool\ncd \"$DIR\"\nnpx tool\n",
 		".github/workflows/a.yml": "jobs: {a: {defaults: {run: {working-directory: web}}, steps: [{run: npx tool}, {run: npx tool, working-directory: .}]}}",
-		"web/run.sh":              "env A=$B npx tool\nls | xargs npx tool\nenv -C $D npx tool\nssh h npx tool\n",
+		"web/run.sh":              "env A=$B npx tool\nls | xargs npx tool\nenv -C $D npx tool\nssh h npx tool\nchroot $R npx tool\nfind / -execdir npx tool \\;\nenv npm_config_package=$X npx tool\n",
 		"web/Dockerfile":          "FROM a:1\nRUN npx tool\nRUN npm ci\nRUN npx tool\n",
 	})
 	want := []string{"1 a/step 1: npx npm tool lockfile", "1 a/step 2: npx npm tool unversioned",
 		"1 npx: npx npm tool lockfile", "2 npx: npx npm tool unversioned", "4 npx: npx npm tool unversioned",
 		"1 FROM: FROM oci a:1 tag", "2 RUN: npx npm tool unversioned", "4 RUN: npx npm tool lockfile",
-		"1 npx: npx npm tool lockfile", "2 npx: npx npm tool lockfile", "3 npx: npx npm tool unversioned", "4 npx: npx npm tool unversioned"}
+		"1 npx: npx npm tool lockfile", "2 npx: npx npm tool lockfile", "3 npx: npx npm tool unversioned", "4 npx: npx npm tool unversioned",
+		"5 npx: npx npm tool unversioned", "6 npx: npx npm tool unversioned", "7 npx: npx npm tool lockfile"}
 	if !slices.Equal(got, want) {
 		t.Errorf("\n got  %q\n want %q", got, want)
+	}
+	altered := slices.ContainsFunc(inv.Components, func(c *sbom.Component) bool {
+		return c.Server != nil && c.Server.Line == 7 && slices.ContainsFunc(c.Server.Risks, func(r sbom.Risk) bool { return r.Code == sbom.RiskAltered })
+	})
+	if !altered {
+		t.Error("nobody hears that a variable changes what npx runs")
 	}
 }
 

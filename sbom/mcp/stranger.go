@@ -19,9 +19,21 @@ func (s *scan) stranger(head word, args []word, depth int) []subject {
 		if i+1 == len(args) || !slices.Contains(registryLaunchers, program(w.text)) || ownFile(w.text) {
 			continue
 		}
-		return append([]subject{s.strange(head)}, nested(s.command(args[i:], depth+1))...) //nolint:gosec // i is an index of args
+		away := s.away
+		s.away = away || movesAway(head, args[:i]) //nolint:gosec // i is an index of args
+		out := append([]subject{s.strange(head)}, nested(s.command(args[i:], depth+1))...)
+		s.away = away
+		return out
 	}
 	return nil
+}
+
+// movesAway reports whether such a program plainly runs the rest in another folder.
+func movesAway(head word, before []word) bool {
+	return oneOf("chroot nsenter git", program(head.text)) || slices.ContainsFunc(before, func(w word) bool {
+		name, _, _ := strings.Cut(w.text, "=")
+		return oneOf("-execdir -okdir --cwd --wd --workdir --chdir --cd --working-directory --directory", name)
+	})
 }
 
 // strange is a launch by a program that nobody here knows.

@@ -136,6 +136,13 @@ func (s *scan) wrapped(w wrapper, p string, head word, args []word, depth int) [
 		moves := slices.ContainsFunc(words, func(a word) bool {
 			return slices.ContainsFunc(w.folder, func(option string) bool { return strings.HasPrefix(a.text, option) })
 		})
+		for _, a := range words {
+			if name, value, ok := assignment(a.text); ok && w.assigns {
+				s.variable(name, value, a.at)
+			} else if slices.Contains(registryLaunchers, program(a.text)) {
+				break
+			}
+		}
 		return append(named(p, []subject{one}), s.mentioned(words, moves, depth)...)
 	}
 	if slices.ContainsFunc(args, func(a word) bool { return a.open && strings.HasPrefix(a.text, "$") && w.sub != nil }) {
@@ -174,11 +181,12 @@ func (s *scan) wrapped(w wrapper, p string, head word, args []word, depth int) [
 		if !ok {
 			break
 		}
-		s.variable(name, value, args[0].at)
 		if args[0].open {
 			return unclear(unknown(head.at, "a shell makes several words of what is assigned"))
 		}
+		s.variable(name, value, args[0].at)
 		args = args[1:]
+		words = args
 	}
 	if len(args) <= w.skip {
 		return cannot("no command follows the wrapper")
