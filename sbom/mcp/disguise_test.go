@@ -504,3 +504,26 @@ func TestToldCommands(t *testing.T) {
 		}
 	}
 }
+
+// TestHiddenInShellStrings: what a script hides, a shell string hides as well.
+func TestHiddenInShellStrings(t *testing.T) {
+	for _, tc := range []struct{ command, flag, text string }{
+		{"bash", "-c", "sh <<E\nnpx -y foo\nE"}, {"bash", "-c", "sh <<< 'npx -y foo'"}, {"bash", "-c", "X=npx; $X -y foo"}, {"bash", "-c", "alias f='npx -y foo'; f"},
+		{"bash", "-c", "trap 'npx -y foo' EXIT; true"}, {"bash", "-c", "echo 'npx -y foo' | sh"}, {"bash", "-c", `a=(npx -y foo); "${a[@]}"`}, {"sh", "-c", "$(which npx) -y foo"},
+		{"sh", "-c", "${X:-npx} -y foo"}, {"bash", "-c", "bash <(echo npx -y foo)"}, {"bash", "-c", ". <(printf 'npx -y foo')"}, {"sh", "-c", `c="npx -y foo"; eval "$c"`},
+		{"cmd", "/c", "n^px -y foo"}, {"cmd", "/c", "if exist x (echo) else (npx -y foo)"}, {"cmd", "/c", "set X=npx& %X% -y foo"},
+		{"pwsh", "-c", "iex 'npx -y foo'"}, {"powershell", "-Command", "n`px -y foo"}, {"powershell", "-c", `Start-Process npx -ArgumentList "-y","foo"`}, {"pwsh", "-c", `$x="npx"; & $x -y foo`},
+	} {
+		s := &scan{}
+		got := shown(s.settle(s.command(argv(tc.command, tc.flag, tc.text), 0)))
+		if !slices.Contains(got, "  npm|foo|unversioned|pkg:npm/foo") || !strings.HasSuffix(got[1], "|unknown") {
+			t.Errorf("%s: %q", tc.text, got)
+		}
+	}
+	for _, text := range []string{"node x.js --note 'use npx foo'", "echo npx foo; node x.js", "command -v npx; node x.js"} {
+		s := &scan{}
+		if got := s.settle(s.command(argv("sh", "-c", text), 0)); slices.ContainsFunc(got, func(o subject) bool { return fetches(o.launch.Kind) }) {
+			t.Errorf("%s: %q", text, shown(got))
+		}
+	}
+}

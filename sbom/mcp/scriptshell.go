@@ -138,6 +138,7 @@ func (w *shellWalk) visit(n syntax.Node) bool {
 	case *syntax.BinaryCmd:
 		w.printed(n)
 	case *syntax.CallExpr:
+		w.read(n)
 		w.call(n)
 	case *syntax.DeclClause:
 		w.hold(n.Args)

@@ -164,6 +164,29 @@ func (w *shellWalk) printed(n *syntax.BinaryCmd) {
 		w.input(n.X)
 		return
 	}
+	w.prints(call)
+}
+
+// read reads what a command prints into the file that a shell gets: bash <(echo npx a).
+func (w *shellWalk) read(call *syntax.CallExpr) {
+	if name := callee(call); !slices.Contains(shells, name) && !oneOf("source .", name) {
+		return
+	}
+	for _, a := range call.Args[1:] {
+		for _, part := range a.Parts {
+			from, ok := part.(*syntax.ProcSubst)
+			if !ok || len(from.Stmts) != 1 {
+				continue
+			}
+			if inner, ok := from.Stmts[0].Cmd.(*syntax.CallExpr); ok {
+				w.prints(inner)
+			}
+		}
+	}
+}
+
+// prints reads as a script what a command prints.
+func (w *shellWalk) prints(call *syntax.CallExpr) {
 	if !oneOf("echo printf print", callee(call)) || substitution(call) != "" {
 		return
 	}

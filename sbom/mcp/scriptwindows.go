@@ -336,6 +336,11 @@ func (p *powershellText) word() (text string, whole bool) {
 			p.skipTo("\n" + string(rest[1]) + "@")
 			b.WriteString(strings.TrimLeft(strings.TrimSuffix(p.body[from:p.i], "\n"+string(rest[1])+"@"), "\r\n"))
 			whole = start+2 == from
+		case c == '=' && p.i == start:
+			p.i++
+			return "=", false
+		case c == '=' && powershellVariable.MatchString(b.String()):
+			return b.String(), false // $x="npx"
 		case c == '\'' || c == '"':
 			whole = p.i == start
 			p.quoted(&b, c)

@@ -43,7 +43,7 @@ func TestPowershellScripts(t *testing.T) {
 			"1 npx: npx npm a unversioned", "2 uvx: uvx pypi b unversioned", "4 npx: npx npm c unversioned", "5 npx: npx npm d unversioned", "6 npx: npx npm e unversioned", "7 npx: npx npm f unversioned"}},
 		{"Start-Process npx -ArgumentList \"-y\",\"a\" -NoNewWindow -Wait\nStart-Process -WorkingDirectory web -FilePath npx -ArgumentList '-y b'\nStart-Job { npx c }", []string{
 			"1 npx: npx npm a unversioned", "2 npx: npx npm b unversioned", "3 npx: npx npm c unversioned"}},
-		{"Invoke-Expression \"npx a; uvx b\"\n$cmd = 'npx c'\niex $cmd\n$r = \"npx\"\n& $r d", []string{
+		{"Invoke-Expression \"npx a; uvx b\"\n$cmd = 'npx c'\niex $cmd\n$r=\"npx\"\n& $r d", []string{
 			"1 npx: npx npm a unversioned", "1 uvx: uvx pypi b unversioned", "3 npx: npx npm c unversioned", "5 npx: npx npm d unversioned"}},
 		{"$s = @\"\nnpx no\n\"@\n@'\nnpx no\n'@ | Out-File x\nnpx 'a b' `\"\nnpx c", []string{"7 npx: npx unknown ? unknown", "8 npx: npx npm c unversioned"}},
 		{"npx @rest\nnpx $pkg", []string{"1 npx: npx unknown ? unknown", "2 npx: npx unknown ? unknown"}},

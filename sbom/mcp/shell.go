@@ -14,6 +14,34 @@ import (
 // export, source, exec and one simple command are unwrapped; everything else is
 // a script, which cannot be analysed. launcher names what runs the string.
 func (s *scan) shell(w word, launcher string, depth int) []subject {
+	return s.hidden(s.shellText(w, launcher, depth), w, launcher, (*finder).shell, depth)
+}
+
+// hidden adds to what a shell string runs what it launches as a script does, where
+// nothing that it says plainly is fetched: by a variable, an alias, a document.
+func (s *scan) hidden(out []subject, w word, launcher string, read func(*finder, scriptText) where, depth int) []subject {
+	says := func(o subject) bool { return fetches(o.launch.Kind) || o.launch.Kind == sbom.KindRemote }
+	if slices.ContainsFunc(out, says) || depth > maxUnwrap || len(w.text) > maxScript || !tells(w.text) {
+		return out
+	}
+	f := &finder{problem: func(sbom.Problem) {}}
+	read(f, scriptText{body: w.text, line: w.at.line, where: where{folder: s.folder, away: s.away}})
+	var found []subject
+	for _, step := range f.steps {
+		if step.download == "" && len(found) < maxSubjects {
+			found = append(found, nested(fetching(s.command(step.words, depth+1)))...)
+		}
+	}
+	if slices.ContainsFunc(out, func(o subject) bool { return fetchesIn(o.launcher) }) && !slices.ContainsFunc(found, says) {
+		return out // which says already that nobody knows what it fetches
+	}
+	if len(found) > 0 && isPlain(out[0]) {
+		out = []subject{opaque(w.at, launcher, "it runs commands that stand in a text")}
+	}
+	return limited(append(out, found...))
+}
+
+func (s *scan) shellText(w word, launcher string, depth int) []subject {
 	if depth > maxUnwrap {
 		return named(launcher, []subject{unknown(w.at, "it is wrapped too deeply")})
 	}

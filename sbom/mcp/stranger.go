@@ -12,6 +12,9 @@ import (
 // program does with the rest cannot be told, so the launch is unknown; what the
 // rest plainly names is judged all the same. It returns nil where there is none.
 func (s *scan) stranger(head word, args []word, depth int) []subject {
+	if oneOf("echo printf", program(head.text)) {
+		return nil // prints them
+	}
 	for i, w := range args {
 		if isTold(args, i) {
 			return append([]subject{s.strange(head)}, nested(worthNaming(s.shell(w, program(head.text), depth+1)))...)

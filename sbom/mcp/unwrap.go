@@ -416,6 +416,12 @@ func (s *scan) cmd(head word, args []word, depth int) []subject {
 		}
 		return append(out, s.mentioned(words, true, depth)...)
 	}
+	text := word{text: textOfWords(args), at: args[0].at}
+	return s.hidden(s.cmdWords(head, args, depth), text, "cmd /c", (*finder).batch, depth)
+}
+
+// cmdWords are what cmd.exe runs.
+func (s *scan) cmdWords(head word, args []word, depth int) []subject {
 	if strings.ContainsFunc(args[0].text, func(r rune) bool { return r == ' ' || r == '\t' }) && windowsProgram.FindString(args[0].text) != args[0].text {
 		inner := fieldsOf(args[0])
 		s.words(inner)
@@ -541,12 +547,12 @@ func (s *scan) powershellCommand(launcher string, head word, args []word, depth 
 	if len(args) == 0 {
 		return named(launcher, []subject{unknown(head.at, "no command follows -Command")})
 	}
-	var texts []string
-	for _, a := range args {
-		texts = append(texts, a.text)
-	}
-	all := strings.TrimSpace(strings.Join(texts, " "))
-	at := args[0].at
+	text := word{text: textOfWords(args), at: args[0].at}
+	return s.hidden(s.powershellText(launcher, head, text, depth), text, launcher, (*finder).powershell, depth)
+}
+
+func (s *scan) powershellText(launcher string, head, text word, depth int) []subject {
+	all, at := strings.TrimSpace(text.text), text.at
 	for {
 		first, rest, more := strings.Cut(all, ";")
 		first = strings.TrimSpace(first)
