@@ -482,6 +482,20 @@ func TestProgramPath(t *testing.T) {
 	})
 }
 
+// TestInitializers: npm init NAME and its like run a package of another name.
+func TestInitializers(t *testing.T) {
+	holdLaunches(t, nil, []launchCase{
+		{"npm | init | a", []string{"npm init", "npm|create-a|unversioned|pkg:npm/create-a"}},
+		{"npm | create | a@1.0.0 | x | -- | --y", []string{"npm create", "npm|create-a@1.0.0|exact|pkg:npm/create-a@1.0.0"}},
+		{"npm | init | -y | @s", []string{"npm init", "npm|@s/create|unversioned|pkg:npm/%40s/create"}},
+		{"npm | init | @s@2.0.0", []string{"npm init", "npm|@s/create@2.0.0|exact|pkg:npm/%40s/create@2.0.0"}},
+		{"pnpm | create | @s/a", []string{"pnpm create", "npm|@s/create-a|unversioned|pkg:npm/%40s/create-a"}},
+		{"yarn | create | a", []string{"yarn create", "npm|create-a|unversioned|pkg:npm/create-a"}},
+		{"bun | create | a", []string{"bun create", "npm|create-a|unversioned|pkg:npm/create-a"}},
+	})
+	checkLaunches(t, "run.sh", "npm init -y\nnpm init\nnpm create a@latest x -- --template y\n", "3 npm create: npm create npm create-a@latest dist-tag")
+}
+
 // TestCopyByPath: the path of an installed copy names its package, where nobody sees
 // the project.
 func TestCopyByPath(t *testing.T) {

@@ -32,6 +32,8 @@ func npm(s *scan, _ string, command word, args []word, depth int) []subject {
 	switch sub.text {
 	case "exec", "x":
 		return s.npmExec("npm "+sub.text, command, p, depth)
+	case "init", "create", "innit":
+		return s.create("npm "+sub.text, command, p, depth)
 	case "run", "run-script", "rum", "urn", "start", "test", "t":
 		if len(p.rest) > 0 && (sub.text == "run" || sub.text == "run-script") {
 			sub = p.rest[0]
@@ -42,6 +44,29 @@ func npm(s *scan, _ string, command word, args []word, depth int) []subject {
 		return nil
 	}
 }
+
+// create is `npm init NAME` and its like, which run the package that NAME stands for.
+// Without a name nothing is fetched.
+func (s *scan) create(launcher string, command word, p parsed, depth int) []subject {
+	if p.unclear == nil && len(p.rest) == 0 {
+		return nil
+	}
+	if len(p.rest) > 0 {
+		p.rest = slices.Clone(p.rest)
+		p.rest[0].text = initializer.ReplaceAllStringFunc(p.rest[0].text, func(text string) string {
+			m := initializer.FindStringSubmatch(text)
+			if m[1] == "" || m[2] != "" {
+				return strings.TrimPrefix(m[1]+"/create-"+m[2]+m[3], "/")
+			}
+			return m[1] + "/create" + m[3]
+		})
+	}
+	return s.npmExec(launcher, command, p, depth)
+}
+
+// initializer is a name behind npm init (docs.npmjs.com, "npm init"): foo stands for
+// create-foo, @s for @s/create, and @s/foo for @s/create-foo.
+var initializer = lazyregexp.New(`^(?:(@[^/@:]+)/?)?([^/@:.][^/@:]*)?(@[^/:]*)?$`)
 
 // ambiguous is a command line with an option that cannot be told. The words that
 // may well be the package are named all the same.
@@ -272,7 +297,9 @@ func bun(s *scan, p string, command word, args []word, depth int) []subject {
 			return s.bunPackage("bun x", command, args[1:], depth)
 		case "run":
 			return s.bunRun(command, args[1:], depth)
-		case "install", "i", "add", "create", "c", "init", "build", "test", "upgrade", "pm", "link", "remove", "update":
+		case "create", "c":
+			return s.create("bun create", command, options{exact: true}.parse(args[1:]), depth)
+		case "install", "i", "add", "init", "build", "test", "upgrade", "pm", "link", "remove", "update":
 			return nil
 		}
 	}
@@ -346,6 +373,8 @@ func pnpm(s *scan, p string, command word, args []word, depth int) []subject {
 		after := grammar.parse(rest)
 		after.options = append(slices.Clone(before.options), after.options...)
 		return s.dlx("pnpm dlx", command, after, depth)
+	case "create":
+		return s.create("pnpm create", command, grammar.parse(rest), depth)
 	case "exec":
 		return s.projectBinary("pnpm exec", command, grammar.parse(rest).rest, depth)
 	case "run", "run-script":
@@ -399,6 +428,8 @@ func yarn(s *scan, _ string, command word, args []word, depth int) []subject {
 	case "dlx":
 		p := options{value: set("-p --package"), boolean: set("-q --quiet")}.parse(rest)
 		return s.dlx("yarn dlx", command, p, depth)
+	case "create":
+		return s.create("yarn create", command, options{exact: true}.parse(rest), depth)
 	case "exec":
 		return s.projectBinary("yarn exec", command, rest, depth)
 	case "run":

@@ -377,7 +377,7 @@ var baseImages = []string{"FROM", "COPY --from", "ADD --from", "RUN --from", "co
 // fetchingLaunchers are those that fetch what they run, as they are called in a
 // subject; of the engines' only "run" and "create".
 var fetchingLaunchers = []string{
-	"npx", "npm exec", "npm x", "bunx", "bun x", "pnpm dlx", "pnpx", "yarn dlx", "uvx", "uv tool run", "uv run", "pipx run",
+	"npx", "npm exec", "npm x", "npm init", "npm create", "npm innit", "pnpm create", "yarn create", "bun create", "bunx", "bun x", "pnpm dlx", "pnpx", "yarn dlx", "uvx", "uv tool run", "uv run", "pipx run",
 	"deno", "deno run", "deno x", "deno serve", "dx", "dnx", "dotnet dnx", "dotnet tool exec", "go run",
 }
 

@@ -103,12 +103,13 @@ func (e editorText) taskOn(name string, v, on, top *hujson.Value, system string)
 	if shell == "" && system == "windows" {
 		shell = "powershell"
 	}
+	line := []string{shell}
 	for _, a := range elements(pick("options", "shell", "args")) {
-		shell += " " + textOf(a)
+		line = append(line, textOf(a))
 	}
 	t := scriptText{name: name, body: editorLine(words), line: words[0].at.line, given: given, where: at}
 	from := len(e.finder.steps)
-	e.finder.script(shell, t)
+	e.finder.script(strings.Join(line, " "), t)
 	e.onOneLine(from, t.line)
 }
 

@@ -23,8 +23,8 @@ func (s *scan) stranger(head word, args []word, depth int) []subject {
 			continue
 		}
 		away := s.away
-		s.away = away || movesAway(head, args[:i]) //nolint:gosec // i is an index of args
-		out := append([]subject{s.strange(head)}, nested(s.command(args[i:], depth+1))...)
+		s.away = away || movesAway(head, args[:i])                                         //nolint:gosec // i is an index of args
+		out := append([]subject{s.strange(head)}, nested(s.command(args[i:], depth+1))...) //nolint:gosec // i is an index of args
 		s.away = away
 		return out
 	}
