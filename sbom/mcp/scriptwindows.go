@@ -253,6 +253,12 @@ func (f *finder) powershell(t scriptText) where {
 	for !l.ended() {
 		words, value := l.command()
 		s.powershellCommand(words, value)
+		for _, inner := range l.inside {
+			if tells(inner.text) {
+				s.powershell(scriptText{name: t.name, body: inner.text, line: inner.at.line, given: t.given, where: s.where})
+			}
+		}
+		l.inside = nil
 	}
 	return s.where
 }
@@ -263,6 +269,8 @@ type powershellText struct {
 	i    int
 	line int
 	at   func(line int) place
+
+	inside []word // commands in double quotes: "$(npx a)"
 }
 
 func (p *powershellText) ended() bool { return p.i >= len(p.body) }
@@ -372,11 +380,31 @@ func (p *powershellText) quoted(b *strings.Builder, quote byte) {
 		case c == '`' && quote == '"' && p.i+1 < len(p.body):
 			p.i++
 			c = p.body[p.i]
+		case c == '$' && quote == '"':
+			p.subexpression()
 		}
 		if c == '\n' {
 			p.line++
 		}
 		b.WriteByte(c)
+	}
+}
+
+// subexpression notes the command that stands at $( in a text.
+func (p *powershellText) subexpression() {
+	text, depth := p.body[p.i:], 0
+	for i, c := range text {
+		switch {
+		case i == 1 && c != '(':
+			return
+		case c == '(':
+			depth++
+		case c == ')':
+			if depth--; depth == 0 {
+				p.inside = append(p.inside, word{text: text[2:i], at: place{line: p.line}})
+				return
+			}
+		}
 	}
 }
 

@@ -46,6 +46,7 @@ func TestPowershellScripts(t *testing.T) {
 		{"Invoke-Expression \"npx a; uvx b\"\n$cmd = 'npx c'\niex $cmd\n$r=\"npx\"\n& $r d", []string{
 			"1 npx: npx npm a unversioned", "1 uvx: uvx pypi b unversioned", "3 npx: npx npm c unversioned", "5 npx: npx npm d unversioned"}},
 		{"$s = @\"\nnpx no\n\"@\n@'\nnpx no\n'@ | Out-File x\nnpx 'a b' `\"\nnpx c", []string{"7 npx: npx unknown ? unknown", "8 npx: npx npm c unversioned"}},
+		{"Write-Host \"v: $(npx a --version x) $(uvx b)\"\n'$(npx no)'\n\"`$(npx no) $x\"", []string{"1 npx: npx npm a unversioned", "1 uvx: uvx pypi b unversioned"}},
 		{"npx @rest\nnpx $pkg", []string{"1 npx: npx unknown ? unknown", "2 npx: npx unknown ? unknown"}},
 		{"Start-Process npx -ArgumentList @('-y', 'a')\nStart-Process npx -Wait -ArgumentList @(\n  '-y',\n  'b'\n)\n$x = @(\n npx c\n npx d\n)", []string{
 			"1 npx: npx npm a unversioned", "2 npx: npx npm b unversioned", "7 npx: npx npm c unversioned", "8 npx: npx npm d unversioned"}},
