@@ -349,6 +349,16 @@ func TestRules(t *testing.T) {
 			b := library("harmless-tool", "1.2.3", transitive, func(c *sbom.Component) { c.Ref, c.Conflict = a.Ref+"#2", a.Ref })
 			return facts(nil, a, b)
 		}, "error", "error"},
+		{"integrity-mismatch", "two requests without a lockfile", func() Facts {
+			a := library("harmless-tool", "", direct, noHash)
+			b := library("harmless-tool", "", direct, noHash, func(c *sbom.Component) { c.Ref, c.Conflict = a.Ref+"#2", a.Ref })
+			return facts(nil, a, b)
+		}, "", ""},
+		{"integrity-mismatch", "two archives without a version", func() Facts {
+			a := library("harmless-tool", "", direct)
+			b := library("harmless-tool", "", direct, func(c *sbom.Component) { c.Ref, c.Conflict = a.Ref+"#2", a.Ref })
+			return facts(nil, a, b)
+		}, "error", "error"},
 		{"integrity-mismatch", "none", ofPackage(direct, noHash), "", ""},
 
 		{"resolved-name-mismatch", "other name", ofPackage(transitive, resolved(registry+"other/-/other-1.2.3.tgz")), "error", "error"},

@@ -380,7 +380,8 @@ func tarballFile(resolved string) bool {
 func findConflict(e *evaluation, _ *Rule, report func(hit)) {
 	for _, c := range e.packages {
 		other := e.components[c.Conflict]
-		if c.Conflict == "" {
+		// Two requests that no lockfile pins are not two records of one version.
+		if c.Conflict == "" || c.Version == "" && len(c.Hashes) == 0 {
 			continue
 		}
 		h := hit{component: c, message: fmt.Sprintf("%s is recorded elsewhere with different bytes or another source", title(c)), actual: originOf(c)}
@@ -447,11 +448,17 @@ func (e *evaluation) findOwnCommands(report func(hit)) {
 			if l.Kind != sbom.KindNPM || c == nil {
 				continue
 			}
-			report(hit{
+			h := hit{
 				component: e.components[l.Ref], server: s, detail: l.Spec, expected: l.Spec, actual: "the command of " + c.Name,
 				message: fmt.Sprintf("%s asks for %s, but %s provides a command of that name, which runs in its place", launcher(s.Server), named(l.Spec), named(c.Name)),
 				fix:     "rename the command in bin of package.json, or start it from there by its path",
-			})
+			}
+			if c.Name == l.Spec {
+				h.actual = "the project's own " + c.Name
+				h.message = fmt.Sprintf("%s runs the project's own %s where that is installed, and elsewhere whatever the registry has under this name", launcher(s.Server), named(c.Name))
+				h.fix = "start it by its path, or by the package manager, which asks no registry: pnpm exec, yarn run, npm run"
+			}
+			report(h)
 		}
 	}
 }

@@ -115,16 +115,27 @@ func TestRegistryOfTheProject(t *testing.T) {
 	}
 }
 
-// npx runs a command of the project itself before it asks a registry.
+// npx runs a command of the project itself before it asks a registry. A member of that
+// very name says so: elsewhere the same words run what the registry has.
 func TestOwnCommands(t *testing.T) {
-	own := library("app", "1.0.0", 0, func(c *sbom.Component) {
-		c.Source = sbom.FromProject
-		c.Properties = []sbom.Property{{Name: node.PropertyBin, Value: "tool"}}
-	})
-	for spec, want := range map[string]string{"tool": "error", "tool@1.0.0": "", "other": ""} {
-		v := Evaluate(nil, facts(nil, own, starting("s", nil, sbom.Launch{Kind: sbom.KindNPM, Spec: spec, Pin: sbom.PinLockfile})))
-		if got := severities(v, "resolved-name-mismatch"); got != want {
-			t.Errorf("%s: %q, want %q", spec, got, want)
+	for _, tc := range []struct{ name, spec, want, actual string }{
+		{"app", "tool", "error", "the command of app"},
+		{"app", "tool@1.0.0", "", ""},
+		{"app", "other", "", ""},
+		{"tool", "tool", "error", "the project's own tool"},
+	} {
+		own := library(tc.name, "1.0.0", 0, func(c *sbom.Component) {
+			c.Source = sbom.FromProject
+			c.Properties = []sbom.Property{{Name: node.PropertyBin, Value: "tool"}}
+		})
+		v := Evaluate(nil, facts(nil, own, starting("s", nil, sbom.Launch{Kind: sbom.KindNPM, Spec: tc.spec, Pin: sbom.PinLockfile})))
+		if got := severities(v, "resolved-name-mismatch"); got != tc.want {
+			t.Errorf("%s of %s: %q, want %q", tc.spec, tc.name, got, tc.want)
+		}
+		for _, f := range v.Findings {
+			if f.Rule == "resolved-name-mismatch" && f.Actual != tc.actual {
+				t.Errorf("%s of %s: %q, want %q", tc.spec, tc.name, f.Actual, tc.actual)
+			}
 		}
 	}
 }
