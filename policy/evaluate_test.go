@@ -16,6 +16,8 @@ import (
 	"countermark/policy/catalog"
 	"countermark/provenance"
 	"countermark/sbom"
+	"countermark/sbom/bom"
+	"countermark/sbom/node"
 )
 
 // twoErrors are the severities of two findings.
@@ -216,6 +218,12 @@ func TestRules(t *testing.T) {
 	}
 	resolved := func(url string) func(*sbom.Component) { return func(c *sbom.Component) { c.Resolved = url } }
 	noHash := func(c *sbom.Component) { c.Hashes = nil }
+	yarnSays := func(property, file string) func(*sbom.Component) {
+		return func(c *sbom.Component) {
+			c.Hashes, c.Occurrences = nil, []sbom.Occurrence{{Path: file, Line: 1}}
+			c.Properties = []sbom.Property{{Name: property, Value: "x"}}
+		}
+	}
 	cases := stateCases()
 	cases = append(cases, []ruleCase{
 		{"malicious", "listed version", func() Facts { return facts(nil, library("postmark-mcp", "1.0.16", transitive)) }, "error", "error"},
@@ -343,6 +351,14 @@ func TestRules(t *testing.T) {
 		{"integrity-missing", "link", ofPackage(direct, source(sbom.FromLink)), "", ""},
 		{"integrity-missing", "local folder", ofPackage(direct, source(sbom.FromFile)), "", ""},
 		{"integrity-missing", "member", ofPackage(0, source(sbom.FromProject)), "", ""},
+
+		{"integrity-missing", "yarn's checksum", ofPackage(direct, yarnSays(node.PropertyYarnChecksum, "yarn.lock")), "", ""},
+		{"integrity-missing", "yarn's checksum, by a document", func() Facts {
+			f := facts(nil, library("harmless-tool", "1.2.3", direct, yarnSays(node.PropertyYarnChecksum, "bom.json")))
+			f.Inventory.Inputs = append(f.Inventory.Inputs, &sbom.Input{Path: "bom.json", Kind: bom.KindCycloneDXJSON})
+			return f
+		}, "error", "error"},
+		{"integrity-missing", "for another system of yarn's", ofPackage(direct, yarnSays(node.PropertyYarnConditions, "yarn.lock")), "error", "error"},
 
 		{"integrity-mismatch", "conflict", func() Facts {
 			a := library("harmless-tool", "1.2.3", direct)

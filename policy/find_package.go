@@ -327,10 +327,13 @@ func findNoIntegrity(e *evaluation, _ *Rule, report func(hit)) {
 	for _, c := range e.packages {
 		// A version that nothing names has no bytes to record: that is
 		// version-floating.
-		if c.Ecosystem != sbom.NPM || c.Version == "" || len(c.Hashes) > 0 || c.Bundled {
+		if c.Ecosystem != sbom.NPM || c.Version == "" || len(c.Hashes) > 0 || c.Bundled || heldByYarn(c, documents) {
 			continue
 		}
 		h := hit{component: c, message: fmt.Sprintf("nothing records which bytes %s has", title(c))}
+		if says(c, node.PropertyYarnConditions) {
+			h.fix = "list its system under supportedArchitectures in .yarnrc.yml and run `yarn install`, which then records its checksum"
+		}
 		switch c.Source {
 		case sbom.FromLink, sbom.FromParent:
 			continue // a folder has no bytes to record; what is in a tarball is covered by that one's hash
@@ -352,6 +355,16 @@ func findNoIntegrity(e *evaluation, _ *Rule, report func(hit)) {
 		}
 		report(h)
 	}
+}
+
+// heldByYarn reports whether yarn has a checksum of the archive into which it packs the
+// package again, and so installs no other bytes. What a document says of that is a claim.
+func heldByYarn(c *sbom.Component, documents map[string]bool) bool {
+	return says(c, node.PropertyYarnChecksum) && !slices.ContainsFunc(c.Occurrences, func(o sbom.Occurrence) bool { return documents[o.Path] })
+}
+
+func says(c *sbom.Component, property string) bool {
+	return slices.ContainsFunc(c.Properties, func(p sbom.Property) bool { return p.Name == property })
 }
 
 // documents are the paths of the bills of materials among the inputs.
